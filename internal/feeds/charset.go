@@ -1,0 +1,292 @@
+package feeds
+
+import (
+	"bytes"
+	"encoding/binary"
+	"mime"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
+)
+
+// declarationWindow is how far into a body an XML declaration or a mark of
+// UTF-16 is looked for, in bytes.
+const declarationWindow = 1024
+
+// toUTF8 returns body as UTF-8 that holds only characters that XML allows, and
+// whether some had to be replaced or removed for that. The result may share
+// memory with body, and body itself is not changed.
+//
+// What encoding body is in is told, in this order, by a byte order mark, by the
+// XML declaration, by the charset of contentType, by a look at the bytes. A
+// declaration is not believed about bytes that are valid UTF-8, unless it names
+// an encoding whose text is always valid UTF-8 too. Sequences that the encoding
+// does not know become U+FFFD; control characters go.
+//
+// The failure is of class charset: a label that nobody knows, or one of the
+// 7-bit encodings that browsers stopped reading because they hide markup from
+// filters.
+func toUTF8(body []byte, contentType string) (text []byte, sanitized bool, err *Failure) {
+	valid := utf8.Valid(body)
+	clean := valid && isAllowed(body)
+	enc, skip, err := findEncoding(body, contentType, valid)
+	if err != nil {
+		return nil, false, err
+	}
+	text = body[skip:]
+	if enc != nil {
+		decoded, err := enc.NewDecoder().Bytes(text)
+		if err != nil {
+			return nil, false, &Failure{Class: Charset, Detail: "undecodable text", Err: err}
+		}
+		text, clean, sanitized = decoded, false, bytes.Contains(decoded, []byte("\uFFFD"))
+	}
+	if !clean {
+		var dirty bool
+		text, dirty = sanitize(text)
+		sanitized = sanitized || dirty
+	}
+	for bytes.HasPrefix(text, utf8Mark) {
+		text = text[len(utf8Mark):]
+	}
+	return text, sanitized, nil
+}
+
+var utf8Mark = []byte("\xef\xbb\xbf")
+
+// findEncoding returns the encoding of body, nil for UTF-8, valid or not, and
+// how many bytes of body come before the text. valid says whether body is valid
+// UTF-8.
+func findEncoding(body []byte, contentType string, valid bool) (enc encoding.Encoding, skip int, err *Failure) {
+	if enc, skip := wideEncoding(body); enc != nil {
+		return enc, skip, nil
+	}
+	if bytes.HasPrefix(body, utf8Mark) {
+		return nil, len(utf8Mark), nil
+	}
+	unknown := ""
+	for _, label := range []string{declaredEncoding(body), httpCharset(contentType)} {
+		enc, name := charset.Lookup(label)
+		switch {
+		case label == "" || strings.HasPrefix(label, "utf-16") || strings.HasPrefix(label, "utf-32"):
+			// Nothing said, or a lie: bytes of 16 and 32 bits were looked for above.
+		case name == "iso-2022-jp" && bytes.IndexByte(body, escape) >= 0:
+			return enc, 0, nil
+		case sevenBit[label] && hasShift(label, body):
+			return nil, 0, &Failure{Class: Charset, Detail: "unsupported character encoding " + label}
+		case valid || name == "utf-8":
+			return nil, 0, nil
+		case name == "" || name == "replacement":
+			unknown = label
+		default:
+			return enc, 0, nil
+		}
+	}
+	switch {
+	case unknown != "":
+		return nil, 0, &Failure{Class: Charset, Detail: "unknown character encoding " + snippet([]byte(unknown))}
+	case valid && bytes.IndexByte(body, escape) >= 0 && (bytes.Contains(body, []byte("\x1b$B")) || bytes.Contains(body, []byte("\x1b$@"))):
+		return japanese.ISO2022JP, 0, nil
+	case !valid && looksWestern(body):
+		return charmap.Windows1252, 0, nil
+	}
+	return nil, 0, nil
+}
+
+// wideEncoding recognises UTF-16 and UTF-32 by their byte order mark or, as
+// appendix F of the XML recommendation does, by the zeros around the first
+// character, and returns how many bytes the mark takes.
+func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
+	var head [4]byte
+	copy(head[:], body)
+	switch word := binary.BigEndian.Uint32(head[:]); {
+	case len(body) < 2:
+		return nil, 0
+	case word == 0xFFFE0000 && len(body) >= 4:
+		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), 4
+	case word == 0x0000FEFF:
+		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), 4
+	case word>>16 == 0xFFFE:
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 2
+	case word>>16 == 0xFEFF:
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), 2
+	case len(body) < 4:
+		return nil, 0
+	case word>>8 == 0 && isOpener(head[3]):
+		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), 0
+	case word<<8 == 0 && isOpener(head[0]):
+		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), 0
+	case head[0] == 0 && isOpener(head[1]) && head[3] != 0:
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), 0
+	case isOpener(head[0]) && head[1] == 0 && head[2] != 0:
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 0
+	}
+	return nil, 0
+}
+
+// isOpener reports whether a feed may begin with c.
+func isOpener(c byte) bool {
+	return c == '<' || c == '{' || c == ' ' || c == '\n' || c == '\r' || c == '\t'
+}
+
+// declaredEncoding returns the encoding that the XML declaration names, in
+// lower case; "" when there is none.
+func declaredEncoding(body []byte) string {
+	head := body[:min(len(body), declarationWindow)]
+	_, after, found := bytes.Cut(head, []byte("<?xml"))
+	decl, _, closed := bytes.Cut(after, []byte("?>"))
+	if !found || !closed {
+		return ""
+	}
+	_, value, found := bytes.Cut(decl, []byte("encoding"))
+	value = bytes.TrimLeft(value, " \t\r\n=")
+	if !found || len(value) == 0 || value[0] != '"' && value[0] != '\'' {
+		return ""
+	}
+	label, _, _ := bytes.Cut(value[1:], value[:1])
+	return strings.ToLower(strings.TrimSpace(string(label)))
+}
+
+// httpCharset returns the charset parameter of a Content-Type header, in lower
+// case; "" when there is none or the header is malformed.
+func httpCharset(contentType string) string {
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSpace(params["charset"]))
+}
+
+// escape begins the shift sequences of the ISO 2022 encodings.
+const escape = 0x1b
+
+// sevenBit holds the encodings that are not read and whose text looks like
+// ASCII, so that nothing but the label tells them.
+var sevenBit = map[string]bool{
+	"utf-7": true, "unicode-1-1-utf-7": true, "hz-gb-2312": true,
+	"iso-2022-kr": true, "iso-2022-cn": true, "iso-2022-cn-ext": true,
+}
+
+// hasShift reports whether body leaves ASCII, as far as the bytes can tell. For
+// UTF-7 they cannot: every date with a time zone has its plus sign.
+func hasShift(label string, body []byte) bool {
+	switch {
+	case label == "hz-gb-2312":
+		return bytes.Contains(body, []byte("~{"))
+	case strings.HasPrefix(label, "iso-2022-"):
+		return bytes.IndexByte(body, escape) >= 0
+	}
+	return true
+}
+
+// looksWestern reports whether the bytes of 0x80 and more in body, which is
+// not valid UTF-8 and says nothing of its encoding, make sense as windows-1252:
+// letters beside letters, and marks that text is set with. Otherwise body is
+// UTF-8, the default of XML and of JSON, that was damaged.
+func looksWestern(body []byte) bool {
+	at := func(i int) byte {
+		if i < 0 || i >= len(body) {
+			return ' '
+		}
+		return body[i]
+	}
+	isLetter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' && c < 0x80 }
+	for i, c := range body {
+		before, after := at(i-1), at(i+1)
+		switch {
+		case c < 0x80:
+		case c == 0x80 || c == 0x85 || 0x91 <= c && c <= 0x97 || 0xA0 <= c && c <= 0xBF:
+			if isLetter(before) && isLetter(after) && c != 0x92 && c != 0xAD {
+				return false
+			}
+		case 0xC0 <= c && c <= 0xDE && c != 0xD7:
+			if !isLetter(after) || isLetter(before) && before >= 'a' {
+				return false
+			}
+		case 0xDF <= c && c <= 0xFD && c != 0xF7:
+			if !isLetter(before) && !isLetter(after) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// sanitize returns text without what XML forbids: sequences that are not UTF-8
+// become U+FFFD, the forbidden characters go. It returns text itself when there
+// is nothing to do.
+func sanitize(text []byte) (clean []byte, changed bool) {
+	if utf8.Valid(text) && isAllowed(text) {
+		return text, false
+	}
+	clean = make([]byte, 0, len(text)+16)
+	for len(text) > 0 {
+		n := 0
+		for n < len(text) && text[n] < utf8.RuneSelf && !isForbiddenByte(text[n]) {
+			n++
+		}
+		clean = append(clean, text[:n]...)
+		if text = text[n:]; len(text) == 0 {
+			break
+		}
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError:
+			clean = append(clean, "\uFFFD"...)
+		case r >= utf8.RuneSelf && r != 0xFFFE && r != 0xFFFF:
+			clean = append(clean, text[:size]...)
+		}
+		text = text[size:]
+	}
+	return clean, true
+}
+
+// isForbiddenByte reports whether XML forbids the character c, which is below
+// 0x80 (recommendation 1.0, production 2).
+func isForbiddenByte(c byte) bool { return c < 0x20 && c != '\n' && c != '\t' && c != '\r' }
+
+// isAllowed reports whether XML allows every character of text, which is valid
+// UTF-8.
+func isAllowed(text []byte) bool {
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		// Eight bytes at a time. Taking 0x20 from a byte below it sets its
+		// high bit; the borrow can make the next byte look like one, which
+		// the closer look then clears.
+		const ones, high = 0x0101010101010101, 0x8080808080808080
+		x := binary.LittleEndian.Uint64(text[i:])
+		if (x-0x20*ones)&^x&high != 0 && hasForbiddenByte(text[i:i+8]) {
+			return false
+		}
+	}
+	if hasForbiddenByte(text[i:]) {
+		return false
+	}
+	for {
+		at := bytes.Index(text, []byte("\xef\xbf")) // of U+FFFE and U+FFFF
+		if at < 0 || at+2 >= len(text) {
+			return true
+		}
+		if text[at+2] >= 0xbe {
+			return false
+		}
+		text = text[at+2:]
+	}
+}
+
+func hasForbiddenByte(text []byte) bool {
+	for _, c := range text {
+		if isForbiddenByte(c) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,154 @@
+package feeds
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A clock ends one job's exchange when a time limit runs out: the whole
+// request's, the wait for an answer, or the slowest body that is put up with.
+// It is a single timer, because a round in which every server answers 304 has
+// little else to pay for.
+//
+// Time spent waiting for a turn or for memory is not the server's fault, and
+// the clock stands still meanwhile.
+type clock struct {
+	limits *limits
+	stop   context.CancelCauseFunc
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	running bool
+	stood   time.Time     // since when the clock stands still
+	total   time.Time     // end of the whole request
+	header  time.Time     // end of the wait for an answer; zero when none is awaited
+	body    time.Time     // start of the body; zero when none is read
+	got     *atomic.Int64 // body bytes so far
+}
+
+// newClock returns a clock that stands still. stop is called with a *Failure
+// when a limit runs out.
+func newClock(l *limits, stop context.CancelCauseFunc) *clock {
+	now := time.Now()
+	return &clock{limits: l, stop: stop, stood: now, total: now.Add(l.total)}
+}
+
+// start lets the clock go on.
+func (c *clock) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running {
+		return
+	}
+	now := time.Now()
+	pause := now.Sub(c.stood)
+	c.total = c.total.Add(pause)
+	if !c.body.IsZero() {
+		c.body = c.body.Add(pause)
+	}
+	c.running = true
+	c.arm(now)
+}
+
+// pause makes the clock stand still. An answer is then no longer awaited.
+func (c *clock) pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.running {
+		return
+	}
+	c.running = false
+	c.header = time.Time{}
+	c.stood = time.Now()
+	c.timer.Stop()
+}
+
+// awaitAnswer begins the wait for response headers.
+func (c *clock) awaitAnswer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.header = now.Add(c.limits.header)
+	if c.running {
+		c.arm(now)
+	}
+}
+
+// answered ends the wait for response headers. The timer stays as it is: it
+// looks again when it fires.
+func (c *clock) answered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.header = time.Time{}
+}
+
+// readBody begins to hold the body against the slowest rate. got counts its
+// bytes as they come.
+func (c *clock) readBody(got *atomic.Int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = got
+	c.body = time.Now()
+	if c.running {
+		c.arm(c.body)
+	}
+}
+
+// dropBody ends what readBody began.
+func (c *clock) dropBody() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.body = time.Time{}
+}
+
+// arm sets the timer to the nearest limit. The caller holds c.mu.
+func (c *clock) arm(now time.Time) {
+	wait := c.total.Sub(now)
+	if !c.header.IsZero() {
+		wait = min(wait, c.header.Sub(now))
+	}
+	if !c.body.IsZero() {
+		// From the grace on, the rate is looked at once a second.
+		wait = min(wait, max(c.limits.slowAfter-now.Sub(c.body), c.limits.slowEvery))
+	}
+	if c.timer == nil {
+		c.timer = time.AfterFunc(wait, c.fire)
+		return
+	}
+	c.timer.Reset(wait)
+}
+
+// fire finds out which limit ran out, if any did.
+func (c *clock) fire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.running {
+		return
+	}
+	now := time.Now()
+	switch {
+	case !now.Before(c.total):
+		c.stop(&Failure{Class: Timeout, Detail: fmt.Sprintf("not done within %v", c.limits.total)})
+	case !c.header.IsZero() && !now.Before(c.header):
+		c.stop(&Failure{Class: Timeout, Detail: fmt.Sprintf("no answer within %v", c.limits.header)})
+	case c.tooSlow(now):
+		c.stop(&Failure{Class: Slow, Detail: fmt.Sprintf("%d bytes in %v", c.got.Load(), now.Sub(c.body).Round(100*time.Millisecond))})
+	default:
+		c.arm(now)
+	}
+}
+
+// tooSlow reports whether the body came too slowly. The rate is that of the
+// whole body. Rejected: the rate of the last seconds. A server that sends much
+// and then pauses would fail by it, and the limit on the whole request already
+// bounds the pause.
+func (c *clock) tooSlow(now time.Time) bool {
+	if c.body.IsZero() {
+		return false
+	}
+	spent := now.Sub(c.body)
+	return spent >= c.limits.slowAfter && float64(c.got.Load()) < float64(c.limits.minRate)*spent.Seconds()
+}

@@ -1,0 +1,120 @@
+package feeds
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestOPMLComesBackAsItWasWritten(t *testing.T) {
+	want := []Subscription{
+		{URL: "https://one.example/feed", Title: "One & only"},
+		{URL: "https://two.example/feed?a=1&b=<2>", Category: "News"},
+		{URL: "https://three.example/feed", Title: `"Three"`, Category: "News/Local"},
+		{URL: "https://four.example/feed", Title: "Vier ü", Category: "Tech"},
+	}
+	var file bytes.Buffer
+	if err := WriteOPML(&file, "Mine", want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadOPML(iotest.OneByteReader(&file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func TestOPMLReportsEachEntryThatIsLeftOut(t *testing.T) {
+	const file = `<?xml version="1.0" encoding="ISO-8859-1"?>
+<opml version="1.1"><body>
+<outline text="Gr` + "\xfc" + `n"><OUTLINE TITLE="kept" XMLURL=" http://A.example/x " />
+<outline text="bad" xmlUrl="file:///etc/passwd"/>
+<outline text="worse" xmlUrl="not a url"><outline text="in" xmlUrl="https://b.example/"/></outline>
+</outline></body></opml>`
+	got, err := ReadOPML(strings.NewReader(file))
+	want := []Subscription{
+		{URL: "http://a.example/x", Title: "kept", Category: "Grün"},
+		{URL: "https://b.example/", Title: "in", Category: "Grün"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 2 {
+		t.Fatalf("got error %v, want two joined ones", err)
+	}
+	for i, line := range []int{4, 5} {
+		entry, ok := errors.AsType[*ListError](joined.Unwrap()[i])
+		if !ok || entry.Line != line {
+			t.Errorf("error %d: got %v, want line %d", i, joined.Unwrap()[i], line)
+		}
+	}
+	if failure, ok := errors.AsType[*Failure](err); !ok || failure.Class != BlockedScheme {
+		t.Errorf("got %v, want class %s", err, BlockedScheme)
+	}
+}
+
+func TestOPMLIsBoundedAndRecognised(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		want       Class
+	}{
+		{"empty", "", NotAFeed},
+		{"a feed", "<rss><channel/></rss>", NotAFeed},
+		{"no XML", "https://example.org/feed\n", NotAFeed},
+		{"deep outlines", "<opml>" + strings.Repeat("<outline>", 100), LimitDepth},
+		{"deep elements", "<opml>" + strings.Repeat("<x>", 1000), LimitDepth},
+	} {
+		_, err := ReadOPML(strings.NewReader(c.file))
+		failure, ok := errors.AsType[*Failure](err)
+		if !ok || failure.Class != c.want {
+			t.Errorf("%s: got %v, want class %s", c.name, err, c.want)
+		}
+	}
+	subs, err := ReadOPML(strings.NewReader(`<opml><outline xmlUrl="https://a.example/"/><outline`))
+	if _, isEntry := errors.AsType[*ListError](err); len(subs) != 1 || err == nil || isEntry {
+		t.Errorf("cut file: got %v and %v, want one subscription and an error of the file", subs, err)
+	}
+}
+
+func TestListReportsTheLineOfEachBadEntry(t *testing.T) {
+	list := "\xef\xbb\xbfhttps://a.example\r\n# comment\n\n  http://b.example/x#frag  \nexec:rm\n" +
+		strings.Repeat("x", 3*maxListLine) + "\nhttps://c.example/last"
+	var urls []string
+	var lines []int
+	for link, err := range ReadList(iotest.HalfReader(strings.NewReader(list))) {
+		entry, bad := errors.AsType[*ListError](err)
+		switch {
+		case bad:
+			lines = append(lines, entry.Line)
+		case err != nil:
+			t.Fatal(err)
+		default:
+			urls = append(urls, link)
+		}
+	}
+	if want := []string{"https://a.example/", "http://b.example/x", "https://c.example/last"}; !reflect.DeepEqual(urls, want) {
+		t.Errorf("got %q, want %q", urls, want)
+	}
+	if want := []int{5, 6}; !reflect.DeepEqual(lines, want) {
+		t.Errorf("bad lines: got %v, want %v", lines, want)
+	}
+}
+
+func TestListEndsWithTheReadersError(t *testing.T) {
+	var last error
+	n := 0
+	for _, err := range ReadList(io.MultiReader(strings.NewReader("https://a.example/\n"), iotest.ErrReader(io.ErrUnexpectedEOF))) {
+		last = err
+		n++
+	}
+	if n != 2 || !errors.Is(last, io.ErrUnexpectedEOF) {
+		t.Errorf("got %d entries, the last with %v; want 2, %v", n, last, io.ErrUnexpectedEOF)
+	}
+}

@@ -1,0 +1,192 @@
+package feeds
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// maxURL bounds a URL, in bytes. No server is known to take longer ones.
+const maxURL = 8 << 10
+
+// NormalizeURL returns the one spelling under which a feed's URL is stored:
+// scheme and host in lower case, the host in its ASCII form, no default port,
+// no fragment, "/" for an empty path. Userinfo stays, and every other byte
+// stays as it is, because a server may tell apart what RFC 3986 calls equal.
+// White space around raw is dropped. Normalizing twice changes nothing.
+//
+// The error is a *Failure of class blocked_scheme: neither http nor https, or
+// no URL that could be asked at all (longer than 8 KiB, control characters, no
+// host, a port out of range). It never repeats the userinfo.
+func NormalizeURL(raw string) (string, error) {
+	raw = strings.Trim(raw, " \t\r\n")
+	if len(raw) > maxURL {
+		return "", badURL("longer than 8 KiB")
+	}
+	for i := range len(raw) {
+		if raw[i] < 0x20 || raw[i] == 0x7f {
+			return "", badURL("control characters in it")
+		}
+	}
+	raw, _, _ = strings.Cut(raw, "#")
+	raw = strings.TrimRight(raw, " \t")
+	p := splitURL(raw)
+	switch p.scheme = strings.ToLower(p.scheme); p.scheme {
+	case "http", "https":
+	case "":
+		return "", badURL("no scheme; http or https is needed")
+	default:
+		return "", &Failure{Class: BlockedScheme, Detail: "neither http nor https: " + strconv.QuoteToASCII(clip(p.scheme, 32))}
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		// Its text may quote a part of the userinfo.
+		return "", badURL("not readable as one")
+	}
+	if p.host, err = normalHost(u.Hostname()); err != nil {
+		return "", err
+	}
+	if p.port, err = normalPort(p.scheme, u.Port()); err != nil {
+		return "", err
+	}
+	if p.rest == "" || p.rest[0] != '/' {
+		p.rest = "/" + p.rest
+	}
+	out := p.String()
+	if out == raw {
+		return raw, nil // the usual case, and read above already
+	}
+	if _, err := url.Parse(out); err != nil || len(out) > maxURL {
+		return "", badURL("not readable as one")
+	}
+	return out, nil
+}
+
+// badURL returns the failure of a URL that cannot be asked.
+func badURL(why string) *Failure {
+	return &Failure{Class: BlockedScheme, Detail: "unusable URL: " + why}
+}
+
+// normalHost returns a host as a URL spells it: lower case, ASCII, brackets
+// around IPv6.
+func normalHost(host string) (string, error) {
+	if strings.Contains(host, ":") {
+		addr, err := netip.ParseAddr(host)
+		if err != nil || addr.Zone() != "" {
+			return "", badURL("a host that is no address")
+		}
+		return "[" + strings.ToLower(host) + "]", nil
+	}
+	if !isASCII(host) {
+		ascii, err := idna.Lookup.ToASCII(host)
+		if err != nil {
+			return "", badURL("a host that is no name")
+		}
+		host = ascii
+	}
+	if strings.Trim(host, ".") == "" {
+		return "", badURL("no host")
+	}
+	host = strings.ToLower(host)
+	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+		return "", badURL("a host that is no name")
+	}
+	return host, nil
+}
+
+// normalPort returns port as a decimal number, or "" for the scheme's own.
+func normalPort(scheme, port string) (string, error) {
+	if port == "" {
+		return "", nil
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "", badURL("a port out of range")
+	}
+	if scheme == "http" && n == 80 || scheme == "https" && n == 443 {
+		return "", nil
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+// RedactURL returns a URL for showing, with the password out of its userinfo.
+// It works on what is no valid URL, too.
+func RedactURL(raw string) string {
+	p := splitURL(raw)
+	name, _, ok := strings.Cut(p.user, ":")
+	if !ok {
+		return raw
+	}
+	p.user = name + ":xxxxx"
+	return p.String()
+}
+
+// urlParts are the parts of a URL as they are written.
+type urlParts struct {
+	scheme  string
+	user    string
+	hasUser bool
+	host    string // with the brackets of IPv6
+	port    string
+	rest    string // path, query, fragment
+}
+
+// splitURL cuts a URL into its parts without judging them, so that it has an
+// answer for any string. Without "://" all of it is the rest.
+func splitURL(raw string) (p urlParts) {
+	scheme, after, ok := strings.Cut(raw, "://")
+	if !ok || strings.ContainsAny(scheme, "/?#@") {
+		p.rest = raw
+		return p
+	}
+	p.scheme = scheme
+	authority := after
+	if i := strings.IndexAny(after, "/?#"); i >= 0 {
+		authority, p.rest = after[:i], after[i:]
+	}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		p.user, p.hasUser, authority = authority[:i], true, authority[i+1:]
+	}
+	p.host = authority
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && i > strings.LastIndexByte(authority, ']') {
+		p.host, p.port = authority[:i], authority[i+1:]
+	}
+	return p
+}
+
+// String puts the parts together again.
+func (p urlParts) String() string {
+	if p.scheme == "" && p.host == "" {
+		return p.rest
+	}
+	user, port := "", ""
+	if p.hasUser {
+		user = p.user + "@"
+	}
+	if p.port != "" {
+		port = ":" + p.port
+	}
+	return p.scheme + "://" + user + p.host + port + p.rest
+}
+
+// hostname returns the host without brackets.
+func (p urlParts) hostname() string {
+	return strings.TrimSuffix(strings.TrimPrefix(p.host, "["), "]")
+}
+
+// origin returns scheme, host and port: whom credentials are meant for. The
+// parts must be those of a normalized URL.
+func (p urlParts) origin() string {
+	return p.scheme + "://" + p.host + ":" + p.port
+}
+
+// clip cuts s to at most n bytes, for showing.
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "..."
+	}
+	return s
+}

@@ -1,0 +1,96 @@
+package feeds
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestNormalizeURL(t *testing.T) {
+	for _, tt := range []struct{ raw, want string }{
+		{"http://example.org", "http://example.org/"},
+		{" HTTP://Example.ORG/Feed ", "http://example.org/Feed"},
+		{"http://example.org:80/", "http://example.org/"},
+		{"https://example.org:443", "https://example.org/"},
+		{"https://example.org:80/", "https://example.org:80/"},
+		{"http://example.org:/", "http://example.org/"},
+		{"http://example.org:08080/", "http://example.org:8080/"},
+		{"http://example.org#top", "http://example.org/"},
+		{"http://example.org?q#top", "http://example.org/?q"},
+		{"http://example.org/a # what is behind it", "http://example.org/a"},
+		{"http://u:P%40ss@Example.org/", "http://u:P%40ss@example.org/"},
+		{"http://@example.org/", "http://@example.org/"},
+		{"http://example.org/%7Ea/../b//c?x=%2f&y=a b;", "http://example.org/%7Ea/../b//c?x=%2f&y=a b;"},
+		{"http://bücher.example/ü", "http://xn--bcher-kva.example/ü"},
+		{"http://BÜCHER.example/", "http://xn--bcher-kva.example/"},
+		{"http://b%C3%BCcher.example/", "http://xn--bcher-kva.example/"},
+		{"http://[2001:DB8::1]:80/", "http://[2001:db8::1]/"},
+		{"http://under_score.example/", "http://under_score.example/"},
+		{"http://example.org./", "http://example.org./"},
+	} {
+		got, err := NormalizeURL(tt.raw)
+		if err != nil || got != tt.want {
+			t.Errorf("%q: %q, %v; want %q", tt.raw, got, err, tt.want)
+		}
+	}
+}
+
+func TestNormalizeURLRefuses(t *testing.T) {
+	for _, raw := range []string{
+		"", "example.org", "//example.org/", "ftp://example.org/", "javascript:alert(1)", "mailto:a@b", "file:///x",
+		"http:example.org", "http:/example.org", "http://", "http://:80/", "http:///path", "http://?q", "http://.../",
+		"http://a b/", "http://a\tb/", "http://a/\x00", "http://a/\nb", "http://h:0/", "http://h:65536/", "http://h:x/",
+		"http://[::1/", "http://[fe80::1%25eth0]/", "http://[zz]/", "http://h%00/", "http://-\u00fc-/",
+		"http://h/" + strings.Repeat("x", 8192), "http://u@v@h\\/", "http://]/", "http://a!b/",
+	} {
+		got, err := NormalizeURL(raw)
+		f, ok := err.(*Failure)
+		if !ok || f.Class != BlockedScheme || got != "" {
+			t.Errorf("%.40q: %q, %v; want blocked_scheme", raw, got, err)
+		}
+	}
+}
+
+func TestRedactURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://example.org/":         "http://example.org/",
+		"http://user@example.org/":    "http://user@example.org/",
+		"http://u:secret@h/p?q#f":     "http://u:xxxxx@h/p?q#f",
+		"http://u:se@cr:et@h:8/":      "http://u:xxxxx@h:8/",
+		"http://u:%zz@h/":             "http://u:xxxxx@h/",
+		"not a url":                   "not a url",
+		"http://h/?next=http://u:p@x": "http://h/?next=http://u:p@x",
+	} {
+		if got := RedactURL(raw); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func FuzzNormalizeURL(f *testing.F) {
+	for _, s := range []string{"http://example.org", "HTTPS://u:p@BÜCHER.example:443/a?b#c", "http://[::1]:80", "http://a%2f/", "http://\xff/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		Domain(raw)
+		RedactURL(raw)
+		once, err := NormalizeURL(raw)
+		if err != nil {
+			if f, ok := err.(*Failure); !ok || f.Class != BlockedScheme {
+				t.Fatalf("%q: %v, want a Failure of class blocked_scheme", raw, err)
+			}
+			return
+		}
+		twice, err := NormalizeURL(once)
+		if err != nil || once != twice {
+			t.Errorf("%q became %q and then %q, %v", raw, once, twice, err)
+		}
+		u, err := url.Parse(once)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "" {
+			t.Errorf("%q became %q: %v", raw, once, err)
+		}
+		if Domain(once) == "" {
+			t.Errorf("%q has no domain", once)
+		}
+	})
+}
