@@ -1,0 +1,77 @@
+// Package ipc is the wire between the coordinator and a worker: messages in
+// frames over two byte streams, usually the worker's stdin and stdout. It
+// starts no process and decides nothing: what a message means, whether it may
+// come now and what to do with a peer that breaks the rules is the caller's
+// business. docs/protocol.md shows every frame byte by byte.
+//
+// # Who speaks
+//
+// The worker speaks first: it sends a Hello, and the coordinator answers with
+// its own, which carries the options of the run. So a program that is no
+// worker is found out before it is told anything. Then the coordinator sends
+// Shard, Cancel and at last Drain; the worker sends one Result for each job,
+// Items before a Result whose list is long, a Tick every [TickEvery] while it
+// is busy, and at last Bye. The directions are independent: either side may
+// send while the other one does.
+//
+// # Frames
+//
+// A frame is a header of 17 bytes and a payload, and the whole is itself valid
+// msgpack: an array of four elements.
+//
+//	94 | kind | ce seq32 | ce crc32c | c6 len32 | payload
+//
+// kind is one byte from 00 to 7f. seq counts the frames of one direction from
+// 0 on and wraps. crc is the CRC-32C of the frame without the checksum's own
+// four bytes. All numbers are big-endian. A frame leaves in one Write.
+//
+// # Limits
+//
+// The length is compared with the receiver's limit before anything is
+// allocated, and a payload over 1 MiB is read in pieces, so a lie about the
+// length costs at most 1 MiB beyond what really came. Each side says its limit
+// in its Hello, and [Conn.Send] keeps to the peer's. Inside a payload every
+// count is compared with the bytes that remain.
+//
+// # Encoding
+//
+// A payload is one msgpack array with one element for each field of the
+// message, in the order of the Go struct; nested structs are arrays too. Every
+// number, length and count has its shortest form, and nothing else is
+// accepted, so that a message has exactly one spelling. Strings are bytes:
+// they may be invalid UTF-8.
+//
+// # Versions and growth
+//
+// Both ends must speak the same [Version]; [CheckHello] says so in words. Any
+// change of a message's fields, of a kind's meaning or of the header is a new
+// version, because fields are counted exactly. What never changes is the
+// header and the first two fields of Hello, version and build, so that two
+// programs of any versions can at least tell each other which they are.
+//
+// # Errors
+//
+// Recv returns io.EOF when the peer closed between two frames, an error that
+// wraps io.ErrUnexpectedEOF when it closed inside one, and a [ProtocolError]
+// when it broke the protocol. After an error a direction is dead: the same
+// error comes back for ever.
+package ipc
+
+import "time"
+
+// Version is the protocol's version. Both ends must speak the same one.
+const Version = 1
+
+// DefaultMaxFrame is the longest payload that a Conn accepts when it is told
+// no other limit, in bytes. A feed's body is at most 20 MiB by default, so no
+// honest item comes near it.
+const DefaultMaxFrame = 64 << 20
+
+// PieceSize is the payload length, in bytes, above which SendResult begins
+// another frame. It is a few times the usual size of a pipe: long enough that the
+// cost of a frame vanishes, short enough that results of several workers take
+// turns and memory stays flat.
+const PieceSize = 256 << 10
+
+// TickEvery is how often a busy worker sends a Tick.
+const TickEvery = time.Second
