@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+)
+
+// applicationID marks a file as a store, in its header ("fmil").
+const applicationID = 0x666d696c
+
+// Migrations are files named 0001.sql and so on: each takes the tables from
+// one version to the next and never changes once it was released.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// latestVersion is the version of the tables that this program works with.
+var latestVersion = func() int {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	return len(names)
+}()
+
+// identify returns the version of the tables in c's file, 0 for a new one. It
+// writes nothing.
+func identify(ctx context.Context, c *sql.Conn, path string) (int, error) {
+	var app, version, objects int
+	err := c.QueryRowContext(ctx, `SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema)
+		FROM pragma_application_id a, pragma_user_version v`).Scan(&app, &version, &objects)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("read store version: %w", err)
+	case app == 0 && version == 0 && objects == 0:
+		return 0, nil
+	case app != applicationID:
+		return 0, &ForeignError{Path: path, Reason: fmt.Sprintf("another program's SQLite file (application id %d)", app)}
+	case version > latestVersion:
+		return 0, &SchemaError{Path: path, Have: version, Want: latestVersion}
+	}
+	return version, nil
+}
+
+// migrate brings the tables from version to the latest, one transaction a
+// step, so that an interrupted migration goes on where it stopped.
+func migrate(ctx context.Context, c *sql.Conn, version int) error {
+	for ; version < latestVersion; version++ {
+		name := fmt.Sprintf("migrations/%04d.sql", version+1)
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read migration: %w", err)
+		}
+		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+			text, applicationID, version+1)
+		if _, err := c.ExecContext(ctx, script); err != nil {
+			c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // none is open when BEGIN failed
+			return fmt.Errorf("apply %s: %w", name, err)
+		}
+	}
+	return nil
+}
