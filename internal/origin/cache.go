@@ -1,0 +1,56 @@
+package origin
+
+import (
+	"bytes"
+	"sync"
+)
+
+// A bodyKey names a body: the tag of its representation, and its coding.
+type bodyKey struct {
+	tag string
+	enc coding
+}
+
+// A cache keeps bodies of the present epoch up to a number of bytes. What
+// does not fit is made anew each time.
+//
+// Rejected: dropping the oldest. A round asks for each feed once, in an order
+// that the next one repeats, and then the oldest is just what comes next.
+type cache struct {
+	limit int64 // negative: keep nothing
+
+	mu     sync.RWMutex
+	bodies map[bodyKey][]byte
+	size   int64
+}
+
+func (c *cache) get(k bodyKey) ([]byte, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	body, ok := c.bodies[k]
+	return body, ok
+}
+
+// put keeps a copy of body when there is room.
+func (c *cache) put(k bodyKey, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.size+int64(len(body)) > c.limit {
+		return
+	}
+	if _, ok := c.bodies[k]; ok {
+		return
+	}
+	if c.bodies == nil {
+		c.bodies = make(map[bodyKey][]byte)
+	}
+	c.bodies[k] = bytes.Clone(body)
+	c.size += int64(len(body))
+}
+
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.bodies)
+	c.size = 0
+}

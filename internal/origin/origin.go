@@ -1,0 +1,282 @@
+// Package origin is a feed server for tests, demonstrations and benchmarks: it
+// plays many hosts on the loopback range, with feeds that move on when its
+// epoch does, files served as they are, and a kit of hostile answers.
+//
+// It refuses to be reached from another machine: a connection whose local
+// address is not a loopback one is closed before a byte of it is read.
+package origin
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Defaults and bounds of Options.
+const (
+	DefaultFeeds      = 100
+	DefaultItems      = 20
+	DefaultBytes      = 1000
+	DefaultCacheBytes = 32 << 20
+
+	MaxHosts = 1 << 20 // hosts that one Server plays
+	MaxFeeds = 1 << 24 // feeds that one Server generates
+	MaxItems = 200_000 // items of a feed
+	MaxBytes = 1 << 20 // bytes of an item
+
+	maxEpoch = 100_000 // keeps every date before 2037
+)
+
+// Options configures a Server. The zero value serves DefaultFeeds generated
+// feeds on one host, with news for every feed in every epoch.
+type Options struct {
+	// Addr is the address of the first host and the port of all of them. The
+	// host must be a loopback IPv4 address, "localhost" or empty; port 0, or
+	// no Addr at all, takes a free port.
+	Addr string
+
+	// Feeds is how many feeds are generated; 0 means DefaultFeeds, and a
+	// negative number none. Hosts is on how many hosts they are spread
+	// evenly; 0 means 1.
+	Feeds int
+	Hosts int
+	// HostCounts says how many feeds each host has and replaces Feeds and
+	// Hosts. WebSkew makes one with the skew of real lists.
+	HostCounts []int
+
+	// Formats are given to the feeds in turn; one that is repeated weighs
+	// more. Empty means a mix of all four, half of it RSS.
+	Formats []Format
+	Items   int // items of a feed; 0 means DefaultItems
+	Bytes   int // bytes of an item, about; 0 means DefaultBytes
+
+	Seed uint64 // of all generated content
+	// Epoch is the first epoch, and Every the time after which the next one
+	// begins; 0 leaves that to SetEpoch.
+	Epoch int
+	Every time.Duration
+	// NewsEvery is in how many epochs a feed gets one new item: 0 and 1 mean
+	// in each, k means in one of k, and a negative number never. Which one it
+	// is differs from feed to feed.
+	NewsEvery int
+
+	NoValidators bool          // leave out ETag and Last-Modified
+	NoGzip       bool          // send bodies as they are, whatever is accepted
+	Latency      time.Duration // wait before each answer of a feed or file
+	CacheBytes   int64         // generated bodies kept for an epoch; 0 means DefaultCacheBytes, negative none
+
+	Dir string // a folder whose files are served under /dir/; empty for none
+	TLS bool   // play the hostile TLS cases too, each on a port of its own
+
+	// Log takes one line of JSON for each request; see requestLog. The
+	// Server writes to it from one goroutine at a time and never closes it.
+	Log io.Writer
+	// Now replaces the clock of the request log, so that a test can play days
+	// in seconds. Nil means time.Now.
+	Now func() time.Time
+}
+
+// A Server is a feed server on the loopback range. Its methods may be called
+// from any goroutine, before, while and after Run.
+type Server struct {
+	opts      Options
+	listener  *listener
+	tls       []*tlsPort
+	roots     *tlsRoots
+	base      netip.AddrPort
+	loopbacks bool
+	plan      hostPlan
+	prose     *prose
+	cache     cache
+	epoch     atomic.Int64
+	root      *os.Root // nil without Options.Dir
+	log       *requestLog
+	hostile   map[string]*playedCase
+	cases     []*playedCase
+	mux       *http.ServeMux
+
+	counts counters
+	conns  connSet
+	work   sync.WaitGroup // connections being served
+}
+
+// New returns a Server that listens but does not answer yet: that is Run's
+// part, which also closes it. A Server that will not be run must be closed.
+func New(opts Options) (*Server, error) {
+	if err := opts.complete(); err != nil {
+		return nil, fmt.Errorf("configure origin: %w", err)
+	}
+	s := &Server{opts: opts, plan: planHosts(opts), prose: newProse(opts.Seed)}
+	s.epoch.Store(int64(opts.Epoch))
+	s.cache.limit = opts.CacheBytes
+	s.log = newRequestLog(opts.Log, opts.Now)
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+// open takes what must be given back: the folder and the ports.
+func (s *Server) open() error {
+	if s.opts.Dir != "" {
+		root, err := os.OpenRoot(s.opts.Dir)
+		if err != nil {
+			return fmt.Errorf("open served folder: %w", err)
+		}
+		s.root = root
+	}
+	host, port, err := splitAddr(s.opts.Addr)
+	if err != nil {
+		return fmt.Errorf("configure origin: %w", err)
+	}
+	s.loopbacks = haveLoopbacks()
+	ln, err := listen(host, port, s.loopbacks)
+	if err != nil {
+		return fmt.Errorf("listen for feed requests: %w", err)
+	}
+	s.listener = &listener{Listener: ln, set: &s.conns}
+	s.base = netip.AddrPortFrom(host, uint16(ln.Addr().(*net.TCPAddr).Port))
+	s.playCases()
+	if s.opts.TLS {
+		return s.openTLS()
+	}
+	return nil
+}
+
+// Close gives up the ports and the folder of a Server that was not run. After
+// Run it does nothing.
+func (s *Server) Close() error {
+	var errs []error
+	if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	for _, p := range s.tls {
+		errs = append(errs, p.listener.Close())
+	}
+	if s.root != nil {
+		errs = append(errs, s.root.Close())
+	}
+	for i, err := range errs {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+			errs[i] = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Addr returns the address of the first host, such as "127.0.0.1:8080".
+func (s *Server) Addr() string { return s.base.String() }
+
+// Loopbacks reports whether this machine answers on all of 127.0.0.0/8, as
+// Linux and Windows do. Where it does not, as on macOS, every feed is on the
+// first host.
+func (s *Server) Loopbacks() bool { return s.loopbacks }
+
+// Epoch returns the epoch that is being served.
+func (s *Server) Epoch() int { return int(s.epoch.Load()) }
+
+// SetEpoch serves epoch n from the next request on. Going back is allowed and
+// gives the same bytes as before. An n that is out of bounds is taken as the
+// nearest one within.
+func (s *Server) SetEpoch(n int) {
+	s.epoch.Store(int64(min(max(n, 0), maxEpoch)))
+	s.cache.clear()
+}
+
+// AddEpochs moves n epochs on, as SetEpoch does, and returns the new one.
+func (s *Server) AddEpochs(n int) int {
+	for {
+		old := s.epoch.Load()
+		next := min(max(old+int64(n), 0), maxEpoch)
+		if s.epoch.CompareAndSwap(old, next) {
+			s.cache.clear()
+			return int(next)
+		}
+	}
+}
+
+// Feeds returns how many feeds are generated.
+func (s *Server) Feeds() int { return s.plan.feeds }
+
+// Hosts returns how many hosts the generated feeds are spread on.
+func (s *Server) Hosts() int { return len(s.plan.counts) }
+
+// complete puts in the defaults and checks the bounds.
+func (o *Options) complete() error {
+	o.Feeds = max(cmp.Or(o.Feeds, DefaultFeeds), 0)
+	o.Hosts = cmp.Or(o.Hosts, 1)
+	o.Items = cmp.Or(o.Items, DefaultItems)
+	o.Bytes = cmp.Or(o.Bytes, DefaultBytes)
+	o.NewsEvery = cmp.Or(o.NewsEvery, 1)
+	o.CacheBytes = cmp.Or(o.CacheBytes, DefaultCacheBytes)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if len(o.Formats) == 0 {
+		o.Formats = defaultFormats
+	}
+	for _, f := range o.Formats {
+		if !f.known() {
+			return fmt.Errorf("unknown format %q", f)
+		}
+	}
+	if len(o.HostCounts) > 0 {
+		o.Hosts, o.Feeds = len(o.HostCounts), 0
+		for i, n := range o.HostCounts {
+			if n < 0 || n > MaxFeeds {
+				return fmt.Errorf("host %d has %d feeds, want 0 to %d", i, n, MaxFeeds)
+			}
+			o.Feeds += n
+		}
+	}
+	for _, b := range []struct {
+		what          string
+		got, min, max int
+	}{
+		{"feeds", o.Feeds, 0, MaxFeeds}, {"hosts", o.Hosts, 1, MaxHosts},
+		{"items", o.Items, 1, MaxItems}, {"bytes of an item", o.Bytes, 1, MaxBytes},
+		{"epoch", o.Epoch, 0, maxEpoch},
+	} {
+		if b.got < b.min || b.got > b.max {
+			return fmt.Errorf("%d %s, want %d to %d", b.got, b.what, b.min, b.max)
+		}
+	}
+	return nil
+}
+
+// splitAddr returns the host and the port of an Options.Addr.
+func splitAddr(addr string) (netip.Addr, uint16, error) {
+	first := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if addr == "" {
+		return first, 0, nil
+	}
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return first, 0, err
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		return first, 0, fmt.Errorf("address %q: port must be a number up to 65535", addr)
+	}
+	if host == "" || host == "localhost" {
+		return first, uint16(port), nil
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil || !ip.Is4() || !ip.IsLoopback() {
+		return first, 0, fmt.Errorf("address %q: host must be in 127.0.0.0/8", addr)
+	}
+	if ip.As4()[1] >= 128 {
+		return first, 0, fmt.Errorf("address %q: host must be below 127.128.0.0, to leave room for others", addr)
+	}
+	return ip, uint16(port), nil
+}

@@ -1,0 +1,187 @@
+package origin
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// answerLimit is the longest that any answer takes, hostile ones included.
+const answerLimit = 60 * time.Second
+
+// Counts are what a Server has done so far.
+type Counts struct {
+	Requests    int64 `json:"requests"`
+	OK          int64 `json:"ok"`           // answered 200
+	NotModified int64 `json:"not_modified"` // answered 304
+	Other       int64 `json:"other"`        // answered otherwise, past the HTTP server or not at all
+	Bytes       int64 `json:"bytes"`        // of bodies, as sent; all bytes where an answer went past the HTTP server
+	Connections int64 `json:"connections"`  // accepted
+	Refused     int64 `json:"refused"`      // closed because they did not come over a loopback address
+	MaxPerHost  int64 `json:"max_per_host"` // most requests under way for one address at a time
+	MaxUnderWay int64 `json:"max_under_way"`
+}
+
+// Requests returns what the server has done so far.
+func (s *Server) Requests() Counts {
+	c := &s.counts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Counts{
+		Requests: c.requests.Load(), OK: c.ok.Load(), NotModified: c.notModified.Load(), Other: c.other.Load(),
+		Bytes:       c.bytes.Load(),
+		Connections: s.conns.accepted.Load(), Refused: s.conns.refused.Load(),
+		MaxPerHost: int64(c.maxPerHost), MaxUnderWay: int64(c.maxUnderWay),
+	}
+}
+
+// counters keep what Counts shows.
+type counters struct {
+	requests, ok, notModified, other, bytes atomic.Int64
+
+	mu          sync.Mutex
+	hosts       map[netip.Addr]int // requests under way
+	underWay    int
+	maxPerHost  int
+	maxUnderWay int
+}
+
+// begin counts a request in and returns how many are under way for host.
+func (c *counters) begin(host netip.Addr) int {
+	c.requests.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hosts == nil {
+		c.hosts = make(map[netip.Addr]int)
+	}
+	n := c.hosts[host] + 1
+	c.hosts[host] = n
+	c.underWay++
+	c.maxPerHost = max(c.maxPerHost, n)
+	c.maxUnderWay = max(c.maxUnderWay, c.underWay)
+	return n
+}
+
+// end counts a request out.
+func (c *counters) end(host netip.Addr, status int, bytes int64) {
+	switch status {
+	case http.StatusOK:
+		c.ok.Add(1)
+	case http.StatusNotModified:
+		c.notModified.Add(1)
+	default:
+		c.other.Add(1)
+	}
+	c.bytes.Add(bytes)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.underWay--
+	if c.hosts[host]--; c.hosts[host] == 0 {
+		delete(c.hosts, host)
+	}
+}
+
+// A response is a ResponseWriter that keeps account for counters and log.
+type response struct {
+	http.ResponseWriter
+	conn     *conn
+	work     *sync.WaitGroup
+	began    time.Time
+	underWay int
+	status   int      // 0 when the answer went past the HTTP server
+	bytes    int64    // of the body
+	taken    net.Conn // from the HTTP server; nil when it was not
+}
+
+// Unwrap lets http.ResponseController reach the writer below.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader notes the status.
+func (w *response) WriteHeader(status int) {
+	if status >= 200 && w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts the bytes. It keeps back the last one of many: that stays in
+// the HTTP server's buffer until the request has ended here.
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.writeAll(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+func (w *response) writeAll(p []byte) (int, error) {
+	const buffered = 1 << 10 // less than what the HTTP server keeps back itself
+	if len(p) < buffered {
+		return w.ResponseWriter.Write(p)
+	}
+	last := len(p) - 1
+	n, err := w.ResponseWriter.Write(p[:last])
+	if err != nil {
+		return n, err
+	}
+	m, err := w.ResponseWriter.Write(p[last:])
+	return n + m, err
+}
+
+// take takes the connection from the HTTP server. ServeHTTP closes it when the
+// request is accounted for, and Run waits for that.
+func (w *response) take() (net.Conn, error) {
+	w.work.Add(1)
+	nc, _, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil {
+		w.work.Done()
+		return nil, err
+	}
+	w.taken = nc
+	return nc, nil
+}
+
+// ServeHTTP answers one request. It is for the HTTP server that Run starts:
+// elsewhere there is no connection that it could know the host from.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if !ok {
+		http.Error(w, "not served by an origin", http.StatusInternalServerError)
+		return
+	}
+	rec := &response{ResponseWriter: w, conn: c, work: &s.work, began: s.log.now()}
+	rec.underWay = s.counts.begin(c.host)
+	// A client that has its answer may ask again at once. So that two requests
+	// in a row never look like two at a time, the account is made before the
+	// answer's end goes out: see Write, and the order here.
+	defer func() {
+		s.counts.end(c.host, rec.status, rec.bytes)
+		s.log.write(r, rec)
+		if rec.taken != nil {
+			rec.taken.Close()
+			s.work.Done()
+		}
+	}()
+	s.mux.ServeHTTP(rec, r)
+}
+
+// pause waits for d, or until the client is gone or the server stops, which
+// it reports as false.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
