@@ -1,0 +1,271 @@
+package refresh
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"feedmill/internal/crash"
+	"feedmill/internal/feeds"
+)
+
+// defaultBatch is how many jobs a worker is given at a time.
+const defaultBatch = 32
+
+// Options configures a round. The zero value of each field means its default.
+//
+// The callbacks of one kind are called one at a time, those of different kinds
+// at the same time. The round waits for them.
+type Options struct {
+	// Workers is the number of workers that the runner has; 0 means one for
+	// each CPU.
+	Workers int
+
+	// Seed shuffles the hosts and spreads the times at which feeds come due.
+	// The same seed gives the same order.
+	Seed uint64
+
+	// Batch is how many jobs a worker is given at a time, at most; 0 means 32.
+	Batch int
+
+	// MinInterval is the least time between two requests to a feed; 0 means an
+	// hour for a feed with validators and a day for one without.
+	MinInterval time.Duration
+
+	// Force also asks domains that an earlier round was asked to leave alone.
+	Force bool
+
+	// Now is the clock that dates results and what follows from them; nil
+	// means time.Now.
+	Now func() time.Time
+
+	// Planned is told, before the first job, how many jobs each worker has
+	// before it. Workers that are done early take from the others later.
+	Planned func(shards []int)
+
+	// Finished is told every result as it comes, before it is stored: once for
+	// each feed of the round, with worker -1 where none was meant to have it.
+	// The result must not be kept or changed.
+	Finished func(worker int, r *feeds.Result)
+
+	// Stored is given the report of each feed, once.
+	Stored func(Report)
+
+	// Logger gets what is worth knowing afterwards; nil means none.
+	Logger *slog.Logger
+}
+
+// A Report is the last word on a feed of the round, given after the commit
+// that stored it. A class of cancelled means that nothing was stored and that
+// the feed is still due, a class of store that the store failed.
+type Report struct {
+	URL     string         // as in the feed's Ref
+	Worker  int            // that had the job, or -1
+	Outcome *feeds.Outcome // without its items; the receiver's to keep
+	Saved   feeds.Saved    // zero but for its ID when nothing was stored
+}
+
+// A Summary adds up a round's reports.
+type Summary struct {
+	Feeds   int                 // reports given: the length of refs, unless planning failed
+	Classes map[feeds.Class]int // how many ended in each class, those that occurred
+	New     int                 // items added to the store
+	Updated int                 // items replaced in the store
+	Items   int                 // items that the stored feeds now have
+	Wire    int64               // body bytes as they came
+	Decoded int64               // body bytes after decompression
+	Wall    time.Duration       // of the whole round
+	Fetch   time.Duration       // of all feeds; they overlap
+	Parse   time.Duration       // of all feeds, one at a time in each worker
+}
+
+// Round refreshes the feeds that refs name and returns when every one of them
+// has its report and everything that it started is gone.
+//
+// It returns a *StoreError when the store failed, an *OutageError when our own
+// network seems to be down, the cause of ctx when that ended before all feeds
+// were done, and the runner's error when the runner gave up. Whichever it is,
+// what was reported as stored is stored. The summary is valid in any case.
+func Round(ctx context.Context, runner Runner, store Store, refs []feeds.Ref, o Options) (Summary, error) {
+	start := time.Now()
+	o = o.withDefaults()
+	sum := Summary{Classes: make(map[feeds.Class]int)}
+	began, held := o.Now(), map[string]time.Time(nil)
+	if !o.Force {
+		// Also when ctx is done: every feed is to have its report.
+		var err error
+		if held, err = store.Holds(context.WithoutCancel(ctx), began); err != nil {
+			return sum, &StoreError{Op: "read holds", Err: err}
+		}
+	}
+	p, err := newPlan(refs, o.Workers, o.Seed, held)
+	if err != nil {
+		return sum, err
+	}
+	o.Planned(p.shards())
+
+	run, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(run, p.stop)()
+	out := make(chan []entry, 16)
+	r := &round{store: store, plan: p, o: &o, stop: stop}
+	r.settler = settler{
+		plan: p, o: &o, began: began, out: out, stop: stop,
+		cause:  func() error { return context.Cause(run) },
+		outage: newOutage(p.domains()), broken: make(map[int32]int),
+	}
+	rec := recorder{store: store, refs: refs, quiet: p.quiet, stop: stop, report: func(rep Report) {
+		sum.add(rep)
+		o.Stored(rep)
+	}}
+	var wg sync.WaitGroup
+	wg.Go(func() { rec.run(context.WithoutCancel(ctx), out) })
+	err = r.run(run, runner, held)
+	close(out)
+	wg.Wait()
+	sum.Wall = time.Since(start)
+	return sum, r.verdict(ctx, run, &rec, &sum, err)
+}
+
+// A round is what Round's goroutines share.
+type round struct {
+	store   Store
+	plan    *plan
+	o       *Options
+	stop    context.CancelCauseFunc
+	settler settler
+}
+
+// run has the runner do the plan's jobs and answers those that it left.
+func (r *round) run(ctx context.Context, runner Runner, held map[string]time.Time) error {
+	r.settler.leave(held)
+	var err error
+	if r.plan.domains() > 0 && ctx.Err() == nil { // workers cost something to start
+		err = runner.Run(ctx, r.next, r.settler.emit)
+	}
+	ended := "the workers stopped"
+	if cause := context.Cause(ctx); cause != nil {
+		ended = why(cause)
+	}
+	if left := r.settler.end(ended); err == nil && left > 0 && ctx.Err() == nil {
+		err = fmt.Errorf("the runner left %d jobs without a result", left)
+	}
+	return err
+}
+
+// next is the Next of the round.
+func (r *round) next(ctx context.Context, worker int) ([]feeds.Job, error) {
+	if worker < 0 || worker >= r.o.Workers {
+		return nil, fmt.Errorf("plan round: there is no worker %d of %d", worker, r.o.Workers)
+	}
+	for {
+		crash.At("coordinator: before next")
+		ids := r.plan.take(ctx, worker, r.o.Batch)
+		if len(ids) == 0 {
+			return nil, nil
+		}
+		jobs, err := r.store.Jobs(ctx, ids)
+		if err != nil {
+			if ctx.Err() == nil {
+				err = &StoreError{Op: "load jobs", Err: err}
+				r.stop(err)
+			}
+			return nil, err
+		}
+		if len(jobs) < len(ids) {
+			r.settler.vanished(missing(ids, jobs))
+		}
+		if len(jobs) > 0 {
+			r.unlatch(jobs)
+			crash.At("coordinator: after jobs loaded")
+			return jobs, nil
+		}
+	}
+}
+
+// unlatch takes the validators from jobs whose servers have said nothing but
+// 304 for too long.
+func (r *round) unlatch(jobs []feeds.Job) {
+	for i := range jobs {
+		if unlatch(r.settler.began, r.plan.ref(jobs[i].ID)) {
+			jobs[i].Validators = feeds.Validators{}
+			jobs[i].Spans = "" // and for once everything is read
+		}
+	}
+}
+
+// missing returns the ids that have no job; both are in the same order.
+func missing(ids []int64, jobs []feeds.Job) []int64 {
+	var none []int64
+	for _, id := range ids {
+		if len(jobs) > 0 && jobs[0].ID == id {
+			jobs = jobs[1:]
+		} else {
+			none = append(none, id)
+		}
+	}
+	return none
+}
+
+// verdict decides what Round returns: the first cause, where one fault led to
+// another.
+func (r *round) verdict(ctx, run context.Context, rec *recorder, sum *Summary, err error) error {
+	if rec.failed != nil {
+		return rec.failed
+	}
+	cause := context.Cause(run)
+	if e, ok := errors.AsType[*StoreError](cause); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*OutageError](cause); ok {
+		return e
+	}
+	if ctx.Err() != nil {
+		if sum.Classes[feeds.Cancelled] == 0 {
+			return nil // it came too late to end anything
+		}
+		return fmt.Errorf("refresh feeds: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("run workers: %w", err)
+	}
+	return nil
+}
+
+// add counts a report.
+func (s *Summary) add(rep Report) {
+	s.Feeds++
+	s.Classes[rep.Outcome.Class]++
+	s.New += rep.Saved.New
+	s.Updated += rep.Saved.Updated
+	s.Items += rep.Saved.Items
+	s.Wire += rep.Outcome.Cost.Wire
+	s.Decoded += rep.Outcome.Cost.Decoded
+	s.Fetch += rep.Outcome.Cost.Fetch
+	s.Parse += rep.Outcome.Cost.Parse
+}
+
+// withDefaults fills in what is zero, so that nothing need be asked later.
+func (o Options) withDefaults() Options {
+	o.Workers = cmp.Or(max(o.Workers, 0), runtime.NumCPU())
+	o.Batch = cmp.Or(max(o.Batch, 0), defaultBatch)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Planned == nil {
+		o.Planned = func([]int) {}
+	}
+	if o.Finished == nil {
+		o.Finished = func(int, *feeds.Result) {}
+	}
+	if o.Stored == nil {
+		o.Stored = func(Report) {}
+	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	return o
+}

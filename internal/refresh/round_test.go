@@ -1,0 +1,308 @@
+package refresh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"feedmill/internal/feeds"
+)
+
+func TestRoundAddsUpItsReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := makeRefs([]int{30, 10, 1, 1, 1}, 1)
+		for i := range refs {
+			refs[i].Fails = 2
+		}
+		store := newMemStore(refs)
+		runner := &fakeRunner{t: t, workers: 2, latency: inTurn, result: func(job feeds.Job) feeds.Result {
+			r := feeds.Result{Class: feeds.OK, New: 2, Seen: 20, Cost: feeds.Cost{Wire: 10, Decoded: 100, Fetch: 3, Parse: 2}}
+			if job.ID%2 == 0 {
+				r = feeds.Result{Class: feeds.Parse, Cost: feeds.Cost{Wire: 5}}
+			}
+			return r
+		}}
+		var got reports
+		var planned []int
+		finished := 0
+		sum, err := Round(t.Context(), runner, store, refs, Options{
+			Workers: 2, Stored: got.stored,
+			Planned:  func(shards []int) { planned = shards },
+			Finished: func(int, *feeds.Result) { finished++ },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.check(t, refs)
+		sum.Wall = 0
+		want := Summary{
+			Feeds: 43, Classes: map[feeds.Class]int{feeds.OK: 22, feeds.Parse: 21},
+			New: 44, Items: 440, Wire: 22*10 + 21*5, Decoded: 2200, Fetch: 66, Parse: 44,
+		}
+		if fmt.Sprint(sum) != fmt.Sprint(want) {
+			t.Errorf("summary\n%v, want\n%v", sum, want)
+		}
+		if fmt.Sprint(planned) != "[30 13]" || finished != 43 {
+			t.Errorf("planned %v and finished %d, want [30 13] and 43", planned, finished)
+		}
+		for id, o := range store.stored() {
+			want := 0
+			if o.Class == feeds.Parse {
+				want = 3
+			}
+			if o.Fails != want || o.Domain == "" || !o.NextDue.After(o.At) {
+				t.Errorf("feed %d (%s): %d failures, domain %q, due %v after; want %d, a domain, some time",
+					id, o.Class, o.Fails, o.Domain, o.NextDue.Sub(o.At), want)
+			}
+		}
+	})
+}
+
+func TestRoundOverNothingStartsNothing(t *testing.T) {
+	sum, err := Round(t.Context(), nil, newMemStore(nil), nil, Options{})
+	if err != nil || sum.Feeds != 0 {
+		t.Errorf("round: %v, %d feeds; want nil, 0", err, sum.Feeds)
+	}
+}
+
+// TestInterruptedRoundReportsEveryFeedOnce ends rounds at moments drawn from
+// seeds: what was finished is stored, the rest is cancelled.
+func TestInterruptedRoundReportsEveryFeedOnce(t *testing.T) {
+	for seed := range uint64(40) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 3))
+			refs := makeRefs([]int{40, 20, 10, 5, 5, 1, 1, 1, 1, 1}, seed)
+			store := newMemStore(refs)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			runner := &fakeRunner{t: t, workers: 3, latency: func(int, feeds.Job) time.Duration { return time.Second }}
+			interrupted := errors.New("interrupted by the test")
+			time.AfterFunc(time.Duration(rng.Int64N(int64(45*time.Second))), func() { cancel(interrupted) })
+			var got reports
+			sum, err := Round(ctx, runner, store, refs, Options{Workers: 3, Seed: seed, Stored: got.stored})
+			got.check(t, refs)
+			cancelled := sum.Classes[feeds.Cancelled]
+			if cancelled > 0 != errors.Is(err, interrupted) {
+				t.Errorf("seed %d: round: %v with %d feeds cancelled", seed, err, cancelled)
+			}
+			if stored := len(store.stored()); stored+cancelled != len(refs) || stored != sum.Classes[feeds.OK] {
+				t.Errorf("seed %d: %d feeds stored, classes %v; want each stored or cancelled", seed, stored, sum.Classes)
+			}
+			cancel(nil)
+		})
+	}
+}
+
+func TestRoundThatIsOverBeforeItBeginsStartsNothing(t *testing.T) {
+	refs := singles(30)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var got reports
+	sum, err := Round(ctx, nil, newMemStore(refs), refs, Options{Workers: 2, Stored: got.stored})
+	if !errors.Is(err, context.Canceled) || sum.Classes[feeds.Cancelled] != 30 {
+		t.Errorf("round: %v, classes %v; want context.Canceled, 30 cancelled", err, sum.Classes)
+	}
+	got.check(t, refs)
+}
+
+func TestRunnerThatGivesUpLeavesNoFeedWithoutAReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := singles(500)
+		store := newMemStore(refs)
+		broken := errors.New("three workers died before they said hello")
+		runner := &fakeRunner{t: t, workers: 2, latency: inTurn, fail: func(n int) error {
+			if n == 100 {
+				return broken
+			}
+			return nil
+		}}
+		var got reports
+		sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2, Stored: got.stored})
+		if !errors.Is(err, broken) {
+			t.Errorf("round: %v, want %v", err, broken)
+		}
+		got.check(t, refs)
+		if ok, stored := sum.Classes[feeds.OK], len(store.stored()); ok < 100 || ok != stored {
+			t.Errorf("%d feeds ok and %d stored, want at least 100 of each", ok, stored)
+		}
+	})
+}
+
+// lazyRunner leaves jobs without a result.
+type lazyRunner struct{}
+
+func (lazyRunner) Run(ctx context.Context, next Next, emit Emit) error {
+	_, err := next(ctx, 0)
+	emit(feeds.Result{ID: 12345, Class: feeds.OK})
+	return err
+}
+
+func TestRunnerThatForgetsJobsIsFoundOut(t *testing.T) {
+	refs := singles(50)
+	var got reports
+	sum, err := Round(t.Context(), lazyRunner{}, newMemStore(refs), refs, Options{Workers: 1, Stored: got.stored})
+	if err == nil || !strings.Contains(err.Error(), "50 jobs") {
+		t.Errorf("round: %v, want an error that names 50 jobs", err)
+	}
+	got.check(t, refs)
+	if sum.Classes[feeds.Cancelled] != 50 {
+		t.Errorf("classes %v, want 50 cancelled", sum.Classes)
+	}
+}
+
+// echoRunner gives each result twice.
+type echoRunner struct{}
+
+func (echoRunner) Run(ctx context.Context, next Next, emit Emit) error {
+	for {
+		jobs, err := next(ctx, 0)
+		if err != nil || len(jobs) == 0 {
+			return err
+		}
+		for _, job := range jobs {
+			emit(feeds.Result{ID: job.ID, Class: feeds.OK})
+			emit(feeds.Result{ID: job.ID, Class: feeds.Parse})
+		}
+	}
+}
+
+func TestSecondResultOfAJobIsIgnored(t *testing.T) {
+	refs := singles(50)
+	var got reports
+	sum, err := Round(t.Context(), echoRunner{}, newMemStore(refs), refs, Options{Workers: 1, Stored: got.stored})
+	if err != nil || sum.Classes[feeds.OK] != 50 {
+		t.Errorf("round: %v, classes %v; want nil, 50 ok", err, sum.Classes)
+	}
+	got.check(t, refs)
+}
+
+func TestUnsubscribedFeedIsReportedAndNotAsked(t *testing.T) {
+	refs := singles(100)
+	store := newMemStore(refs)
+	store.gone = map[int64]bool{1: true, 50: true, 99: true}
+	runner := &fakeRunner{t: t, workers: 2}
+	var got reports
+	sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2, Stored: got.stored})
+	if err != nil || sum.Classes[feeds.OK] != 97 || sum.Classes[feeds.Cancelled] != 3 {
+		t.Errorf("round: %v, classes %v; want nil, 97 ok, 3 cancelled", err, sum.Classes)
+	}
+	got.check(t, refs)
+	if r := got.byURL[store.refs[50].URL]; r.Outcome.Detail != "no longer subscribed" {
+		t.Errorf("detail %q, want it to say why", r.Outcome.Detail)
+	}
+}
+
+func TestRoundWhoseFeedsAllVanishedEnds(t *testing.T) {
+	refs := singles(10)
+	store := newMemStore(refs)
+	store.gone = make(map[int64]bool)
+	for _, r := range refs {
+		store.gone[r.ID] = true
+	}
+	sum, err := Round(t.Context(), &fakeRunner{t: t, workers: 2}, store, refs, Options{Workers: 2})
+	if err != nil || sum.Classes[feeds.Cancelled] != 10 {
+		t.Errorf("round: %v, classes %v; want nil, 10 cancelled", err, sum.Classes)
+	}
+}
+
+func TestJobsThatCannotBeLoadedStopTheRound(t *testing.T) {
+	refs := singles(100)
+	store := newMemStore(refs)
+	store.jobErr = errors.New("malformed page")
+	var got reports
+	_, err := Round(t.Context(), &fakeRunner{t: t, workers: 2}, store, refs, Options{Workers: 2, Stored: got.stored})
+	if e, ok := errors.AsType[*StoreError](err); !ok || e.Op != "load jobs" {
+		t.Errorf("round: %v, want a StoreError of load jobs", err)
+	}
+	got.check(t, refs)
+}
+
+func TestHeldDomainIsLeftAlone(t *testing.T) {
+	for _, force := range []bool{false, true} {
+		refs := makeRefs([]int{20, 5}, 1)
+		store := newMemStore(refs)
+		until := noon.Add(3 * time.Hour)
+		store.holds = map[string]time.Time{"h0.example": until}
+		runner := &fakeRunner{t: t, workers: 1}
+		var got reports
+		sum, err := Round(t.Context(), runner, store, refs, Options{
+			Workers: 1, Force: force, Stored: got.stored, Now: func() time.Time { return noon },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.check(t, refs)
+		wantHeld := 20
+		if force {
+			wantHeld = 0
+		}
+		if held := sum.Classes[feeds.HostBackoff]; held != wantHeld || len(runner.asked) != 25-wantHeld {
+			t.Errorf("force %v: %d feeds held and %d asked, want %d and %d", force, held, len(runner.asked), wantHeld, 25-wantHeld)
+		}
+		for id, o := range store.stored() {
+			if o.Class != feeds.HostBackoff {
+				continue
+			}
+			if late := o.NextDue.Sub(until); late < 0 || late > time.Hour || o.Fails != 0 || !o.HoldUntil.IsZero() {
+				t.Errorf("feed %d: due %v after the hold's end with %d failures and hold %v; want up to an hour, 0, none",
+					id, late, o.Fails, o.HoldUntil)
+			}
+		}
+	}
+}
+
+func TestRateLimitedHostIsAskedNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := makeRefs([]int{100, 1, 1}, 1)
+		store := newMemStore(refs)
+		runner := &fakeRunner{t: t, workers: 2, latency: inTurn, result: func(job feeds.Job) feeds.Result {
+			if strings.HasPrefix(job.URL, "http://h0.") {
+				return feeds.Result{Class: feeds.RateLimited, Status: 429, Pacing: feeds.Pacing{RetryAfter: 2 * time.Hour}}
+			}
+			return feeds.Result{Class: feeds.OK, Status: 200}
+		}}
+		var got reports
+		sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2, Stored: got.stored})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.check(t, refs)
+		// What the worker already holds it answers itself; this one asks on.
+		if n := sum.Classes[feeds.HostBackoff]; n < 100-groupAhead || sum.Classes[feeds.OK] != 2 {
+			t.Errorf("classes %v, want at least %d host_backoff and 2 ok", sum.Classes, 100-groupAhead)
+		}
+		for _, r := range got.byURL {
+			o := r.Outcome
+			if o.Class == feeds.HostBackoff && (o.Fails != 0 || o.NextDue.Sub(o.At) < time.Hour || !strings.Contains(o.Detail, "h0.example asked")) {
+				t.Errorf("%s: %d failures, due after %v, detail %q", r.URL, o.Fails, o.NextDue.Sub(o.At), o.Detail)
+			}
+		}
+	})
+}
+
+func TestHostThatCannotBeConnectedToIsAskedNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := makeRefs([]int{1000, 3}, 1)
+		store := newMemStore(refs)
+		runner := &fakeRunner{t: t, workers: 2, latency: inTurn, result: func(job feeds.Job) feeds.Result {
+			if strings.HasPrefix(job.URL, "http://h0.") {
+				return feeds.Result{Class: feeds.Connect, Refused: true}
+			}
+			return feeds.Result{Class: feeds.OK, Status: 200}
+		}}
+		sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := sum.Classes[feeds.Connect]; n < brokenHost || n > brokenHost+groupAhead {
+			t.Errorf("%d feeds were asked, want from %d to %d", n, brokenHost, brokenHost+groupAhead)
+		}
+		if sum.Classes[feeds.OK] != 3 || sum.Feeds != 1003 {
+			t.Errorf("classes %v, want 3 ok of 1003", sum.Classes)
+		}
+	})
+}

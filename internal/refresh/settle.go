@@ -1,0 +1,206 @@
+package refresh
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"feedmill/internal/crash"
+	"feedmill/internal/feeds"
+)
+
+// brokenHost is after how many failed connections in a row a domain's other
+// feeds are left for another round.
+const brokenHost = 3
+
+// An answer is a result on its way to becoming an outcome.
+type answer struct {
+	ref    int32
+	worker int
+	at     time.Time
+	result feeds.Result
+}
+
+// A settler turns results into outcomes: it counts failures, says when feeds
+// are due again, leaves hosts alone that asked for it or are down, and finds
+// out about an outage of our own. Outcomes leave on out, in the order in which
+// they were settled.
+type settler struct {
+	plan  *plan
+	o     *Options
+	began time.Time // the round's beginning
+	out   chan<- []entry
+	stop  func(error)  // ends the run
+	cause func() error // why the run ended; nil while it goes on
+
+	mu     sync.Mutex // results and vanished feeds come from different goroutines
+	outage *outage
+	broken map[int32]int // by group: failed connections in a row
+}
+
+// emit takes a runner's result.
+func (s *settler) emit(r feeds.Result) {
+	crash.At("coordinator: on result")
+	ref, worker, ok := s.plan.done(r.ID)
+	if !ok {
+		s.o.Logger.Error("a result for no job was ignored", "feed", r.ID, "class", r.Class)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := answer{ref: ref, worker: worker, at: s.o.Now(), result: r}
+	s.o.Finished(worker, &a.result)
+	s.hear(a)
+}
+
+// vanished answers jobs that were handed out but whose feeds the store no
+// longer has.
+func (s *settler) vanished(ids []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if ref, worker, ok := s.plan.done(id); ok {
+			s.finish([]int32{ref}, worker, feeds.Cancelled, "no longer subscribed", time.Time{})
+		}
+	}
+}
+
+// leave answers the feeds of held domains, which were never handed out.
+func (s *settler) leave(held map[string]time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, refs := range s.plan.heldBack() {
+		domain := s.plan.domain(refs[0])
+		s.finish(refs, nobody, feeds.HostBackoff, askedUntil(domain, held[domain]), held[domain])
+	}
+}
+
+// end answers all that the run left without a result. ended says why it ended,
+// for people.
+func (s *settler) end(ended string) (unanswered int) {
+	rest := s.plan.rest()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.release()
+	for _, ref := range rest {
+		s.finish([]int32{ref}, s.plan.worker(ref), feeds.Cancelled, ended, time.Time{})
+	}
+	return len(rest)
+}
+
+// hear passes an answer by the outage and settles it, now or later.
+func (s *settler) hear(a answer) {
+	before := s.outage.verdict
+	held := s.outage.hear(s.plan.groupOf[a.ref], a)
+	if before == undecided && s.outage.verdict != undecided {
+		if s.outage.verdict == networkFails {
+			s.stop(s.outage.err())
+		}
+		s.release()
+	}
+	if !held {
+		s.settle(a)
+	}
+}
+
+// release settles what waited for the verdict on our own network.
+func (s *settler) release() {
+	held := s.outage.held
+	s.outage.held = nil
+	for _, a := range held {
+		s.settle(a)
+	}
+}
+
+// settle makes an answer an outcome and draws the conclusions for the rest of
+// its domain.
+func (s *settler) settle(a answer) {
+	r := &a.result
+	if s.outage.verdict == networkFails && (unreachable(r) || r.Class == feeds.HostBackoff) {
+		*r = feeds.Result{ID: r.ID, Class: feeds.Cancelled}
+	}
+	if r.Class == feeds.Cancelled {
+		if ended := s.cause(); ended != nil && (r.Detail == "" || s.outage.verdict == networkFails) {
+			r.Detail = why(ended)
+		}
+	}
+	e := s.entry(a)
+	s.out <- []entry{e}
+	group := s.plan.groupOf[a.ref]
+	switch {
+	case !e.outcome.HoldUntil.IsZero():
+		until := e.outcome.HoldUntil
+		s.finish(s.plan.drop(a.ref), a.worker, feeds.HostBackoff, askedUntil(e.outcome.Domain, until), until)
+	case r.Class == feeds.Connect:
+		s.broken[group]++
+		if s.broken[group] >= brokenHost {
+			s.finish(s.plan.drop(a.ref), a.worker, feeds.HostBackoff,
+				fmt.Sprintf("%d connections to %s failed in a row", brokenHost, e.outcome.Domain), time.Time{})
+		}
+	case reachable(r):
+		delete(s.broken, group)
+	}
+}
+
+// finish answers refs that no worker was asked about. until, unless zero, is
+// when their domain may be asked again.
+func (s *settler) finish(refs []int32, worker int, class feeds.Class, detail string, until time.Time) {
+	if len(refs) == 0 {
+		return
+	}
+	now := s.o.Now()
+	entries := make([]entry, len(refs))
+	for i, ref := range refs {
+		a := answer{ref: ref, worker: worker, at: now}
+		a.result = feeds.Result{ID: s.plan.refs[ref].ID, Class: class, Detail: detail}
+		s.o.Finished(worker, &a.result)
+		entries[i] = s.entry(a)
+		if next := &entries[i].outcome.NextDue; next.Before(until) {
+			// Not all of them at once when the hold ends.
+			spread := spreadOf(s.o.Seed, a.result.ID)
+			*next = until.Add(time.Duration(spread * float64(soonest)))
+		}
+	}
+	s.out <- entries
+}
+
+// entry decides about a feed's future.
+func (s *settler) entry(a answer) entry {
+	ref := s.plan.refs[a.ref]
+	e := entry{ref: a.ref, worker: a.worker}
+	e.outcome = feeds.Outcome{Result: a.result, At: a.at, Fails: ref.Fails, Domain: s.plan.domain(a.ref)}
+	counted := 0 // failures that make the feed wait longer
+	switch class := a.result.Class; {
+	case class == feeds.Cancelled:
+		return e
+	case class.OK():
+		e.outcome.Fails = 0
+	case class != feeds.HostBackoff:
+		e.outcome.Fails++
+		counted = e.outcome.Fails
+	}
+	if a.result.Class != feeds.OK { // no document was read
+		p := &e.outcome.Pacing
+		p.TTL, p.SkipHours, p.SkipDays = ref.Pacing.TTL, ref.Pacing.SkipHours, ref.Pacing.SkipDays
+	}
+	e.outcome.Full = full(&a.result, unlatch(s.began, &ref))
+	spread := spreadOf(s.o.Seed, ref.ID)
+	e.outcome.NextDue, e.outcome.HoldUntil = due(a.at, &e.outcome.Result, counted, s.o.MinInterval, spread)
+	return e
+}
+
+func askedUntil(domain string, until time.Time) string {
+	return fmt.Sprintf("%s asked to be left alone until %s", domain, until.UTC().Format(time.RFC3339))
+}
+
+// why says for people why a run ended.
+func why(cause error) string {
+	if _, ok := errors.AsType[*OutageError](cause); ok {
+		return noNetwork
+	}
+	if _, ok := errors.AsType[*StoreError](cause); ok {
+		return "the store failed"
+	}
+	return "interrupted"
+}
