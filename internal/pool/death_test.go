@@ -1,0 +1,150 @@
+//go:build unix
+
+package pool_test
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"feedmill/internal/feeds"
+)
+
+// TestNothingIsLostWhereverStdoutIsCut cuts what a worker writes at some
+// bytes, others at each run, so that in the end it is at all.
+func TestNothingIsLostWhereverStdoutIsCut(t *testing.T) {
+	t.Parallel()
+	size := sizeOf(t, 3)
+	step := max(size*fewer/25, 1)
+	for at := rand.IntN(step); at < size; at += step {
+		if cutAt(t, at, 3); t.Failed() {
+			t.Fatalf("cut at byte %d of %d", at, size)
+		}
+	}
+}
+
+// TestATinyRoundSurvivesEveryCut is the same at every single byte of a Hello,
+// a Result and a Bye (of some, under the race detector).
+func TestATinyRoundSurvivesEveryCut(t *testing.T) {
+	t.Parallel()
+	const lanes = 4 // most of the time is spent waiting
+	size := sizeOf(t, 1)
+	for lane := range lanes {
+		t.Run(strconv.Itoa(lane), func(t *testing.T) {
+			t.Parallel()
+			for at := lane; at < size; at += lanes * fewer {
+				if cutAt(t, at, 1); t.Failed() {
+					t.Fatalf("cut at byte %d of %d", at, size)
+				}
+			}
+		})
+	}
+}
+
+// sizeOf returns how many bytes a worker writes in a round of n jobs.
+func sizeOf(t *testing.T, n int) int {
+	t.Helper()
+	o := as(t, "good")
+	o.Workers = 1
+	p, err := newRound(jobs(n, nil), 1, n).run(t, t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(p.Stats().Received)
+}
+
+// cutAt does a round of n jobs in which a worker dies after so many bytes.
+func cutAt(t *testing.T, at, n int) {
+	t.Helper()
+	o := onlyOnce(t, as(t, "dies at byte", at))
+	o.Workers = 1
+	r := newRound(jobs(n, nil), 1, n)
+	if _, err := r.run(t, t.Context(), o); err != nil {
+		t.Fatalf("cut at byte %d: %v", at, err)
+	}
+	r.check(t, nil)
+}
+
+func TestKill9AtRandomMomentsLosesNothing(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	for i := range 50 / fewer {
+		micros := random.IntN(30_000)
+		o := onlyOnce(t, as(t, "kills itself", micros))
+		r := newRound(jobs(40, map[int64]string{3: "sleep", 9: "sleep", 27: "sleep"}), o.Workers, 4)
+		if _, err := r.run(t, t.Context(), o); err != nil {
+			t.Fatalf("seed %d, round %d: %v", seed, i, err)
+		}
+		r.check(t, nil)
+		if t.Failed() {
+			t.Fatalf("seed %d, round %d: killed after %d µs", seed, i, micros)
+		}
+	}
+}
+
+func TestOnlyTheKillerIsBlamed(t *testing.T) {
+	tests := map[string]struct {
+		class  feeds.Class
+		detail string
+	}{
+		"panic":    {feeds.WorkerSignal, "panic: parser: boom"},
+		"overflow": {feeds.WorkerStack, "stack exceeds"},
+		"memory":   {feeds.WorkerMemory, "out of memory"},
+		"exit":     {feeds.WorkerSignal, "exit status 7"},
+		"kill":     {feeds.WorkerSignal, "signal: killed"},
+		"stop":     {feeds.WorkerCPU, "said nothing"},
+		"spin":     {feeds.WorkerCPU, "parsed one document"},
+		"garbage":  {feeds.WorkerProtocol, "not a frame"},
+	}
+	for url, tt := range tests {
+		t.Run(url, func(t *testing.T) {
+			t.Parallel()
+			o := as(t, "good")
+			if tt.class == feeds.WorkerCPU {
+				o.HangAfter = 400 * time.Millisecond
+			}
+			r := newRound(jobs(100, map[int64]string{17: url}), o.Workers, 16)
+			p, err := r.run(t, t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.check(t, map[string]feeds.Class{url: tt.class})
+			if d := r.results[17].Detail; !strings.Contains(d, tt.detail) {
+				t.Errorf("detail %q, want it to say %q", d, tt.detail)
+			}
+			deaths := 3
+			if runtime.GOOS == "linux" && tt.class != feeds.WorkerProtocol {
+				// The scoreboard knows the suspect, and nobody else is charged.
+				deaths = 2
+				for id, res := range r.results {
+					if id != 17 && res.Attempts != 0 {
+						t.Errorf("job %d needed %d attempts more than it made", id, res.Attempts)
+					}
+				}
+				if d := r.results[17].Detail; !strings.Contains(d, "parse, byte 7") {
+					t.Errorf("detail %q, want it to say where", d)
+				}
+			}
+			if s := p.Stats(); s.Deaths != deaths {
+				t.Errorf("%d deaths, want %d", s.Deaths, deaths)
+			}
+		})
+	}
+}
+
+func TestSeveralKillersAmongGoodJobs(t *testing.T) {
+	t.Parallel()
+	o := as(t, "good")
+	r := newRound(jobs(500, map[int64]string{1: "panic", 2: "exit", 250: "overflow", 499: "garbage"}), o.Workers, 32)
+	if _, err := r.run(t, t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	r.check(t, map[string]feeds.Class{
+		"panic": feeds.WorkerSignal, "exit": feeds.WorkerSignal,
+		"overflow": feeds.WorkerStack, "garbage": feeds.WorkerProtocol,
+	})
+}

@@ -1,0 +1,38 @@
+package pool
+
+import (
+	"os"
+	"strconv"
+)
+
+// passedOn are the variables that a worker gets from the coordinator's
+// environment: what finding TLS roots, resolving names and starting a process
+// at all can depend on. Everything else stays here: credentials and whatever
+// else is in an environment are not for a process that reads what strangers
+// send.
+var passedOn = []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "RES_OPTIONS", "LOCALDOMAIN", "SYSTEMROOT"}
+
+// proxies are the variables that a worker gets too when it is to go through
+// the proxies that the environment names, which may well have a password.
+var proxies = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"}
+
+// environ returns the whole environment of a worker. A worker parses one feed
+// at a time, so it gets one CPU's worth of threads. memLimit, in bytes, is the
+// soft limit of its heap; 0 means none. proxy is that of feeds.Options. What
+// extra holds comes last and wins.
+func environ(memLimit int64, proxy string, extra []string) []string {
+	env := []string{"GOMAXPROCS=1"}
+	if memLimit > 0 {
+		env = append(env, "GOMEMLIMIT="+strconv.FormatInt(memLimit, 10))
+	}
+	names := passedOn
+	if proxy == "env" {
+		names = append(names[:len(names):len(names)], proxies...)
+	}
+	for _, k := range names {
+		if v, ok := os.LookupEnv(k); ok {
+			env = append(env, k+"="+v)
+		}
+	}
+	return append(env, extra...)
+}

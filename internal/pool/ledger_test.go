@@ -1,0 +1,287 @@
+package pool
+
+import (
+	"slices"
+	"testing"
+
+	"feedmill/internal/feeds"
+)
+
+func someJobs(from, to int64) []feeds.Job {
+	var js []feeds.Job
+	for id := from; id <= to; id++ {
+		js = append(js, feeds.Job{ID: id})
+	}
+	return js
+}
+
+func ids(js []feeds.Job) []int64 {
+	var all []int64
+	for _, j := range js {
+		all = append(all, j.ID)
+	}
+	return all
+}
+
+func wantIDs(t *testing.T, what string, got []feeds.Job, want ...int64) {
+	t.Helper()
+	if !slices.Equal(ids(got), want) {
+		t.Errorf("%s: got jobs %v, want %v", what, ids(got), want)
+	}
+}
+
+func TestLedgerKeepsToBatchAndWindow(t *testing.T) {
+	var l ledger
+	if err := l.add(someJobs(1, 9)); err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, "first batch", l.take(3, 5), 1, 2, 3)
+	wantIDs(t, "what the window has room for", l.take(3, 5), 4, 5)
+	wantIDs(t, "window is full", l.take(3, 5))
+	if _, err := l.answer(4); err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, "room for one", l.take(3, 5), 6)
+}
+
+func TestLedgerTakesNoAnswerThatIsNotOwed(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 3))
+	l.take(2, 9)
+	if _, err := l.answer(1); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []int64{0, 1, 3, 4, -1} {
+		if _, err := l.answer(id); err == nil {
+			t.Errorf("an answer for job %d was taken", id)
+		}
+		if err := l.part(id, nil, 1); err == nil {
+			t.Errorf("items for job %d were taken", id)
+		}
+	}
+	if err := l.part(2, []feeds.Item{{Content: "123"}}, 2); err == nil {
+		t.Error("items over the limit were taken")
+	}
+}
+
+func TestLedgerRefusesAJobTwice(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 3))
+	for _, id := range []int64{0, 2} {
+		if err := l.add([]feeds.Job{{ID: id}}); err == nil {
+			t.Errorf("job %d was taken", id)
+		}
+	}
+}
+
+func TestSuspectRunsAloneAfterTheOthers(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 6))
+	l.take(4, 9)
+	l.answer(1)
+	if c := l.died(blame{jobs: []int64{3}}); len(c) > 0 {
+		t.Fatalf("%d jobs condemned by the first death", len(c))
+	}
+	wantIDs(t, "innocent ones", l.take(9, 9), 2, 4)
+	wantIDs(t, "suspect beside others", l.take(9, 9))
+	l.answer(2)
+	l.answer(4)
+	wantIDs(t, "suspect", l.take(9, 9), 3)
+	wantIDs(t, "others beside the suspect", l.take(9, 9))
+	l.answer(3)
+	wantIDs(t, "those that were never sent", l.take(9, 9), 5, 6)
+}
+
+func TestThirdDeathCondemnsOneJob(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 4))
+	for range 2 {
+		l.take(9, 9)
+		if c := l.died(blame{}); len(c) > 0 {
+			t.Fatal("condemned too early")
+		}
+	}
+	wantIDs(t, "alone", l.take(9, 9), 1)
+	c := l.died(blame{jobs: []int64{1}})
+	if len(c) != 1 || c[0].job.ID != 1 || c[0].deaths != maxDeaths {
+		t.Fatalf("got %v condemned, want job 1 alone", c)
+	}
+	wantIDs(t, "next alone", l.take(9, 9), 2)
+	l.answer(2)
+	if left := l.rest(); len(left) != 2 {
+		t.Errorf("%d left, want 2", len(left))
+	}
+}
+
+func TestTheAccusedIsTriedFirstAndAlone(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 6))
+	l.take(4, 9)
+	l.answer(1)
+	if c := l.died(blame{jobs: []int64{3}, sure: true}); len(c) > 0 {
+		t.Fatalf("%d jobs condemned by the first death", len(c))
+	}
+	wantIDs(t, "the accused", l.take(9, 9), 3)
+	wantIDs(t, "others beside it", l.take(9, 9))
+	c := l.died(blame{})
+	if len(c) != 1 || c[0].job.ID != 3 || c[0].deaths != 2 {
+		t.Fatalf("got %v condemned, want job 3 for its second death", c)
+	}
+	wantIDs(t, "the others", l.take(9, 9), 2, 4, 5, 6)
+	for id := int64(2); id <= 6; id++ {
+		if id == 3 {
+			continue
+		}
+		if e, err := l.answer(id); err != nil || e.deaths != 0 {
+			t.Errorf("job %d is charged with %d deaths, %v, want none", id, e.deaths, err)
+		}
+	}
+}
+
+func TestBothThatWereUnderWayAreTried(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 5))
+	l.take(9, 9)
+	l.died(blame{jobs: []int64{4, 2}, sure: true})
+	wantIDs(t, "the first", l.take(9, 9), 2)
+	l.answer(2)
+	wantIDs(t, "the second", l.take(9, 9), 4)
+	if c := l.died(blame{jobs: []int64{4}, sure: true}); len(c) != 1 || c[0].job.ID != 4 {
+		t.Fatalf("got %v condemned, want job 4", c)
+	}
+	wantIDs(t, "the others", l.take(9, 9), 1, 3, 5)
+	if e, _ := l.answer(1); e.deaths != 0 {
+		t.Errorf("job 1 is charged though the killer was found")
+	}
+}
+
+// TestAKillerCannotHideBehindInnocents: job 9 kills its worker wherever that
+// is, and each time the worker seems to have been busy with another job.
+func TestAKillerCannotHideBehindInnocents(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 60))
+	rounds := 0
+	for ; len(l.unanswered) > 0; rounds++ {
+		if rounds > 10 {
+			t.Fatalf("%d jobs still unanswered after %d deaths", len(l.unanswered), rounds)
+		}
+		for {
+			got := ids(l.take(99, 99))
+			if slices.Contains(got, 9) {
+				other := got[(slices.Index(got, 9)+1)%len(got)]
+				for _, e := range l.died(blame{jobs: []int64{other}, sure: len(got) > 1}) {
+					if e.job.ID != 9 {
+						t.Fatalf("job %d condemned", e.job.ID)
+					}
+				}
+				break
+			}
+			for _, id := range got {
+				l.answer(id)
+			}
+			if len(got) == 0 {
+				break
+			}
+		}
+	}
+	if rounds > maxDeaths+1 {
+		t.Errorf("it took %d deaths, want %d", rounds, maxDeaths)
+	}
+}
+
+func TestAJobThatIsGivenBackKeepsItsPlace(t *testing.T) {
+	var l ledger
+	l.add(someJobs(1, 6))
+	l.take(4, 9)
+	l.answer(2)
+	for _, id := range []int64{3, 1, 4} {
+		if err := l.giveBack(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []int64{2, 5, 77} {
+		if err := l.giveBack(id); err == nil {
+			t.Errorf("job %d was given back", id)
+		}
+	}
+	wantIDs(t, "the next", l.take(9, 9), 1, 3, 4, 5, 6)
+	if e, _ := l.answer(3); e.deaths != 0 {
+		t.Error("a job is charged for having been given back")
+	}
+}
+
+// FuzzLedger plays any history of a slot and holds the ledger to its promise.
+func FuzzLedger(f *testing.F) {
+	f.Add([]byte{0, 5, 1, 3, 2, 2, 3, 1, 1, 9, 3, 0, 1, 1, 3, 0})
+	f.Add([]byte{0, 200, 1, 255, 3, 7, 1, 255, 3, 7, 1, 1, 3, 0, 1, 1, 2, 0})
+	f.Fuzz(func(t *testing.T, history []byte) {
+		var l ledger
+		var next int64
+		var out []int64 // what the process has
+		left := map[int64]int{}
+		leave := func(id int64) {
+			if left[id]++; left[id] > 1 {
+				t.Fatalf("job %d left twice", id)
+			}
+		}
+		for ; len(history) >= 2; history = history[2:] {
+			n := int64(history[1])
+			switch history[0] % 5 {
+			case 0:
+				if err := l.add(someJobs(next+1, next+n)); err != nil {
+					t.Fatal(err)
+				}
+				next += n
+			case 1:
+				got := ids(l.take(int(n)/2+1, int(n)+1))
+				out = append(out, got...)
+				if len(got) > 0 && len(out) > int(n)+1 {
+					t.Fatalf("%d jobs out, window %d", len(out), n+1)
+				}
+			case 2:
+				if len(out) == 0 {
+					continue
+				}
+				i := int(n) % len(out)
+				if _, err := l.answer(out[i]); err != nil {
+					t.Fatal(err)
+				}
+				leave(out[i])
+				out = slices.Delete(out, i, i+1)
+			case 3:
+				// n names one job, or two, of which some are not there.
+				condemned := l.died(blame{jobs: []int64{n, n / 2}[:1+n%2], sure: n%3 > 0})
+				if len(condemned) > 1 || len(condemned) == 1 && len(out) != 1 {
+					t.Fatalf("%d jobs condemned while %d were out", len(condemned), len(out))
+				}
+				for _, e := range condemned {
+					if e.deaths < 2 || e.deaths > maxDeaths {
+						t.Fatalf("job %d condemned for %d deaths", e.job.ID, e.deaths)
+					}
+				}
+				for _, e := range condemned {
+					leave(e.job.ID)
+				}
+				out = nil
+			case 4:
+				if len(out) == 0 {
+					continue
+				}
+				i := int(n) % len(out)
+				if err := l.giveBack(out[i]); err != nil {
+					t.Fatal(err)
+				}
+				out = slices.Delete(out, i, i+1)
+			}
+			if l.out != len(out) {
+				t.Fatalf("ledger says %d out, there are %d", l.out, len(out))
+			}
+		}
+		for _, e := range l.rest() {
+			leave(e.job.ID)
+		}
+		if len(left) != int(next) {
+			t.Fatalf("%d of %d jobs left the ledger", len(left), next)
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package pool
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A StallError says that a run was broken off because nothing moved any more:
+// no job was handed out, no process came or went, and no result did.
+type StallError struct {
+	After time.Duration // without any progress
+	// Report says who waited for whom, a line each: what every worker and
+	// every goroutine of the run did, and how full the pipes between them were.
+	Report string
+	// Abandoned says that killing all workers was not enough: whoever takes
+	// the results, or hands out jobs, has not come back. Goroutines that wait
+	// for it are left behind, and some jobs have no result.
+	Abandoned bool
+}
+
+// Error returns one line; Report has the others.
+func (e *StallError) Error() string {
+	return fmt.Sprintf("nothing moved for %v", e.After.Round(time.Millisecond))
+}
+
+// An activity is what somebody does, and since when.
+type activity struct{ now atomic.Pointer[doing] }
+
+type doing struct {
+	what  string
+	since time.Time
+}
+
+func (a *activity) set(what string) { a.now.Store(&doing{what, time.Now()}) }
+
+func (a *activity) String() string {
+	d := a.now.Load()
+	if d == nil {
+		return "has not begun"
+	}
+	return fmt.Sprintf("%s for %v", d.what, time.Since(d.since).Round(time.Millisecond))
+}
+
+// watch waits until doneC is closed, for which it returns nil. When nothing
+// moves for StallAfter it says who waits for whom, kills all workers and ends
+// the run. Time in which this process itself stood still does not count.
+func (r *run) watch(cancel context.CancelCauseFunc, doneC <-chan struct{}) error {
+	o := &r.pool.o
+	every := max(o.StallAfter/8, time.Millisecond)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	seen, still := int64(-1), time.Duration(0)
+	last := time.Now()
+	for {
+		select {
+		case <-doneC:
+			return nil
+		case now := <-tick.C:
+			gap := now.Sub(last)
+			last = now
+			if p := r.pool.progress.Load(); p != seen {
+				seen, still = p, 0
+				continue
+			}
+			if still += min(gap, 2*every); still < o.StallAfter {
+				continue
+			}
+		}
+		e := &StallError{After: still, Report: r.report()}
+		if o.Stalled != nil {
+			o.Stalled(e)
+		}
+		cancel(e)
+		r.killAll(e)
+		select {
+		case <-doneC:
+		case <-time.After(8 * o.StopGrace): // more than the whole ladder
+			e.Abandoned = true
+		}
+		return e
+	}
+}
+
+// killAll kills every process.
+func (r *run) killAll(cause error) {
+	for _, s := range r.slots {
+		for _, w := range s.processes() {
+			w.kill(cause)
+		}
+	}
+}
+
+// report says who waits for whom.
+func (r *run) report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the coordinator %v\n", &r.out.doing)
+	for _, s := range r.slots {
+		s.mu.Lock()
+		out, pending, dry := s.ledger.out, len(s.ledger.pending), s.dry
+		s.mu.Unlock()
+		more := "more may come"
+		if dry {
+			more = "no more will come"
+		}
+		fmt.Fprintf(&b, "worker %d: %d jobs with it, %d waiting, %s; the coordinator %v and %v\n",
+			s.n, out, pending, more, &s.running, &s.filling)
+		for _, w := range s.processes() {
+			fmt.Fprintf(&b, "  %s\n", w.describe())
+		}
+	}
+	fmt.Fprintf(&b, "%d goroutines", runtime.NumGoroutine())
+	counts := goroutines()
+	for _, name := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
+	}) {
+		fmt.Fprintf(&b, "; %d in %s", counts[name], name)
+	}
+	return b.String()
+}
+
+// describe says in one line what a process does, as far as that can be seen.
+func (w *process) describe() string {
+	did := "does not say what it does"
+	if st, told := w.standing(); told {
+		did = fmt.Sprintf("%v, owes %d (tick %d)", st.Now(), st.Owed, st.Tick)
+	}
+	return fmt.Sprintf("process %d: %s; unread in stdin %s, in stdout %s, in stderr %s; %d bytes sent, %d received",
+		w.cmd.Process.Pid, did, fill(w.stdin), fill(w.stdout), fill(w.stderr), w.conn.Sent(), w.conn.Received())
+}
+
+// goroutines counts the goroutines of this program by the innermost function
+// of its own that each is in.
+func goroutines() map[string]int {
+	records := make([]runtime.StackRecord, runtime.NumGoroutine()+16)
+	n, ok := runtime.GoroutineProfile(records)
+	if !ok {
+		return nil // more came in between; their number is told anyway
+	}
+	counts := make(map[string]int)
+	for _, rec := range records[:n] {
+		for frames := runtime.CallersFrames(rec.Stack()); ; {
+			f, more := frames.Next()
+			if name, ours := strings.CutPrefix(f.Function, "feedmill/internal/"); ours {
+				counts[name]++
+				break
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return counts
+}

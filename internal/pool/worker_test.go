@@ -1,0 +1,465 @@
+//go:build unix
+
+package pool_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
+	"feedmill/internal/pool"
+	"feedmill/internal/worker"
+)
+
+// The test binary is the worker: it plays the behaviour that the first of
+// these variables names. The second is an argument of the behaviour. The
+// third names a file: only the process that can create it misbehaves, all
+// others are good.
+const (
+	envBehaviour = "FEEDMILL_TEST_WORKER"
+	envArg       = "FEEDMILL_TEST_ARG"
+	envOnce      = "FEEDMILL_TEST_ONCE"
+	envCPU       = "FEEDMILL_TEST_PARSE_CPU"
+)
+
+// behaviours are what a worker program can be like.
+var behaviours = map[string]func(){
+	"good":          func() { serve(os.Stdin, os.Stdout) },
+	"dies early":    func() { fmt.Fprintln(os.Stderr, "no luck"); os.Exit(3) },
+	"refuses":       func() { fmt.Fprintln(os.Stderr, "not like this"); os.Exit(pool.ExitRefused) },
+	"is no worker":  func() { fmt.Println("usage: something else"); io.Copy(io.Discard, os.Stdin) },
+	"old":           old,
+	"mute":          func() { ignoreAll(); forever() },
+	"tiny frames":   func() { hello(&ipc.Hello{Version: ipc.Version, MaxFrame: 100}); io.Copy(io.Discard, os.Stdin) },
+	"small frames":  func() { serveFrames(os.Stdin, os.Stdout, 1<<20) },
+	"dies at byte":  func() { serve(os.Stdin, &cutWriter{left: argument()}) },
+	"kills itself":  killsItself,
+	"hangs":         func() { ignoreAll(); hello(goodHello()); forever() },
+	"never leaves":  func() { ignoreAll(); serve(os.Stdin, os.Stdout); forever() },
+	"floods stderr": floods,
+	"prints":        func() { serve(os.Stdin, &printer{after: argument()}) },
+	"wrong id": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) { r.ID += 1e6; c.SendResult(r) })
+	},
+	"foreign items": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) {
+			c.Send(&ipc.Message{Items: &ipc.Items{ID: r.ID + 1e6, Items: []feeds.Item{{GUID: "x"}}}})
+		})
+	},
+	"answers twice": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) { c.SendResult(r); c.SendResult(r) })
+	},
+	"wrong sequence": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) {
+			c.SendResult(r)
+			ipc.NewConn(os.Stdin, os.Stdout, 0).SendResult(r)
+		})
+	},
+	"says Bye early": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) { c.Send(&ipc.Message{Bye: &ipc.Bye{}}) })
+	},
+	"gives orders": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) { c.Send(&ipc.Message{Drain: &ipc.Drain{}}) })
+	},
+	"leaves without Bye": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) { os.Exit(0) })
+	},
+	"closes stdout": func() {
+		answers(func(c *ipc.Conn, r *feeds.Result) { os.Stdout.Close(); os.Stderr.Close(); forever() })
+	},
+	"has a child": func() { startChild(false); serve(os.Stdin, os.Stdout) },
+	"has a child of its own group": func() {
+		startChild(true)
+		serve(os.Stdin, os.Stdout)
+	},
+	"child":        func() { ignoreAll(); forever() },
+	"reads slowly": func() { serve(&shortReader{os.Stdin}, os.Stdout) },
+	"coordinates":  coordinates,
+
+	"coordinates 200": coordinates200,
+	"is hostile":      func() { answers(hostile) },
+}
+
+var usedBehaviours sync.Map
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(envBehaviour); name != "" {
+		if once := os.Getenv(envOnce); once != "" {
+			f, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil {
+				name = "good"
+			} else {
+				f.Close()
+			}
+		}
+		behaviours[name]()
+		os.Exit(0)
+	}
+	code := m.Run()
+	for _, f := range []string{"test.run", "test.skip", "test.list", "test.bench", "test.fuzz"} {
+		if flag.Lookup(f).Value.String() != "" {
+			os.Exit(code)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(behaviours)) {
+		if _, used := usedBehaviours.Load(name); !used && code == 0 {
+			fmt.Fprintf(os.Stderr, "behaviour %q is used by no test\n", name)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// as returns options with which the test binary is the worker program and
+// behaves as named.
+func as(tb testing.TB, name string, arg ...any) pool.Options {
+	tb.Helper()
+	if behaviours[name] == nil {
+		tb.Fatalf("no behaviour %q", name)
+	}
+	usedBehaviours.Store(name, true)
+	self, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return pool.Options{
+		Path:      self,
+		Workers:   2,
+		Env:       []string{envBehaviour + "=" + name, envArg + "=" + strings.TrimSpace(fmt.Sprintln(arg...))},
+		Refresh:   feeds.Options{DrainGrace: 200 * time.Millisecond},
+		StopGrace: 200 * time.Millisecond,
+		Logger:    textLogger(tb.Output()),
+	}
+}
+
+// textLogger writes everything to w.
+func textLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// onlyOnce makes all workers of o but one be good.
+func onlyOnce(tb testing.TB, o pool.Options) pool.Options {
+	o.Env = append(o.Env, envOnce+"="+tb.TempDir()+"/once")
+	return o
+}
+
+// argument returns the behaviour's argument as a number.
+func argument() int {
+	n, err := strconv.Atoi(os.Getenv(envArg))
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// forever is long enough for every test. Rejected: select {}, in which the
+// runtime sees a deadlock.
+func forever() { time.Sleep(time.Minute) }
+
+func ignoreAll() { signal.Ignore(os.Interrupt, syscall.SIGTERM) }
+
+func goodHello() *ipc.Hello {
+	return &ipc.Hello{Version: ipc.Version, MaxFrame: ipc.DefaultMaxFrame, PID: os.Getpid()}
+}
+
+// parseCPU is how long the good worker reads one document.
+func parseCPU() time.Duration {
+	d, err := time.ParseDuration(os.Getenv(envCPU))
+	if err != nil {
+		return time.Minute // longer than any test
+	}
+	return d
+}
+
+// hello sends a Hello and returns the conversation.
+func hello(h *ipc.Hello) *ipc.Conn {
+	c := ipc.NewConn(os.Stdin, os.Stdout, 0)
+	c.Send(&ipc.Message{Hello: h})
+	return c
+}
+
+func old() {
+	hello(&ipc.Hello{Version: ipc.Version + 1, Build: "from next year", MaxFrame: ipc.DefaultMaxFrame})
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// serve is the good worker.
+func serve(in io.Reader, out io.Writer) { serveFrames(in, out, 0) }
+
+// serveFrames is the good worker, with a limit for what it is sent.
+func serveFrames(in io.Reader, out io.Writer, maxFrame uint32) {
+	board, _ := ipc.OpenScoreboard(3)
+	specimen, _ := ipc.OpenSpecimen(4)
+	err := worker.Serve(context.Background(), ipc.NewConn(in, out, maxFrame), worker.Options{
+		Board:        board,
+		Specimen:     specimen,
+		ParseCPU:     parseCPU(),
+		Sandbox:      "none (test)",
+		MaxFrame:     maxFrame,
+		TickEvery:    10 * time.Millisecond,
+		NewRefresher: func(feeds.Options) (worker.Refresher, error) { return &refresher{}, nil },
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker: error:", err)
+		if _, ok := errors.AsType[*worker.OverrunError](err); ok {
+			os.Exit(pool.ExitCPU)
+		}
+		os.Exit(pool.ExitInternal)
+	}
+}
+
+// hostile answers a job well unless its URL asks for something else.
+func hostile(c *ipc.Conn, r *feeds.Result) {
+	frame := func(breakIt func(b []byte)) {
+		var b bytes.Buffer
+		ipc.NewConn(os.Stdin, &b, 0).SendResult(r)
+		breakIt(b.Bytes())
+		os.Stdout.Write(b.Bytes())
+	}
+	foreign := *r
+	foreign.ID += 1e6
+	switch r.Title {
+	case "garbage":
+		os.Stdout.WriteString("panic: this is no frame\n")
+	case "4 GB":
+		frame(func(b []byte) { copy(b[13:], "\xff\xff\xff\xff") })
+	case "wrong checksum":
+		frame(func(b []byte) { b[len(b)-1] ^= 1 })
+	case "wrong number":
+		frame(func([]byte) {})
+	case "foreign result":
+		c.SendResult(&foreign)
+	case "foreign items":
+		c.Send(&ipc.Message{Items: &ipc.Items{ID: foreign.ID, Items: foreign.Items}})
+	case "early Bye":
+		c.Send(&ipc.Message{Bye: &ipc.Bye{}})
+	case "order":
+		c.Send(&ipc.Message{Cancel: &ipc.Cancel{ID: r.ID}})
+	default:
+		c.SendResult(r)
+		return
+	}
+	forever()
+}
+
+// answers is a worker that does with each result what bad does, once the first
+// ten have been answered well. A worker whose jobs say what it does need not
+// wait for that.
+func answers(bad func(*ipc.Conn, *feeds.Result)) {
+	c := hello(goodHello())
+	n := 0
+	if os.Getenv(envBehaviour) == "is hostile" {
+		n = 10
+	}
+	for {
+		m, err := c.Recv()
+		if err != nil {
+			return
+		}
+		if m.Drain != nil {
+			c.Send(&ipc.Message{Bye: &ipc.Bye{}})
+		}
+		if m.Shard == nil {
+			continue
+		}
+		for _, j := range m.Shard.Jobs {
+			r := want(j)
+			if n++; n > 10 {
+				bad(c, &r)
+			} else {
+				c.SendResult(&r)
+			}
+		}
+	}
+}
+
+func floods() {
+	line := strings.Repeat("x", 99) + "\n"
+	for range 10 << 20 / len(line) {
+		os.Stderr.WriteString(line)
+	}
+	serve(os.Stdin, os.Stdout)
+}
+
+func killsItself() {
+	time.AfterFunc(time.Duration(argument())*time.Microsecond, func() {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	})
+	serve(os.Stdin, os.Stdout)
+}
+
+// startChild starts a process that holds stdout and stderr for a minute, and
+// writes its number to the file that the argument names.
+func startChild(ownGroup bool) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), envBehaviour+"=child")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: ownGroup}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(os.Getenv(envArg), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+		panic(err)
+	}
+}
+
+// coordinates is no worker but a coordinator, with workers that never end
+// their work. It prints their numbers.
+func coordinates() {
+	self, _ := os.Executable()
+	p, err := pool.New(pool.Options{Path: self, Workers: 4, Env: []string{envBehaviour + "=good"}})
+	if err != nil {
+		panic(err)
+	}
+	var asked [4]bool
+	p.Run(context.Background(), func(ctx context.Context, w int) ([]feeds.Job, error) {
+		if asked[w] {
+			<-ctx.Done()
+			return nil, nil
+		}
+		asked[w] = true
+		id := int64(w + 1)
+		return []feeds.Job{{ID: id, URL: "ok"}, {ID: id + 100, URL: "spin"}, {ID: id + 200, URL: "ok"}}, nil
+	}, func(r feeds.Result) { fmt.Println(r.Link) })
+}
+
+// A cutWriter ends the process after so many bytes of stdout.
+type cutWriter struct{ left int }
+
+func (c *cutWriter) Write(p []byte) (int, error) {
+	n, err := os.Stdout.Write(p[:min(len(p), c.left)])
+	if c.left -= n; n < len(p) {
+		os.Exit(9)
+	}
+	return n, err
+}
+
+// A printer prints in the midst of frames, after so many of them.
+type printer struct{ after int }
+
+func (p *printer) Write(b []byte) (int, error) {
+	if p.after--; p.after == 0 {
+		fmt.Println("debug: got here")
+	}
+	return os.Stdout.Write(b)
+}
+
+// A shortReader reads in small steps.
+type shortReader struct{ r io.Reader }
+
+func (s *shortReader) Read(p []byte) (int, error) { return s.r.Read(p[:min(len(p), 1000)]) }
+
+// want returns the result of a job that goes well. It depends on the job
+// alone, but for Link.
+func want(j feeds.Job) feeds.Result {
+	r := feeds.Result{ID: j.ID, Class: feeds.OK, Title: j.URL, Link: strconv.Itoa(os.Getpid())}
+	n, size := int(j.ID%4), 10
+	fmt.Sscanf(j.URL, "items %d of %d", &n, &size)
+	for i := range n {
+		r.Items = append(r.Items, feeds.Item{GUID: fmt.Sprintf("%d/%d", j.ID, i), Content: strings.Repeat("c", size)})
+	}
+	return r
+}
+
+// A refresher does jobs whose URL says what is to happen.
+type refresher struct {
+	parsing  atomic.Int64
+	observer feeds.Observer
+}
+
+func (r *refresher) Observe(o feeds.Observer) { r.observer = o }
+
+func (r *refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
+	for j := range jobs {
+		if ctx.Err() != nil {
+			emit(feeds.Result{ID: j.ID, Class: feeds.Cancelled})
+			continue
+		}
+		if url, early := strings.CutPrefix(j.URL, "fetch and "); early {
+			misdeeds(ctx, url)
+		}
+		r.parsing.Store(j.ID)
+		r.observer.Guarding(j.ID, []byte("document of "+j.URL))
+		r.observer.Parsing(j.ID)
+		r.observer.Parsed(7)
+		if url, lie := strings.CutPrefix(j.URL, "accuse the next and "); lie {
+			r.observer.Guarding(j.ID+1, nil)
+			misdeeds(ctx, url)
+		}
+		misdeeds(ctx, j.URL)
+		r.observer.Read()
+		r.parsing.Store(0)
+		emit(want(j))
+	}
+}
+
+// misdeeds does what a job of this URL does to its worker.
+func misdeeds(ctx context.Context, url string) {
+	switch url {
+	case "sleep":
+		time.Sleep(5 * time.Millisecond)
+	case "wait":
+		<-ctx.Done()
+	case "spin":
+		for n := 0; ; n++ {
+		}
+	case "grow":
+		kept = bytes.Repeat([]byte("x"), 128<<20)
+	case "panic":
+		panic("parser: boom")
+	case "overflow":
+		debug.SetMaxStack(1 << 20)
+		fmt.Fprint(io.Discard, overflow(1))
+	case "memory":
+		// What the runtime says when it gets no more. To really get there
+		// takes a limit, which is the sandbox's business.
+		fmt.Fprintln(os.Stderr, "fatal error: runtime: out of memory")
+		os.Exit(2)
+	case "exit":
+		os.Exit(7)
+	case "stop":
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		forever() // the other threads may stop a moment later
+	case "kill":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "garbage":
+		os.Stdout.WriteString("\x94\x01garbage, and more of it than a header has")
+		forever()
+	}
+}
+
+// kept is what a job has made its worker grow by.
+var kept []byte
+
+// overflow calls itself until the stack is full, if n is not 0.
+func overflow(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return overflow(n+1) + n
+}
+
+func (r *refresher) Cancel(int64) {}
+func (r *refresher) Close()       {}
+func (r *refresher) Status() feeds.Status {
+	return feeds.Status{Parsing: r.parsing.Load(), UnderWay: 1}
+}
