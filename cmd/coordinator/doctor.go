@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/pool"
+	"feedmill/internal/sandbox"
+	"feedmill/internal/store"
+)
+
+const doctorLong = `Look at everything that a refresh needs: the worker program (it is started and
+must say Hello), the store (every invariant is checked), the sandbox that this
+system can give, and the limits of this machine.
+
+Exit status is 0 when a refresh could run, 1 when the worker is in the way, and
+4 when the store is.`
+
+func (a *app) doctorCommand() *cobra.Command {
+	var r runnerFlags
+	c := &cobra.Command{
+		Use:     "doctor",
+		Short:   "Check the worker program, the store, the sandbox and this machine's limits",
+		Long:    doctorLong,
+		Example: "  coordinator doctor",
+		Args:    noArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), &r) },
+	}
+	r.register(c)
+	return c
+}
+
+// doctor prints what it finds, all of it, and then fails with the first
+// problem.
+func (a *app) doctor(ctx context.Context, r *runnerFlags) error {
+	if err := r.complete(); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(w, "coordinator\t%s, %s\n", version(), runtime.Version())
+	errs := []error{a.examineWorker(ctx, w, r), a.examineStore(ctx, w)}
+	fmt.Fprintf(w, "sandbox\t%v (what this system can give)\n", sandbox.Probe())
+	fmt.Fprintf(w, "machine\t%d CPUs, %s\n", runtime.NumCPU(), limits())
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print findings: %w", err)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// examineWorker starts one worker for no job at all.
+func (a *app) examineWorker(ctx context.Context, w *tabwriter.Writer, r *runnerFlags) error {
+	path, err := pool.Find(r.worker)
+	var hello pool.Greeting
+	if err == nil {
+		hello, err = pool.Greet(ctx, pool.Options{Path: path, Args: r.workerArgs(), Build: version(), Logger: a.logger()})
+	}
+	if err != nil {
+		fmt.Fprintf(w, "worker\t%s\n", printable(err.Error()))
+		return r.problem(err)
+	}
+	fmt.Fprintf(w, "worker\t%s, %s, says Hello after %v, sandbox: %s\n", path, hello.Build, hello.After.Round(100_000), hello.Sandbox)
+	if hello.Build != version() {
+		fmt.Fprintf(w, "\tnot built from the same source as the coordinator: make build\n")
+	}
+	return nil
+}
+
+// examineStore checks the store, if there is one.
+func (a *app) examineStore(ctx context.Context, w *tabwriter.Writer) error {
+	path, err := a.dbPath()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		fmt.Fprintf(w, "store\t%s is not there yet\n", path)
+		return nil
+	}
+	db, err := a.openStore(ctx, store.Options{ReadOnly: true})
+	if err != nil {
+		fmt.Fprintf(w, "store\t%s\n", printable(err.Error()))
+		return err
+	}
+	defer db.Close()
+	if err := db.Check(ctx); err != nil {
+		fmt.Fprintf(w, "store\t%s\n", printable(err.Error()))
+		return storeProblem(path, err)
+	}
+	count, failing, items := 0, 0, 0
+	for f, err := range db.Feeds(ctx, store.FeedQuery{}) {
+		if err != nil {
+			return storeProblem(path, err)
+		}
+		count++
+		items += f.Items
+		if f.Class != "" && !f.Class.OK() && f.Class != feeds.Cancelled {
+			failing++
+		}
+	}
+	size := int64(0)
+	for _, name := range []string{path, path + "-wal"} { // what is not copied into the file yet counts, too
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	if err := writable(path); err != nil {
+		fmt.Fprintf(w, "store\t%s\n", printable(err.Error()))
+		return &problem{exitStore, err, "use another store with --db"}
+	}
+	fmt.Fprintf(w, "store\t%s is in order: %d feeds (%d failing), %d items, %s\n", path, count, failing, items, humanize.IBytes(uint64(size)))
+	return nil
+}
+
+// writable returns why a round could not write the store or its lock.
+func writable(path string) error {
+	for _, name := range []string{path, path + ".lock"} {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("write store: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"feedmill/internal/origin"
+)
+
+// TestEveryExampleWorks runs each example of the help texts, and each command
+// of the README's sessions, as it stands: but with a loopback origin in the
+// place of example.org and a free port in that of 8080.
+func TestEveryExampleWorks(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no sh to run the examples with")
+	}
+	s := serve(t, origin.Options{Feeds: 4, Hosts: 1, Items: 3})
+	var examples []string
+	eachCommand((&app{}).rootCommand(), func(c *cobra.Command) {
+		for line := range strings.Lines(c.Example) {
+			examples = append(examples, strings.TrimSpace(line))
+		}
+	})
+	if len(examples) < 15 {
+		t.Fatalf("%d examples found, want one for nearly every command", len(examples))
+	}
+	for _, example := range append(examples, sessions(t, "../../README.md")...) {
+		t.Run(example, func(t *testing.T) { runExample(t, s, example) })
+	}
+}
+
+// eachCommand calls f for c and all commands below it.
+func eachCommand(c *cobra.Command, f func(*cobra.Command)) {
+	f(c)
+	for _, sub := range c.Commands() {
+		eachCommand(sub, f)
+	}
+}
+
+// sessions returns what is typed in the sessions of a document: the lines that
+// begin with "$ coordinator".
+func sessions(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var typed []string
+	for line := range strings.Lines(string(text)) {
+		if cmd, ok := strings.CutPrefix(strings.TrimSpace(line), "$ "); ok && strings.HasPrefix(cmd, "coordinator ") {
+			typed = append(typed, cmd)
+		}
+	}
+	if len(typed) == 0 {
+		t.Errorf("%s has no session", path)
+	}
+	return typed
+}
+
+// runExample runs one line in a folder that has what examples name.
+func runExample(t *testing.T, s *site, example string) {
+	dir := t.TempDir()
+	feed := "http://" + s.Addr() + "/feed/0.rss"
+	for name, text := range map[string]string{
+		"feeds.txt":          feed + "\n",
+		"subscriptions.opml": `<opml version="2.0"><body><outline xmlUrl="` + feed + `"/></body></opml>`,
+		"feeds/one.rss":      "<rss version='2.0'><channel><title>One</title></channel></rss>",
+	} {
+		path := filepath.Join(dir, name)
+		os.MkdirAll(filepath.Dir(path), 0o755)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "XDG_DATA_HOME="+dir)
+	run := func(line string) *exec.Cmd {
+		c := exec.Command("sh", "-c", line)
+		c.Dir, c.Env = dir, env
+		return c
+	}
+	if out, err := run("coordinator feeds import feeds.txt").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	line := strings.NewReplacer(
+		"https://example.org/feed.xml", feed,
+		"127.0.0.1:8080", "127.0.0.1:0",
+		"coordinator refresh", "coordinator refresh --allow-net 127.0.0.0/8",
+	).Replace(example)
+	if strings.HasPrefix(line, "coordinator origin") {
+		serveExample(t, run("exec "+line))
+		return
+	}
+	if out, err := run(line).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// serveExample runs an example that serves until it is interrupted.
+func serveExample(t *testing.T, c *exec.Cmd) {
+	t.Helper()
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "serving http://") {
+		t.Errorf("it says %q, %v, want that it is serving", line, err)
+	}
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	io.Copy(io.Discard, stdout)
+	if err := c.Wait(); err != nil {
+		t.Errorf("interrupted, it ended with %v, want exit status 0", err)
+	}
+}

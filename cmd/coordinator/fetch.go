@@ -1,0 +1,63 @@
+package main
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"feedmill/internal/feeds"
+)
+
+// fetchFlags say how requests are made, whichever command makes them.
+type fetchFlags struct {
+	allowNet  prefixes
+	timeout   time.Duration
+	maxBody   size
+	userAgent string
+	contact   string
+	proxy     string
+}
+
+func (r *fetchFlags) register(f *pflag.FlagSet) {
+	f.Var(&r.allowNet, "allow-net", "allow private or loopback addresses, as 127.0.0.0/8; repeatable")
+	f.DurationVar(&r.timeout, "timeout", feeds.DefaultTimeout, "for a whole request")
+	f.Var(&r.maxBody, "max-body", "largest body, as sent and decompressed [default: 10MiB and 20MiB]")
+	f.StringVar(&r.contact, "contact", "", "tell servers that this `URL` says who asks; a kindness")
+	f.StringVar(&r.userAgent, "user-agent", "", "the `NAME` that servers see [default: feedmill/"+release+" (+contact)]")
+	f.StringVar(&r.proxy, "proxy", "", "go through the http, https or socks5 proxy at `URL`, or env [default: none]")
+}
+
+// check refuses what no request could be made with.
+func (r *fetchFlags) check() error {
+	if r.timeout < time.Millisecond || r.timeout > time.Hour {
+		return usage("", "timeout of %v: want 1ms to 1h", r.timeout)
+	}
+	if r.contact == "" {
+		return nil
+	}
+	if u, err := url.Parse(r.contact); err != nil || u.Scheme == "" || u.User != nil {
+		return usage("", "contact %q: want a URL, as https://example.org/about or mailto:me@example.org", r.contact)
+	}
+	return nil
+}
+
+// options returns what a Refresher is told.
+func (r *fetchFlags) options() feeds.Options {
+	return feeds.Options{
+		Timeout: r.timeout, MaxBody: int64(r.maxBody), MaxWire: int64(r.maxBody),
+		AllowNet: r.allowNet, UserAgent: r.agent(), Proxy: r.proxy,
+	}
+}
+
+// agent returns the User-Agent. Rejected: an address of this program's own in
+// it by default. An operator wants to reach whoever runs it.
+func (r *fetchFlags) agent() string {
+	switch {
+	case r.userAgent != "":
+		return r.userAgent
+	case r.contact != "":
+		return "feedmill/" + release + " (+" + r.contact + ")"
+	}
+	return "feedmill/" + release
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSizesReadAsPeopleWriteThem(t *testing.T) {
+	for text, want := range map[string]int64{"20MiB": 20 << 20, "500kB": 500_000, "1000": 1000, "1 GiB": 1 << 30} {
+		var got size
+		if err := got.Set(text); err != nil || int64(got) != want {
+			t.Errorf("size %q = %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "much", "0", "99999TiB"} {
+		var got size
+		if err := got.Set(text); err == nil {
+			t.Errorf("size %q = %d, want an error", text, got)
+		}
+	}
+}
+
+func TestAnAddressIsANetworkOfOne(t *testing.T) {
+	var got prefixes
+	if err := got.Set("127.0.0.0/8,192.168.1.5"); err != nil {
+		t.Fatal(err)
+	}
+	if err := got.Set("::1"); err != nil {
+		t.Fatal(err)
+	}
+	want := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"), netip.MustParsePrefix("::1/128")}
+	if got.String() != (*prefixes)(&want).String() {
+		t.Errorf("prefixes = %v, want %v", &got, want)
+	}
+	if err := got.Set("localhost"); err == nil {
+		t.Error("a name was taken for a network")
+	}
+}
+
+func TestAMomentIsADateOrSoLongAgo(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"24h":                  now.Add(-24 * time.Hour),
+		"2026-01-31":           time.Date(2026, 1, 31, 0, 0, 0, 0, zone),
+		"2026-01-31T08:00:00Z": time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC),
+	} {
+		m := moment{now: func() time.Time { return now }}
+		if err := m.Set(text); err != nil || !m.Equal(want) {
+			t.Errorf("moment %q = %v, %v, want %v", text, m.Time, err, want)
+		}
+	}
+	m := moment{now: func() time.Time { return now }}
+	if err := m.Set("yesterday"); err == nil {
+		t.Error(`moment "yesterday" was taken`)
+	}
+}
+
+func TestPrintableNeverMovesTheCursor(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain – ünïcode":    "plain – ünïcode",
+		"a\x1b[2Jb":          "a\uFFFD[2Jb",
+		"two\nlines\tand\r":  "two lines and ",
+		"right\u202Eto-left": "right\uFFFDto-left",
+		"bad\xffbyte":        "bad\uFFFDbyte",
+		"nul\x00":            "nul\uFFFD",
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("printable(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestClipKeepsWholeRunes(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		n    int
+		want string
+	}{{"short", 10, "short"}, {"exactly", 7, "exactly"}, {"much too long", 5, "much…"}, {"ünïcödé", 4, "ünï…"}} {
+		if got := clip(c.in, c.n); got != c.want {
+			t.Errorf("clip(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
+		}
+	}
+}
+
+func TestJSONHidesNoControls(t *testing.T) {
+	var b strings.Builder
+	in := "esc\x1b c1\u009b31m dir\u202e tag\U000e0001 plain é & 漢"
+	if err := printJSON(&b, in); err != nil {
+		t.Fatal(err)
+	}
+	want := `"esc\u001b c1\u009b31m dir\u202e tag\udb40\udc01 plain é & 漢"` + "\n"
+	if b.String() != want {
+		t.Errorf("printed %s, want %s", b.String(), want)
+	}
+	var back string
+	if err := json.Unmarshal([]byte(b.String()), &back); err != nil || back != in {
+		t.Errorf("it reads back as %q, %v, want %q", back, err, in)
+	}
+}

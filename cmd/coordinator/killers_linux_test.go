@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/origin"
+	"feedmill/internal/refresh"
+	"feedmill/internal/store"
+)
+
+// killerWorker builds the real worker with killers in it: the tests of
+// cmd/worker, under the name by which they are that. See killers_test.go there.
+func killerWorker(t *testing.T) string {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("a worker with the race detector cannot be limited in memory")
+	}
+	path := filepath.Join(t.TempDir(), "worker-with-killers")
+	if out, err := exec.Command("go", "test", "-c", "-o", path, "../worker").CombinedOutput(); err != nil {
+		t.Fatalf("build the worker with killers: %v\n%s", err, out)
+	}
+	return path
+}
+
+// inProcess does a round of these feeds in a store of its own, in this process
+// so that a hung worker need not be given its usual time, and returns what a
+// user would have seen.
+func inProcess(t *testing.T, db string, urls []string, flags *runnerFlags) output {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr, db: db, verbose: testing.Verbose()}
+	flags.stderr = func() io.Writer { return a.stderr }
+	s, err := a.openStore(t.Context(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	in := &input{seen: make(map[string]bool), given: true}
+	for _, u := range urls {
+		in.add(feeds.Subscription{URL: u})
+	}
+	refs, err := dueFeeds(t.Context(), s, in, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	job := &round{
+		db: s, path: db, refs: refs, flags: flags,
+		options: feeds.Options{AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, plan: refresh.Options{Force: true},
+		report: newReport(&stdout, true), bars: newProgress(a.stderr, true), log: a.logger(),
+	}
+	out := output{code: a.exit(job.run(t.Context())), wall: time.Since(start)}
+	out.stderr = stderr.String()
+	out.feeds, out.summary = parseLines(t, stdout.Bytes())
+	return out
+}
+
+// TestTenKillersCostTenFeeds is a round over a thousand good feeds with ten
+// among them that each kill their worker in another way. The thousand are as in
+// a round without the ten, and the ten are named.
+func TestTenKillersCostTenFeeds(t *testing.T) {
+	worker := killerWorker(t)
+	s := serve(t, origin.Options{Feeds: 1010, Hosts: 101, Items: 4, Bytes: 300})
+	killers := map[string]feeds.Class{
+		"stack": feeds.WorkerStack, "memory": feeds.WorkerMemory, "cpu": feeds.WorkerCPU,
+		"panic": feeds.WorkerSignal, "throw": feeds.WorkerSignal, "exit": feeds.WorkerSignal,
+		"segv": feeds.WorkerSignal, "stop": feeds.WorkerCPU, "kill": feeds.WorkerSignal,
+		"garbage": feeds.WorkerProtocol,
+	}
+	var good, all []string
+	want := make(map[string]feeds.Class)
+	kinds := slices.Sorted(maps.Keys(killers))
+	for u := range s.URLs() {
+		if len(all)%101 == 50 && len(want) < len(kinds) {
+			kind := kinds[len(want)]
+			u = strings.Replace(u, "://", "://"+kind+"@", 1)
+			want[u] = killers[kind]
+		} else {
+			good = append(good, u)
+		}
+		all = append(all, u)
+	}
+
+	flags := func() *runnerFlags {
+		return &runnerFlags{
+			mode: choice{"pipe", modes}, sandbox: choice{"best-effort", nil},
+			workers: 2, worker: worker, hangAfter: 6 * time.Second,
+		}
+	}
+	quiet := filepath.Join(t.TempDir(), "quiet.db")
+	inProcess(t, quiet, good, flags()).want(t, exitOK)
+
+	loud, poison := filepath.Join(t.TempDir(), "loud.db"), t.TempDir()
+	f := flags()
+	f.poison = poison
+	out := inProcess(t, loud, all, f)
+	out.want(t, exitFeeds)
+	t.Logf("with killers: %v, %d deaths", out.wall, out.summary.WorkerDeaths)
+	if out.wall > time.Minute {
+		t.Errorf("it took %v", out.wall)
+	}
+	named := make(map[string]feeds.Class)
+	for _, l := range out.feeds {
+		switch {
+		case !l.Class.OK():
+			named[l.URL] = l.Class
+			if l.Detail == "" || l.Attempts < 2 {
+				t.Errorf("%s: %q after %d attempts, want to know how it died, and that it was tried", l.URL, l.Detail, l.Attempts)
+			}
+		case l.Items == 0 || l.New != l.Items:
+			t.Errorf("%s: %d new of %d items, want all of some", l.URL, l.New, l.Items)
+		}
+	}
+	for u, class := range want {
+		if named[u] != class {
+			t.Errorf("%s ended as %q, want %s", u, named[u], class)
+		}
+	}
+	if len(named) != len(want) {
+		t.Errorf("%d feeds failed, want %d: %v", len(named), len(want), named)
+	}
+	if got, want := contents(t, loud), contents(t, quiet); !slices.Equal(got, want) {
+		t.Errorf("%d items beside killers, %d without:\n%s", len(got), len(want), firstDifference(got, want))
+	}
+	checkPoison(t, poison, want)
+}
+
+// checkPoison looks at what was kept of the killers: a report each, and the
+// document of all that died while they read it.
+func checkPoison(t *testing.T, dir string, killers map[string]feeds.Class) {
+	t.Helper()
+	texts, _ := filepath.Glob(dir + "/*.txt")
+	seen := make(map[string]bool)
+	for _, name := range texts {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		u := strings.TrimPrefix(first, "url: ")
+		seen[u] = true
+		if want := fmt.Sprintf("class: %s\n", killers[u]); !strings.Contains(string(text), want) {
+			t.Errorf("the report on %s lacks %q:\n%.500s", u, want, text)
+		}
+		body, err := os.ReadFile(strings.TrimSuffix(name, ".txt") + ".body")
+		if err != nil || !bytes.Contains(body, []byte("item")) && !bytes.Contains(body, []byte("entry")) {
+			t.Errorf("document of %s: %d bytes, %v, want the feed", u, len(body), err)
+		}
+	}
+	if len(seen) != len(killers) {
+		t.Errorf("%d reports, want %d", len(seen), len(killers))
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// plainEvery is how often a round says how far it is when its standard error
+// is no terminal.
+const plainEvery = 10 * time.Second
+
+// A progress shows on standard error how far a round is: a bar for each
+// worker and one for all on a terminal, a plain line now and then elsewhere,
+// nothing at all when it is quiet. Its methods may be called from several
+// goroutines.
+type progress struct {
+	out   io.Writer
+	bars  *mpb.Progress // nil when out is no terminal
+	quiet bool
+	lines chan struct{} // closed by close to end the plain lines
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below
+	total   *mpb.Bar
+	workers []*mpb.Bar
+	size    []int // jobs of each worker's shard
+	done    []int // jobs each worker has finished; may pass size, when it took over another's hosts
+	all     int
+	stored  int
+	failed  int
+}
+
+// newProgress returns a progress on out. The caller closes it.
+func newProgress(out io.Writer, quiet bool) *progress {
+	p := &progress{out: out, quiet: quiet, lines: make(chan struct{})}
+	switch {
+	case quiet:
+	case isTerminal(out):
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(48))
+	default:
+		p.wg.Go(p.plain)
+	}
+	return p
+}
+
+// isTerminal reports whether w is a file that is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// over returns a writer for lines of result that keeps them above the bars
+// when both are on a terminal, else w itself.
+func (p *progress) over(w io.Writer) io.Writer {
+	if p.bars != nil && isTerminal(w) {
+		return p.bars
+	}
+	return w
+}
+
+// planned says how many jobs each worker was dealt.
+func (p *progress) planned(shards []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size = shards
+	p.done = make([]int, len(shards))
+	for _, n := range shards {
+		p.all += n
+	}
+	if p.bars == nil || p.all == 0 {
+		return
+	}
+	for i, n := range shards {
+		p.workers = append(p.workers, p.bar(fmt.Sprintf("worker %d", i), n))
+	}
+	p.total = p.bar("stored", p.all)
+}
+
+func (p *progress) bar(name string, total int) *mpb.Bar {
+	return p.bars.AddBar(int64(total),
+		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
+		mpb.AppendDecorators(decor.CountersNoUnit("%d / %d", decor.WCSyncSpace), decor.Elapsed(decor.ET_STYLE_GO, decor.WCSyncSpace)),
+	)
+}
+
+// finished says that a worker ended one job.
+func (p *progress) finished(worker int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if worker < 0 || worker >= len(p.done) {
+		return
+	}
+	p.done[worker]++
+	if p.workers == nil {
+		return
+	}
+	if n := p.done[worker]; n > p.size[worker] {
+		p.workers[worker].SetTotal(int64(n), false)
+	}
+	p.workers[worker].Increment()
+}
+
+// recorded says that a feed has its line.
+func (p *progress) recorded(ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stored++
+	if !ok {
+		p.failed++
+	}
+	if p.total != nil {
+		p.total.Increment()
+	}
+}
+
+// plain prints a line every plainEvery until close.
+func (p *progress) plain() {
+	tick := time.NewTicker(plainEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.lines:
+			return
+		case <-tick.C:
+			p.mu.Lock()
+			fmt.Fprintf(p.out, "refreshed %d of %d feeds, %d failed\n", p.stored, p.all, p.failed)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// close ends the bars where they stand and waits until the last frame is out.
+func (p *progress) close() {
+	close(p.lines)
+	p.wg.Wait()
+	if p.bars == nil {
+		return
+	}
+	p.mu.Lock()
+	for _, b := range append(p.workers, p.total) {
+		if b != nil {
+			b.SetTotal(b.Current(), true)
+		}
+	}
+	p.mu.Unlock()
+	p.bars.Wait()
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/pool"
+	"feedmill/internal/refresh"
+)
+
+// The modes that refresh can run in, the default first.
+var modes = []string{"pipe", "goroutine"}
+
+// runnerFlags say where the jobs of a round are done.
+type runnerFlags struct {
+	mode    choice
+	workers int
+	worker  string
+	sandbox choice
+	poison  string // the folder for feeds that kill; empty for none
+	// hangAfter is how long a worker may stand still; 0 means what the pool
+	// thinks. No flag sets it.
+	hangAfter time.Duration
+	stderr    func() io.Writer // for a report that is too long for an error
+}
+
+func (r *runnerFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	r.stderr = c.ErrOrStderr
+	r.mode = choice{modes[0], modes}
+	r.sandbox = choice{"best-effort", []string{"best-effort", "require", "off"}}
+	f.IntVarP(&r.workers, "workers", "n", 0, "use `N` workers [default: CPUs]")
+	r.mode.register(c, "mode", "how workers run and their lists come back: pipe or goroutine")
+	f.StringVar(&r.worker, "worker", "", "the worker program at `PATH` [default: beside the coordinator, then $PATH]")
+	r.sandbox.register(c, "sandbox", "what workers give up: best-effort, require or off")
+}
+
+// complete checks the flags and fills in what depends on the machine.
+func (r *runnerFlags) complete() error {
+	if r.workers < 0 || r.workers > 1000 {
+		return usage("", "%d workers: want 1 to 1000", r.workers)
+	}
+	if r.workers == 0 {
+		r.workers = runtime.NumCPU()
+	}
+	return nil
+}
+
+// workerArgs returns what a worker is started with.
+func (r *runnerFlags) workerArgs() []string { return []string{"--sandbox", r.sandbox.value} }
+
+// A runner is a refresh.Runner with the bill that it leaves.
+type runner struct {
+	refresh.Runner
+	pool *pool.Pool // nil in the modes without processes
+}
+
+// newRunner returns the runner of the mode that the flags name.
+func (r *runnerFlags) newRunner(o feeds.Options, log *slog.Logger) (runner, error) {
+	if r.mode.value == "goroutine" {
+		return runner{Runner: &refresh.Goroutines{Workers: r.workers, Options: o}}, nil
+	}
+	p, err := pool.New(pool.Options{
+		Path:    r.worker,
+		Args:    r.workerArgs(),
+		Workers: r.workers,
+		Refresh: o,
+		Build:   version(),
+		Logger:  log,
+
+		HangAfter:  r.hangAfter,
+		KeepPoison: r.poison,
+		Stalled:    r.stalled,
+	})
+	if err != nil {
+		return runner{}, r.problem(err)
+	}
+	r.workers = p.Stats().Workers // there may be room for fewer
+	return runner{Runner: p, pool: p}, nil
+}
+
+// bill is what the workers of a round cost.
+type bill struct {
+	cpu            time.Duration
+	sent, received int64
+	peak           int64 // of the largest worker
+	deaths         int
+	sandbox        string
+}
+
+func (r runner) bill() bill {
+	if r.pool == nil {
+		return bill{sandbox: "none (goroutines share the coordinator)"}
+	}
+	s := r.pool.Stats()
+	b := bill{cpu: s.CPU, sent: s.Sent, received: s.Received, deaths: s.Deaths, sandbox: s.Sandbox}
+	for _, n := range s.PeakRSS {
+		b.peak = max(b.peak, n)
+	}
+	return b
+}
+
+// lastGrace is how long a round in which nothing moves may take to end, after
+// all its workers were killed.
+const lastGrace = 30 * time.Second
+
+// stalled says who waited for whom in a round in which nothing moves any more.
+// It ends the program if that does not end by itself: what is stuck may be the
+// store, and nobody can end a system call. What was stored stays.
+func (r *runnerFlags) stalled(e *pool.StallError) {
+	fmt.Fprintf(r.stderr(), "coordinator: %v: who waits for whom:\n%s\n", e, printableLines(e.Report))
+	time.AfterFunc(lastGrace, func() { os.Exit(exitFeeds) })
+}
+
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// problem gives an error of a runner its exit status and hint.
+func (r *runnerFlags) problem(err error) error {
+	if _, ok := errors.AsType[*pool.StallError](err); ok {
+		return &problem{exitFeeds, err, "what was stored stays; the others are still due"}
+	}
+	start, ok := errors.AsType[*pool.StartError](err)
+	if !ok {
+		return err
+	}
+	code := exitUsage
+	if r.sandbox.value == "require" && start.Code == pool.ExitRefused {
+		code = exitSandbox
+	}
+	return &problem{code, err, start.Hint}
+}

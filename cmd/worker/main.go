@@ -1,0 +1,227 @@
+// Worker fetches and parses feeds for the coordinator, which starts it: frames
+// come in on its stdin and go out on its stdout. It is not meant to be run by
+// hand; docs/protocol.md says what it speaks.
+//
+//	worker [--sandbox best-effort|require|off] [--parse-cpu DURATION] [--version]
+//
+// It says what it does in shared memory, if the coordinator gave it that as
+// file descriptor 3: a scoreboard, which is still there when the worker was
+// killed. Whatever else is there is left alone.
+//
+// GOMEMLIMIT, where it is less than it would be anyway, also lowers the hard
+// limit on memory, to ten sixths of it and what the runtime only maps.
+//
+// It opens no store and links no code for one. Whatever is printed inside it,
+// by whomever, lands on stderr: file descriptor 1 is moved out of reach before
+// anything else happens. It ends as soon as its stdin does, however busy it
+// is, and leaves an interrupt from the terminal to the coordinator.
+//
+// # Exit status
+//
+//	0   told to drain and done, or stdin ended
+//	64  it will never run as asked: a flag, the protocol version, or a
+//	    sandbox that is required and not to be had; do not start it again
+//	70  it failed, or the coordinator broke the protocol
+//	71  a document took more CPU time than it may; stderr has the stacks
+//
+// 2 is never chosen: it is the Go runtime's own, for a crash.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/term"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
+	"feedmill/internal/profile"
+	"feedmill/internal/sandbox"
+	"feedmill/internal/worker"
+)
+
+// The exit statuses. package pool, which starts workers, knows them too.
+const (
+	exitDone     = 0
+	exitRefused  = 64
+	exitInternal = 70
+	exitCPU      = 71
+)
+
+func main() {
+	// Feeds date their items with the initials of zones, EST or IST, and Go
+	// takes those for the local ones where it can. What is stored must not
+	// depend on the machine.
+	time.Local = time.UTC
+	wire, err := takeStdout()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker: error: take stdout:", err)
+		os.Exit(exitInternal)
+	}
+	os.Exit(profile.Run("worker", func() int {
+		return run(os.Args[1:], os.Stdin, wire, os.Stderr, newRefresher)
+	}))
+}
+
+// newRefresher makes the refresher of the real worker.
+func newRefresher(o feeds.Options) (worker.Refresher, error) { return feeds.NewRefresher(o) }
+
+// run is the program: it takes its whole world and returns the exit status.
+func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(feeds.Options) (worker.Refresher, error)) int {
+	signal.Ignore(os.Interrupt)
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1) // one parse at a time needs no more
+	}
+	// net/http logs what hostile servers send, in their own words.
+	log.SetOutput(io.Discard)
+	flags, done, err := parseFlags(args, wire, stderr)
+	if done || err != nil {
+		return exit(stderr, err)
+	}
+	if term.IsTerminal(int(stdin.Fd())) {
+		return exit(stderr, refusal("the coordinator starts this program and speaks to it over pipes: run coordinator refresh"))
+	}
+	// Neither needs to be there: what a worker does is then known from its
+	// messages alone.
+	board, _ := ipc.OpenScoreboard(boardFD)
+	specimen, _ := ipc.OpenSpecimen(specimenFD)
+	level, err := sandbox.Apply(policy(flags.sandbox))
+	if err != nil {
+		return exit(stderr, refusal(err.Error()))
+	}
+	collectLess()
+	return exit(stderr, worker.Serve(context.Background(), ipc.NewConn(stdin, wire, 0), worker.Options{
+		Build:        version(),
+		Sandbox:      level.String(),
+		ParseCPU:     flags.parseCPU,
+		Board:        board,
+		Specimen:     specimen,
+		NewRefresher: refresher,
+	}))
+}
+
+// gcPercent is the GOGC of a worker: what it keeps is a few megabytes beside
+// the document at hand. It saves 3 % of a worker's CPU time for 3 MB with
+// generated feeds and 7 MB with real ones.
+//
+// Rejected: 400, which saves no more for another 6 and 10 MB (while gofeed read
+// everything it saved an eighth); 800 and off, which are still larger. And the
+// coordinator's own: 200 and 400 saved it 2 and 8 % in a round of new items,
+// and its heap grows with the list.
+const gcPercent = 200
+
+// easyMemory is up to which memory of the Go runtime, in bytes, a worker collects
+// so seldom. Past it the collector runs as often as it must, for at most half of
+// the CPU time: the worst documents of the hostile kit then cost 200 MB and not
+// 330, and the worker's hard limit is far away.
+const easyMemory = 160 << 20
+
+// collectLess makes the garbage collector run less often, provided that there
+// is a limit on memory near which it will run more often again, and that nobody
+// has set it otherwise.
+func collectLess() {
+	limit := debug.SetMemoryLimit(-1)
+	if limit < math.MaxInt64 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+		debug.SetMemoryLimit(min(limit, easyMemory))
+	}
+}
+
+// The file descriptors at which a coordinator may have put a scoreboard and a
+// specimen.
+const (
+	boardFD    = 3
+	specimenFD = 4
+)
+
+// mapped is how much the runtime maps and does not use, in bytes, which counts
+// towards the hard limit on memory all the same: an arena of 64 MiB, and more.
+const mapped = 128 << 20
+
+// policy returns what is given up in a mode. A GOMEMLIMIT says that there is
+// less memory than there usually is.
+func policy(mode sandbox.Mode) sandbox.Policy {
+	p := sandbox.Policy{Mode: mode}
+	if soft := debug.SetMemoryLimit(-1); soft < math.MaxInt64 {
+		p.MemoryLimit = min(soft, sandbox.DefaultDataLimit/10*6)
+		p.DataLimit = min(p.MemoryLimit/6*10+mapped, sandbox.DefaultDataLimit)
+	}
+	return p
+}
+
+// options are what the flags say.
+type options struct {
+	sandbox  sandbox.Mode
+	parseCPU time.Duration
+}
+
+// parseFlags returns what the flags say. done says that they asked for
+// something else than to serve, which was done.
+func parseFlags(args []string, stdout, stderr io.Writer) (o options, done bool, err error) {
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Func("sandbox", "what to give up before the first feed: `LEVEL` best-effort, require or off (default best-effort)", func(s string) (err error) {
+		o.sandbox, err = sandbox.ParseMode(s)
+		return err
+	})
+	flags.DurationVar(&o.parseCPU, "parse-cpu", worker.DefaultParseCPU, "CPU time that one document may take")
+	showVersion := flags.Bool("version", false, "print the version and exit")
+	err = flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return o, true, nil
+	case err != nil:
+		return o, false, refusal(err.Error())
+	case flags.NArg() > 0:
+		return o, false, refusal("unexpected argument " + flags.Arg(0))
+	case o.parseCPU <= 0:
+		return o, false, refusal(fmt.Sprintf("no document is read in %v", o.parseCPU))
+	case *showVersion:
+		_, err = fmt.Fprintf(stdout, "worker %s, protocol %d\n", version(), ipc.Version)
+		return o, true, err
+	}
+	return o, false, nil
+}
+
+// A refusal says why the worker will not run as it was asked to, now or ever.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// exit prints err, if there is one, and returns the status to exit with.
+func exit(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(stderr, "worker: error: %v\n", err)
+	if overrun, ok := errors.AsType[*worker.OverrunError](err); ok {
+		stderr.Write(overrun.Stacks)
+		return exitCPU
+	}
+	if _, ok := errors.AsType[refusal](err); ok {
+		return exitRefused
+	}
+	if _, ok := errors.AsType[*ipc.VersionError](err); ok {
+		return exitRefused
+	}
+	return exitInternal
+}
+
+// version returns what this program was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
