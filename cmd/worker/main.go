@@ -2,7 +2,7 @@
 // come in on its stdin and go out on its stdout. It is not meant to be run by
 // hand; docs/protocol.md says what it speaks.
 //
-//	worker [--sandbox best-effort|require|off] [--parse-cpu DURATION] [--version]
+//	worker [--sandbox best-effort|require|off] [--parse-cpu DURATION] [--carrier MODE] [--version]
 //
 // It says what it does in shared memory, if the coordinator gave it that as
 // file descriptor 3: a scoreboard, which is still there when the worker was
@@ -95,12 +95,16 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 	// messages alone.
 	board, _ := ipc.OpenScoreboard(boardFD)
 	specimen, _ := ipc.OpenSpecimen(specimenFD)
+	conn, err := ipc.Connect(flags.carrier, stdin, wire)
+	if err != nil {
+		return exit(stderr, refusal(err.Error()))
+	}
 	level, err := sandbox.Apply(policy(flags.sandbox))
 	if err != nil {
 		return exit(stderr, refusal(err.Error()))
 	}
 	collectLess()
-	return exit(stderr, worker.Serve(context.Background(), ipc.NewConn(stdin, wire, 0), worker.Options{
+	return exit(stderr, worker.Serve(context.Background(), conn, worker.Options{
 		Build:        version(),
 		Sandbox:      level.String(),
 		ParseCPU:     flags.parseCPU,
@@ -163,6 +167,7 @@ func policy(mode sandbox.Mode) sandbox.Policy {
 type options struct {
 	sandbox  sandbox.Mode
 	parseCPU time.Duration
+	carrier  ipc.Mode
 }
 
 // parseFlags returns what the flags say. done says that they asked for
@@ -175,6 +180,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (o options, done bool, 
 		return err
 	})
 	flags.DurationVar(&o.parseCPU, "parse-cpu", worker.DefaultParseCPU, "CPU time that one document may take")
+	flags.StringVar((*string)(&o.carrier), "carrier", string(ipc.ModePipe), "how lists go back to the coordinator: `MODE`")
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	err = flags.Parse(args)
 	switch {

@@ -30,8 +30,7 @@ type Conn struct {
 	recvSeq  uint32
 	recvErr  error // the error that ended receiving; nil before
 
-	w       io.Writer
-	out     []byte // the frame being built
+	out     sink
 	sendSeq uint32
 	sendErr error // the error that ended sending; nil before
 
@@ -45,10 +44,15 @@ type Conn struct {
 // the payload of a received frame, in bytes; 0 means DefaultMaxFrame. The same
 // number belongs into the Hello that the caller sends.
 func NewConn(r io.Reader, w io.Writer, maxFrame uint32) *Conn {
+	return newConn(r, &stream{w: w}, maxFrame)
+}
+
+// newConn returns a Conn that reads from r and sends to out.
+func newConn(r io.Reader, out sink, maxFrame uint32) *Conn {
 	if maxFrame == 0 {
 		maxFrame = DefaultMaxFrame
 	}
-	c := &Conn{maxFrame: maxFrame, w: w}
+	c := &Conn{maxFrame: maxFrame, out: out}
 	c.in = bufio.NewReaderSize(&countingReader{r, &c.received}, readBuffer)
 	c.peerMax.Store(DefaultMaxFrame)
 	return c
@@ -104,7 +108,7 @@ func (c *Conn) Send(m *Message) error {
 		c.board.send(PhaseEncode, job, 0)
 		defer c.board.send(PhaseIdle, 0, 0)
 	}
-	b, err := appendMessage(reserveHeader(c.out[:0]), m)
+	b, err := appendMessage(reserveHeader(c.out.buffer(m)), m)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", k, err)
 	}
@@ -168,25 +172,18 @@ func (c *Conn) pieces(r *feeds.Result) ([]int, error) {
 	return sizes, nil
 }
 
-// write seals the frame in b and writes it with one Write.
+// write seals the frame in b and hands it to the sink.
 func (c *Conn) write(k kind, b []byte) error {
 	if n, limit := int64(len(b)-headerSize), int64(c.peerMax.Load()); n > limit {
 		return tooLarge(k.String(), n, limit)
 	}
 	sealFrame(b, k, c.sendSeq)
-	n, err := c.w.Write(b)
-	c.sent.Add(int64(max(n, 0)))
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
+	if err := c.out.put(b); err != nil {
 		c.sendErr = fmt.Errorf("write frame %d: %w", c.sendSeq, err)
 		return c.sendErr
 	}
+	c.sent.Add(int64(len(b)))
 	c.sendSeq++
-	if c.out = b; cap(b) > keepBuffer {
-		c.out = nil
-	}
 	return nil
 }
 

@@ -19,9 +19,12 @@ func Greet(ctx context.Context, o Options) (Greeting, error) {
 	if err != nil {
 		return Greeting{}, err
 	}
-	st := newStarter()
-	defer st.close()
-	s := newSlot(p, &run{pool: p, out: &output{}, starter: st}, 0)
+	r, err := p.newRun(nil)
+	if err != nil {
+		return Greeting{}, err
+	}
+	defer r.close()
+	s := newSlot(p, r, 0)
 	start := time.Now()
 	w, err := s.begin(ctx)
 	if err != nil {

@@ -52,11 +52,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 )
 
 // Default settings; a zero field of Options means the one named for it.
@@ -82,6 +84,9 @@ type Options struct {
 	Path string
 	Args []string
 	Env  []string
+
+	// Mode is how the workers' lists come back; empty means ipc.ModePipe.
+	Mode ipc.Mode
 
 	Workers  int           // processes at a time; 0 means one for each CPU
 	Refresh  feeds.Options // what every worker is told
@@ -138,6 +143,10 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Path, err = filepath.Abs(path); err != nil {
 		return o, fmt.Errorf("find worker program: %w", err)
 	}
+	orDefault(&o.Mode, ipc.ModePipe)
+	if !slices.Contains(ipc.Modes(), o.Mode) {
+		return o, fmt.Errorf("configure pool: mode %s: %w on this system", o.Mode, errors.ErrUnsupported)
+	}
 	orDefault(&o.Workers, runtime.NumCPU())
 	orDefault(&o.Batch, DefaultBatch)
 	orDefault(&o.Window, DefaultWindow)
@@ -159,6 +168,15 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.fit(resources())
 	return o, nil
+}
+
+// workerArgs returns the arguments of a worker: those that the caller gave, and
+// how to reach the coordinator where it is not by pipe.
+func (p *Pool) workerArgs() []string {
+	if p.o.Mode == ipc.ModePipe {
+		return p.o.Args
+	}
+	return append(slices.Clone(p.o.Args), "--carrier", string(p.o.Mode))
 }
 
 // patience is the longest time in which a worker that owes results must have
@@ -208,11 +226,14 @@ type Stats struct {
 	Received int64         // bytes read from workers, frames and their headers
 	CPU      time.Duration // user and system time of all workers that ended
 	PeakRSS  []int64       // most memory resident, in bytes, by worker number; 0 where it is not known
-	Workers  int           // processes at a time; fewer than asked for where the system has no room
-	Spawns   int           // processes started
-	Recycled int           // processes replaced because they had grown
-	Deaths   int           // processes that ended before they had answered all
-	Sandbox  string        // the level that the last worker to start reached
+	// Mode is how the workers' lists come back; empty means ipc.ModePipe.
+	Mode ipc.Mode
+
+	Workers  int    // processes at a time; fewer than asked for where the system has no room
+	Spawns   int    // processes started
+	Recycled int    // processes replaced because they had grown
+	Deaths   int    // processes that ended before they had answered all
+	Sandbox  string // the level that the last worker to start reached
 }
 
 // Stats returns what the workers have cost so far. It is complete once Run has
@@ -243,7 +264,10 @@ func (p *Pool) Stats() Stats {
 func (p *Pool) Run(ctx context.Context, next func(ctx context.Context, worker int) ([]feeds.Job, error), emit func(feeds.Result)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run{pool: p, out: &output{emit: emit}, starter: newStarter()}
+	r, err := p.newRun(emit)
+	if err != nil {
+		return err
+	}
 	failed := make([]error, p.o.Workers)
 	for n := range p.o.Workers {
 		r.slots = append(r.slots, newSlot(p, r, n))
@@ -255,7 +279,7 @@ func (p *Pool) Run(ctx context.Context, next func(ctx context.Context, worker in
 	}
 	go func() {
 		wg.Wait()
-		r.starter.close()
+		r.close()
 		close(doneC)
 	}()
 	if stalled := r.watch(cancel, doneC); stalled != nil {
@@ -274,7 +298,26 @@ type run struct {
 	pool    *Pool
 	out     *output
 	starter *starter
+	carrier ipc.Carrier
 	slots   []*slot
+}
+
+// newRun opens what the slots of a run share. It must be closed when they are
+// done.
+func (p *Pool) newRun(emit func(feeds.Result)) (*run, error) {
+	carrier, err := ipc.NewCarrier(p.o.Mode, ipc.CarrierOptions{MaxFrame: p.o.MaxFrame})
+	if err != nil {
+		return nil, err
+	}
+	return &run{pool: p, out: &output{emit: emit}, starter: newStarter(), carrier: carrier}, nil
+}
+
+// close gives back what the slots, which are gone, shared.
+func (r *run) close() {
+	r.starter.close()
+	if err := r.carrier.Close(); err != nil {
+		r.pool.o.Logger.Warn("close carrier", "mode", r.pool.o.Mode, "err", err)
+	}
 }
 
 // An output passes results on, one at a time.

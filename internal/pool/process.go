@@ -32,8 +32,8 @@ type process struct {
 	stdin  *os.File // written by the slot only, closed by stop
 	stdout *os.File // read by read only, closed by stop
 	stderr *os.File // read by a goroutine of start only, closed by stop
-	conn   *ipc.Conn
-	tail   *tail // may be read once stop has returned
+	line   ipc.Line // closed by stop
+	tail   *tail    // may be read once stop has returned
 	watch  *watch
 
 	board    *ipc.Scoreboard // nil where there is none; closed by release
@@ -61,8 +61,8 @@ type process struct {
 // output is being read when start returns. handle gets every message after the
 // Hello, on one goroutine; an error from it means that the worker broke the
 // protocol. With trial, the process can keep the document of a job.
-func (p *Pool) start(st *starter, log *slog.Logger, trial bool, handle func(*process, *ipc.Message) error) (*process, error) {
-	cmd := exec.Command(p.o.Path, p.o.Args...)
+func (p *Pool) start(r *run, log *slog.Logger, trial bool, handle func(*process, *ipc.Message) error) (*process, error) {
+	cmd := exec.Command(p.o.Path, p.workerArgs()...)
 	cmd.Env = environ(p.o.MemLimit, p.o.Refresh.Proxy, p.o.Env)
 	attributes(cmd)
 	pipes, err := openPipes()
@@ -74,17 +74,25 @@ func (p *Pool) start(st *starter, log *slog.Logger, trial bool, handle func(*pro
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = pipes.stdin.r, pipes.stdout.w, pipes.stderr.w
 	w := &process{
 		cmd: cmd, stdin: pipes.stdin.w, stdout: pipes.stdout.r, stderr: pipes.stderr.r,
-		conn:   ipc.NewConn(pipes.stdout.r, pipes.stdin.w, p.o.MaxFrame),
 		watch:  &watch{silence: p.o.HangAfter, parse: p.o.HangAfter, stall: p.o.patience()},
 		helloC: make(chan error, 1), byeC: make(chan struct{}), endC: make(chan struct{}),
 	}
 	w.trial = trial
-	w.share(p, log, trial)
-	err = st.start(cmd)
+	incarnation := p.incarnation()
+	w.share(p, incarnation, log, trial)
+	w.line, err = r.carrier.Join(ipc.End{Incarnation: incarnation, Stdin: w.stdin, Stdout: w.stdout})
+	if err == nil {
+		w.inherit(w.line.Files())
+		err = r.starter.start(cmd)
+		w.line.Started()
+	}
 	pipes.closeChildEnds()
 	w.board.CloseFile()
 	if err != nil {
 		pipes.closeOurEnds()
+		if w.line != nil {
+			w.line.Close()
+		}
 		w.release()
 		return nil, notStarted(p.o.Path, err)
 	}
@@ -102,11 +110,11 @@ func (p *Pool) start(st *starter, log *slog.Logger, trial bool, handle func(*pro
 // share gives the process that is about to be started a scoreboard, as its
 // file descriptor 3, and, if it is to try suspects, a place for the document
 // that it dies of, as 4. It does without what is not to be had.
-func (w *process) share(p *Pool, log *slog.Logger, trial bool) {
+func (w *process) share(p *Pool, incarnation uint32, log *slog.Logger, trial bool) {
 	if p.o.NoScoreboard {
 		return
 	}
-	board, err := ipc.NewScoreboard(p.incarnation())
+	board, err := ipc.NewScoreboard(incarnation)
 	if err != nil {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			log.Warn("worker gets no scoreboard", "err", err)
@@ -123,6 +131,18 @@ func (w *process) share(p *Pool, log *slog.Logger, trial bool) {
 		return
 	}
 	w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, w.specimen.File())
+}
+
+// inherit gives the process files from descriptor ipc.CarrierFD on. Those below
+// that it has no file for are closed in it.
+func (w *process) inherit(files []*os.File) {
+	if len(files) == 0 {
+		return
+	}
+	for len(w.cmd.ExtraFiles) < ipc.CarrierFD-3 {
+		w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, nil)
+	}
+	w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, files...)
 }
 
 // watchFor says which job's document is to be kept: that of one that is alone
@@ -154,7 +174,7 @@ func (w *process) read(handle func(*process, *ipc.Message) error) {
 	for err == nil {
 		var m *ipc.Message
 		w.watch.listen(time.Now())
-		m, err = w.conn.Recv()
+		m, err = w.line.Recv()
 		w.watch.hear(time.Now())
 		if err == nil {
 			err = handle(w, m)
@@ -164,12 +184,12 @@ func (w *process) read(handle func(*process, *ipc.Message) error) {
 		w.kill(err)
 	}
 	close(w.endC)
-	io.Copy(io.Discard, w.stdout)
+	w.line.Drain()
 }
 
 // readHello reads the first message.
 func (w *process) readHello() error {
-	m, err := w.conn.Recv()
+	m, err := w.line.Recv()
 	if err != nil {
 		return err
 	}
@@ -197,7 +217,7 @@ func (w *process) greet(ctx context.Context, within time.Duration, answer *ipc.H
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := w.conn.Send(&ipc.Message{Hello: answer}); err != nil {
+	if err := w.line.Send(&ipc.Message{Hello: answer}); err != nil {
 		return fmt.Errorf("answer Hello: %w", err)
 	}
 	return nil
@@ -304,6 +324,7 @@ func (w *process) stop(grace time.Duration) {
 	w.reap(grace)
 	w.stdout.Close()
 	w.stderr.Close()
+	w.line.Close()
 }
 
 // reap kills what is left of the group and waits for the process. Both its
@@ -351,7 +372,7 @@ func (w *process) guard(every, grace time.Duration, owes func() bool, stop <-cha
 				w.watch.skip(gap)
 			}
 			last = now
-			w.watch.move(w.conn.Received(), now)
+			w.watch.move(w.line.Received(), now)
 			if !owes() {
 				continue
 			}

@@ -18,11 +18,10 @@ import (
 // after the other, the processes that do them. That they stay with the slot
 // keeps every host with one process at a time.
 type slot struct {
-	pool    *Pool
-	n       int
-	out     *output
-	starter *starter
-	log     *slog.Logger
+	pool   *Pool
+	n      int
+	shared *run // with the other slots
+	log    *slog.Logger
 
 	running activity // of the goroutine that runs processes
 	filling activity // of the goroutine that calls next
@@ -43,7 +42,7 @@ type slot struct {
 
 func newSlot(p *Pool, r *run, n int) *slot {
 	return &slot{
-		pool: p, n: n, out: r.out, starter: r.starter, log: p.o.Logger.With("worker", n),
+		pool: p, n: n, shared: r, log: p.o.Logger.With("worker", n),
 		workC: make(chan struct{}, 1), roomC: make(chan struct{}, 1),
 	}
 }
@@ -73,7 +72,7 @@ func (s *slot) run(ctx context.Context, cancel context.CancelCauseFunc, next nex
 	filling.Wait()
 	s.running.set("answers what is left")
 	for _, e := range s.ledger.rest() {
-		s.out.put(feeds.Result{ID: e.job.ID, Class: feeds.Cancelled, Attempts: e.deaths})
+		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: feeds.Cancelled, Attempts: e.deaths})
 	}
 	return errors.Join(err, nextErr)
 }
@@ -195,7 +194,7 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 	s.mu.Lock()
 	trial := len(s.ledger.pending) > 0 && s.ledger.pending[0].alone
 	s.mu.Unlock()
-	w, err := s.pool.start(s.starter, s.log, trial, s.handle)
+	w, err := s.pool.start(s.shared, s.log, trial, s.handle)
 	if err != nil {
 		return nil, err
 	}
@@ -335,7 +334,7 @@ func (s *slot) feed(ctx context.Context, w *process) bool {
 // a frame. A job that is too long on its own is answered at once.
 func (s *slot) send(w *process, jobs []feeds.Job) error {
 	crash.At("coordinator: before send shard")
-	err := w.conn.Send(&ipc.Message{Shard: &ipc.Shard{Jobs: jobs}})
+	err := w.line.Send(&ipc.Message{Shard: &ipc.Shard{Jobs: jobs}})
 	crash.At("coordinator: after send shard")
 	if !errors.Is(err, ipc.ErrMessageTooLarge) {
 		return err
@@ -359,7 +358,7 @@ func (s *slot) drain(w *process) {
 	s.pool.weigh(s.n, w.cmd.Process.Pid)
 	w.drained.Store(true)
 	crash.At("coordinator: before drain")
-	if err := w.conn.Send(&ipc.Message{Drain: &ipc.Drain{}}); err != nil {
+	if err := w.line.Send(&ipc.Message{Drain: &ipc.Drain{}}); err != nil {
 		w.log.Debug("send drain", "err", err)
 		return
 	}
@@ -385,7 +384,7 @@ func (s *slot) end(w *process) {
 	if w.state != nil {
 		cpu = w.state.UserTime() + w.state.SystemTime()
 	}
-	s.pool.bill(w.conn.Sent(), w.conn.Received(), cpu)
+	s.pool.bill(w.line.Sent(), w.line.Received(), cpu)
 }
 
 // mourn takes back what a dead process had not answered, and answers the job
@@ -403,7 +402,7 @@ func (s *slot) mourn(w *process) {
 	w.log.Debug("worker died", "stderr", w.tail.text())
 	for _, e := range condemned {
 		s.keepPoison(w, e, how)
-		s.out.put(feeds.Result{ID: e.job.ID, Class: how.class, Detail: how.detail, Attempts: e.deaths})
+		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: how.class, Detail: how.detail, Attempts: e.deaths})
 	}
 	s.pool.moved()
 	wake(s.roomC)

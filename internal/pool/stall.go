@@ -132,7 +132,7 @@ func (w *process) describe() string {
 		did = fmt.Sprintf("%v, owes %d (tick %d)", st.Now(), st.Owed, st.Tick)
 	}
 	return fmt.Sprintf("process %d: %s; unread in stdin %s, in stdout %s, in stderr %s; %d bytes sent, %d received",
-		w.cmd.Process.Pid, did, fill(w.stdin), fill(w.stdout), fill(w.stderr), w.conn.Sent(), w.conn.Received())
+		w.cmd.Process.Pid, did, fill(w.stdin), fill(w.stdout), fill(w.stderr), w.line.Sent(), w.line.Received())
 }
 
 // goroutines counts the goroutines of this program by the innermost function
