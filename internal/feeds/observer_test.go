@@ -46,7 +46,10 @@ func TestAnObserverIsToldOfEveryDocument(t *testing.T) {
 	if d.bytes < int64(len(body))/2 || d.bytes > int64(len(body)) {
 		t.Errorf("it was told of %d bytes of %d", d.bytes, len(body))
 	}
-	if runtime.GOOS == "linux" && (good.Cost.ParseCPU <= 0 || good.Cost.ParseCPU > good.Cost.Parse) {
+	// One thread uses no more CPU time than passes, but for what two clocks
+	// differ by: a tenth is far more. That of the process, or in another unit,
+	// would be more still.
+	if runtime.GOOS == "linux" && (good.Cost.ParseCPU <= 0 || good.Cost.ParseCPU > good.Cost.Parse*11/10) {
 		t.Errorf("parsing took %v of CPU and %v in all", good.Cost.ParseCPU, good.Cost.Parse)
 	}
 }

@@ -273,7 +273,8 @@ func (r *Refresher) parse(ctx context.Context, f *fetch, resp *http.Response, re
 	defer w.read()
 	runtime.LockOSThread() // its clock is the parser's
 	defer runtime.UnlockOSThread()
-	start, cpu := time.Now(), threadCPU()
+	start := time.Now()
+	cpu := threadCPU() // within the time of start, for two clocks to be compared
 	doc, err := r.reader.readDocument(f.body.bytes, resp.Header.Get("Content-Type"), f.trail.at, &recall{f.job.Spans, f.job.Known, r.ship == ShipNew}, w)
 	var notes []string
 	if doc != nil {
@@ -286,7 +287,8 @@ func (r *Refresher) parse(ctx context.Context, f *fetch, resp *http.Response, re
 		}
 		res.Pacing.TTL, res.Pacing.SkipHours, res.Pacing.SkipDays = doc.Pacing.TTL, doc.Pacing.SkipHours, doc.Pacing.SkipDays
 	}
-	res.Cost.Parse, res.Cost.ParseCPU = time.Since(start), threadCPU()-cpu
+	res.Cost.ParseCPU = threadCPU() - cpu
+	res.Cost.Parse = time.Since(start)
 	if err == nil {
 		return notes, nil
 	}

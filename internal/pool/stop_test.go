@@ -21,6 +21,10 @@ import (
 	"feedmill/internal/feeds"
 )
 
+// ages is far more than any stop of these tests takes on a busy machine, and
+// far less than what does not end.
+const ages = 20 * time.Second
+
 func TestCancelledRunAnswersEveryJobAndLeavesNobody(t *testing.T) {
 	for _, name := range []string{"good", "hangs", "never leaves", "mute"} {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +48,7 @@ func TestCancelledRunAnswersEveryJobAndLeavesNobody(t *testing.T) {
 			if _, err := r.run(t, ctx, o); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(began); took > 4*time.Second {
+			if took := time.Since(began); took > ages {
 				t.Errorf("took %v", took)
 			}
 			for id, res := range r.results {
@@ -89,7 +93,7 @@ func TestAGrandchildCannotHoldTheRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.check(t, nil)
-			if took := time.Since(began); took > 4*time.Second {
+			if took := time.Since(began); took > ages {
 				t.Errorf("took %v", took)
 			}
 			text, err := os.ReadFile(file)
