@@ -55,12 +55,7 @@ cross: ## it builds for the other systems
 	GOOS=windows GOARCH=amd64 go vet ./...
 
 fuzz: ## every fuzz target for FUZZTIME
-	@set -e; for pkg in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$pkg; \
-		done; \
-	done
+	.ci/fuzz $(FUZZTIME)
 
 chaos: ## kill processes at random for CHAOS, and compare the stores (SEED=N repeats what a failure named)
 	FEEDMILL_CHAOS=$(CHAOS) FEEDMILL_SEED=$(SEED) go test -count 1 -timeout 0 -v -run '^TestChaos$$' ./cmd/coordinator
