@@ -35,6 +35,7 @@ type Conn struct {
 	sendErr error // the error that ended sending; nil before
 
 	board    *Scoreboard   // told which answer is sent; nil for none
+	probe    Probe         // told of every stage; nil for none
 	peerMax  atomic.Uint32 // the peer's limit: Recv learns it from Hello, Send keeps to it
 	sent     atomic.Int64
 	received atomic.Int64
@@ -108,6 +109,7 @@ func (c *Conn) Send(m *Message) error {
 		c.board.send(PhaseEncode, job, 0)
 		defer c.board.send(PhaseIdle, 0, 0)
 	}
+	c.begin(StageEncode)
 	b, err := appendMessage(reserveHeader(c.out.buffer(m)), m)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", k, err)
@@ -178,10 +180,13 @@ func (c *Conn) write(k kind, b []byte) error {
 		return tooLarge(k.String(), n, limit)
 	}
 	sealFrame(b, k, c.sendSeq)
+	c.end(StageEncode)
+	c.begin(StageWrite)
 	if err := c.out.put(b); err != nil {
 		c.sendErr = fmt.Errorf("write frame %d: %w", c.sendSeq, err)
 		return c.sendErr
 	}
+	c.end(StageWrite)
 	c.sent.Add(int64(len(b)))
 	c.sendSeq++
 	return nil
@@ -214,6 +219,7 @@ func (c *Conn) Recv() (*Message, error) {
 // what it says: a damaged frame is a bad checksum, never a wrong sequence or
 // an unknown kind.
 func (c *Conn) recv() (*Message, error) {
+	c.begin(StageRead)
 	head, h, err := c.readHeader()
 	if err != nil {
 		return nil, err
@@ -225,6 +231,8 @@ func (c *Conn) recv() (*Message, error) {
 	if err != nil {
 		return nil, c.readError("payload", err)
 	}
+	c.end(StageRead)
+	c.begin(StageDecode)
 	if got := checksum(head[:], payload); got != h.crc {
 		return nil, c.protocol(ErrChecksum, "%d bytes, checksum %08x, header says %08x", h.size, got, h.crc)
 	}
@@ -238,6 +246,7 @@ func (c *Conn) recv() (*Message, error) {
 	if err != nil {
 		return nil, c.protocol(ErrMalformed, "%s of %d bytes: %v", h.kind, h.size, err)
 	}
+	c.end(StageDecode)
 	return m, nil
 }
 

@@ -126,6 +126,11 @@ type Options struct {
 	// they do where there is no memfd.
 	NoScoreboard bool
 
+	// Probe is told what the lines to the workers do, by several goroutines, if
+	// the mode has one Conn for each of them; nil means nobody is. It is for
+	// measuring.
+	Probe ipc.Probe
+
 	// Logger gets starts, deaths and stops, and at debug level what workers
 	// write to stderr; nil means nowhere.
 	Logger *slog.Logger

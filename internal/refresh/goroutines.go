@@ -26,6 +26,18 @@ type Goroutines struct {
 	Workers int           // 0 means one for each CPU
 	Options feeds.Options // for each worker's Refresher
 	Window  int           // unanswered jobs of one worker; 0 means 128
+
+	// NewRefresher makes each worker's refresher; nil means feeds.NewRefresher.
+	// A worker process has the same choice.
+	NewRefresher func(feeds.Options) (Refresher, error)
+}
+
+// A Refresher does the jobs of one worker, as feeds.Refresher does: it calls
+// emit once for each job, and Run returns when jobs is closed and all are
+// emitted.
+type Refresher interface {
+	Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result))
+	Close()
 }
 
 // A slot is what one worker has to itself. All are made before the first
@@ -33,7 +45,7 @@ type Goroutines struct {
 // workers use them without a lock: the way of threads that share a dictionary
 // and keep to keys of their own.
 type slot struct {
-	refresher  *feeds.Refresher
+	refresher  Refresher
 	jobs       chan feeds.Job
 	unanswered atomic.Int64
 	room       chan struct{} // a job was answered
@@ -87,7 +99,7 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 func (g *Goroutines) slots() (map[int]*slot, error) {
 	slots := make(map[int]*slot)
 	for n := range cmp.Or(max(g.Workers, 0), runtime.NumCPU()) {
-		r, err := feeds.NewRefresher(g.Options)
+		r, err := g.newRefresher()
 		if err != nil {
 			for _, s := range slots {
 				s.refresher.Close()
@@ -97,6 +109,13 @@ func (g *Goroutines) slots() (map[int]*slot, error) {
 		slots[n] = &slot{refresher: r, jobs: make(chan feeds.Job), room: make(chan struct{}, 1)}
 	}
 	return slots, nil
+}
+
+func (g *Goroutines) newRefresher() (Refresher, error) {
+	if g.NewRefresher != nil {
+		return g.NewRefresher(g.Options)
+	}
+	return feeds.NewRefresher(g.Options)
 }
 
 func (g *Goroutines) window() int64 { return int64(cmp.Or(max(g.Window, 0), defaultWindow)) }
