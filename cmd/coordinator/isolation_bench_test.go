@@ -59,7 +59,7 @@ func workersCPU(b *testing.B, urls []string, bare bool) time.Duration {
 	}
 	close(hands)
 	failed := 0
-	err = p.Run(b.Context(), func(context.Context, int) ([]feeds.Job, error) { return <-hands, nil }, func(r feeds.Result) {
+	err = p.Run(b.Context(), func(context.Context, int) ([]feeds.Job, error) { return <-hands, nil }, func(r feeds.Result, _ func()) {
 		if r.Class != feeds.OK {
 			failed++
 		}

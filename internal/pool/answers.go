@@ -81,7 +81,7 @@ func (s *slot) settle(w *process, r *feeds.Result) error {
 		r.Items = append(e.parts, r.Items...)
 	}
 	r.Attempts += e.deaths
-	s.shared.out.put(*r)
+	s.shared.out.put(*r, nil)
 	s.pool.moved()
 	wake(s.workC)
 	wake(s.roomC)

@@ -66,7 +66,7 @@ func benchmarkJobs(b *testing.B, o pool.Options, batch int, url string) {
 			js = append(js, feeds.Job{ID: id + 1, URL: url})
 		}
 		return js, nil
-	}, func(r feeds.Result) { answered++ })
+	}, func(feeds.Result, func()) { answered++ })
 	if err != nil || answered != b.N {
 		b.Fatalf("%d of %d jobs answered: %v", answered, b.N, err)
 	}

@@ -266,7 +266,7 @@ func (p *Pool) Stats() Stats {
 // [StartError]), next failed, or nothing moved any more (a [StallError]); then
 // too every job that next returned has been emitted, those that were not done
 // as feeds.Cancelled. There is one exception, which a StallError tells of.
-func (p *Pool) Run(ctx context.Context, next func(ctx context.Context, worker int) ([]feeds.Job, error), emit func(feeds.Result)) error {
+func (p *Pool) Run(ctx context.Context, next func(ctx context.Context, worker int) ([]feeds.Job, error), emit func(r feeds.Result, release func())) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r, err := p.newRun(emit)
@@ -309,7 +309,7 @@ type run struct {
 
 // newRun opens what the slots of a run share. It must be closed when they are
 // done.
-func (p *Pool) newRun(emit func(feeds.Result)) (*run, error) {
+func (p *Pool) newRun(emit func(r feeds.Result, release func())) (*run, error) {
 	carrier, err := ipc.NewCarrier(p.o.Mode, ipc.CarrierOptions{MaxFrame: p.o.MaxFrame})
 	if err != nil {
 		return nil, err
@@ -328,15 +328,17 @@ func (r *run) close() {
 // An output passes results on, one at a time.
 type output struct {
 	mu    sync.Mutex // held while emit runs; never together with a slot's
-	emit  func(feeds.Result)
+	emit  func(r feeds.Result, release func())
 	doing activity
 }
 
-func (o *output) put(r feeds.Result) {
+// put passes on a result. release gives back the memory of its items; it may be
+// nil.
+func (o *output) put(r feeds.Result, release func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.doing.set("passes on a result")
-	o.emit(r)
+	o.emit(r, release)
 	o.doing.set("waits for results")
 }
 

@@ -67,7 +67,7 @@ func (r *round) next(ctx context.Context, w int) ([]feeds.Job, error) {
 	}
 }
 
-func (r *round) emit(res feeds.Result) {
+func (r *round) emit(res feeds.Result, _ func()) {
 	if r.busy.Add(1) != 1 {
 		panic("emit called twice at once")
 	}

@@ -72,7 +72,7 @@ func (s *slot) run(ctx context.Context, cancel context.CancelCauseFunc, next nex
 	filling.Wait()
 	s.running.set("answers what is left")
 	for _, e := range s.ledger.rest() {
-		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: feeds.Cancelled, Attempts: e.deaths})
+		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: feeds.Cancelled, Attempts: e.deaths}, nil)
 	}
 	return errors.Join(err, nextErr)
 }
@@ -402,7 +402,7 @@ func (s *slot) mourn(w *process) {
 	w.log.Debug("worker died", "stderr", w.tail.text())
 	for _, e := range condemned {
 		s.keepPoison(w, e, how)
-		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: how.class, Detail: how.detail, Attempts: e.deaths})
+		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: how.class, Detail: how.detail, Attempts: e.deaths}, nil)
 	}
 	s.pool.moved()
 	wake(s.roomC)

@@ -339,7 +339,7 @@ func coordinates() {
 		asked[w] = true
 		id := int64(w + 1)
 		return []feeds.Job{{ID: id, URL: "ok"}, {ID: id + 100, URL: "spin"}, {ID: id + 200, URL: "ok"}}, nil
-	}, func(r feeds.Result) { fmt.Println(r.Link) })
+	}, func(r feeds.Result, _ func()) { fmt.Println(r.Link) })
 }
 
 // A cutWriter ends the process after so many bytes of stdout.

@@ -87,7 +87,7 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 		close(results)
 	}()
 	for r := range results {
-		emit(r)
+		emit(r, nil)
 	}
 	if err := failed.Load(); err != nil {
 		return fmt.Errorf("load jobs: %w", *err)

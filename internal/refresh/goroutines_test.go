@@ -203,7 +203,7 @@ func TestGoroutinesReturnTheErrorOfNext(t *testing.T) {
 	broken := errors.New("no jobs today")
 	runner := &Goroutines{Workers: 2}
 	next := func(context.Context, int) ([]feeds.Job, error) { return nil, broken }
-	emit := func(r feeds.Result) { t.Errorf("a result came for no job: %v", r) }
+	emit := func(r feeds.Result, _ func()) { t.Errorf("a result came for no job: %v", r) }
 	if err := runner.Run(t.Context(), next, emit); !errors.Is(err, broken) {
 		t.Errorf("Run: %v, want %v", err, broken)
 	}
@@ -215,7 +215,7 @@ func TestGoroutinesRefuseWrongOptions(t *testing.T) {
 		t.Error("next was called with options that are wrong")
 		return nil, nil
 	}
-	if err := runner.Run(t.Context(), next, func(feeds.Result) {}); err == nil {
+	if err := runner.Run(t.Context(), next, func(feeds.Result, func()) {}); err == nil {
 		t.Error("Run: nil, want an error that names the proxy")
 	}
 }

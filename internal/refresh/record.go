@@ -35,6 +35,16 @@ type entry struct {
 	ref     int32
 	worker  int
 	outcome feeds.Outcome
+	release func() // gives back the memory of the outcome's items; may be nil
+}
+
+// forget drops the items, which are stored or never will be: a round must not
+// keep what it has read.
+func (e *entry) forget() {
+	e.outcome.Items = nil
+	if e.release != nil {
+		e.release()
+	}
 }
 
 // A recorder is the one goroutine that writes to the store. It commits
@@ -84,6 +94,7 @@ func (r *recorder) run(ctx context.Context, in <-chan []entry) {
 // add takes one entry in, and commits when the group is full.
 func (r *recorder) add(ctx context.Context, e entry) {
 	if e.outcome.Class == feeds.Cancelled {
+		e.forget()
 		r.tell(e.ref, e.worker, &e.outcome, feeds.Saved{ID: e.outcome.ID})
 		return
 	}
@@ -108,7 +119,8 @@ func (r *recorder) commit(ctx context.Context) {
 	saved := r.save(ctx, outcomes)
 	for i := range outcomes {
 		o := &outcomes[i]
-		o.Items = nil // stored; a round must not keep what it has read
+		o.Items = nil
+		r.pending[i].forget()
 		kept := feeds.Saved{ID: o.ID}
 		switch {
 		case saved == nil:

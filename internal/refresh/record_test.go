@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,5 +159,57 @@ func TestFeedThatAloneCannotBeStoredCostsThatFeed(t *testing.T) {
 	}
 	if r := got.byURL[store.refs[3].URL]; r.Outcome.Detail != "no such feed" {
 		t.Errorf("detail %q, want the store's reason", r.Outcome.Detail)
+	}
+}
+
+// TestItemsAreGivenBackOnceAndOnlyAfterTheirCommit lends the round its items:
+// whatever becomes of a result, its items are whole while Save has them, and
+// given back exactly once.
+func TestItemsAreGivenBackOnceAndOnlyAfterTheirCommit(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		class  feeds.Class
+		broken error // of the store
+	}{
+		{"stored", feeds.OK, nil},
+		{"cancelled", feeds.Cancelled, nil},
+		{"held, then cancelled by an outage", feeds.Connect, nil},
+		{"the store fails", feeds.OK, errors.New("disk full")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			refs := singles(300)
+			store := newMemStore(refs)
+			store.save = func(_ int, outcomes []feeds.Outcome) ([]feeds.Saved, error) {
+				for i := range outcomes {
+					if o := &outcomes[i]; len(o.Items) > 0 && o.Items[0].GUID != o.Title {
+						t.Errorf("feed %d is saved with the item %q, want %q", o.ID, o.Items[0].GUID, o.Title)
+					}
+				}
+				return savedAs(outcomes), tt.broken
+			}
+			lent, returned := 0, make(map[int64]int)
+			runner := &fakeRunner{t: t, workers: 2, latency: instantly, lend: func(r feeds.Result) (feeds.Result, func()) {
+				lent++
+				r.Class, r.Title, r.Status = tt.class, strconv.FormatInt(r.ID, 10), 0
+				items := []feeds.Item{{GUID: r.Title}}
+				r.Items = items
+				return r, func() {
+					items[0].GUID = "of another frame"
+					returned[r.ID]++
+				}
+			}}
+			_, err := Round(t.Context(), runner, store, refs, Options{Workers: 2})
+			if _, outage := errors.AsType[*OutageError](err); outage != (tt.class == feeds.Connect) || !outage && !errors.Is(err, tt.broken) {
+				t.Errorf("round: %v, want %v", err, tt.broken)
+			}
+			if len(returned) != lent {
+				t.Errorf("the items of %d results were given back, want all %d", len(returned), lent)
+			}
+			for id, n := range returned {
+				if n != 1 {
+					t.Errorf("the items of feed %d were given back %d times, want once", id, n)
+				}
+			}
+		})
 	}
 }

@@ -26,8 +26,7 @@ type Runner interface {
 	//
 	// For each job that next returned it calls emit exactly once, from one
 	// goroutine at a time for all workers; emit may block, and that is how a
-	// slow store slows the workers. The result's strings stay valid after
-	// emit returned.
+	// slow store slows the workers.
 	//
 	// When ctx is done, jobs under way may finish within the options' grace
 	// and all others end as feeds.Cancelled. Run returns when every job is
@@ -40,8 +39,16 @@ type Runner interface {
 // type so that packages which refresh does not import can name it too.
 type Next = func(ctx context.Context, worker int) ([]feeds.Job, error)
 
-// Emit takes a result.
-type Emit = func(feeds.Result)
+// Emit takes a result. The memory of its items may be the runner's, such as the
+// frames in which they came: then release is not nil and gives it back, and
+// until it is called the items stay as they are, for as long as the receiver
+// likes. It may be called once, from any goroutine, when nothing of the items
+// is looked at any more; never calling it costs nothing but a garbage
+// collection. All else in the result is the receiver's for good.
+//
+// Rejected: items that are valid until emit returns. They are stored in groups,
+// so each would have to be copied to wait for its group.
+type Emit = func(r feeds.Result, release func())
 
 // A Store is where feeds and their items live.
 type Store interface {
@@ -51,7 +58,8 @@ type Store interface {
 
 	// Save records outcomes in one transaction: items, validators, body hash
 	// and next due time of a feed together or not at all. It returns one
-	// Saved for each, in order. An error means that none is stored.
+	// Saved for each, in order. An error means that none is stored. It keeps
+	// nothing of the outcomes' items: their memory is used again.
 	Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved, error)
 
 	// Holds returns the registrable domains that asked to be left alone, each

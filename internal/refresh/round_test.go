@@ -137,7 +137,7 @@ type lazyRunner struct{}
 
 func (lazyRunner) Run(ctx context.Context, next Next, emit Emit) error {
 	_, err := next(ctx, 0)
-	emit(feeds.Result{ID: 12345, Class: feeds.OK})
+	emit(feeds.Result{ID: 12345, Class: feeds.OK}, nil)
 	return err
 }
 
@@ -164,8 +164,8 @@ func (echoRunner) Run(ctx context.Context, next Next, emit Emit) error {
 			return err
 		}
 		for _, job := range jobs {
-			emit(feeds.Result{ID: job.ID, Class: feeds.OK})
-			emit(feeds.Result{ID: job.ID, Class: feeds.Parse})
+			emit(feeds.Result{ID: job.ID, Class: feeds.OK}, nil)
+			emit(feeds.Result{ID: job.ID, Class: feeds.Parse}, nil)
 		}
 	}
 }

@@ -20,6 +20,8 @@ type answer struct {
 	worker int
 	at     time.Time
 	result feeds.Result
+
+	release func() // see Emit; may be nil
 }
 
 // A settler turns results into outcomes: it counts failures, says when feeds
@@ -40,7 +42,7 @@ type settler struct {
 }
 
 // emit takes a runner's result.
-func (s *settler) emit(r feeds.Result) {
+func (s *settler) emit(r feeds.Result, release func()) {
 	crash.At("coordinator: on result")
 	ref, worker, ok := s.plan.done(r.ID)
 	if !ok {
@@ -49,7 +51,7 @@ func (s *settler) emit(r feeds.Result) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := answer{ref: ref, worker: worker, at: s.o.Now(), result: r}
+	a := answer{ref: ref, worker: worker, at: s.o.Now(), result: r, release: release}
 	s.o.Finished(worker, &a.result)
 	s.hear(a)
 }
@@ -168,7 +170,7 @@ func (s *settler) finish(refs []int32, worker int, class feeds.Class, detail str
 // entry decides about a feed's future.
 func (s *settler) entry(a answer) entry {
 	ref := s.plan.refs[a.ref]
-	e := entry{ref: a.ref, worker: a.worker}
+	e := entry{ref: a.ref, worker: a.worker, release: a.release}
 	e.outcome = feeds.Outcome{Result: a.result, At: a.at, Fails: ref.Fails, Domain: s.plan.domain(a.ref)}
 	counted := 0 // failures that make the feed wait longer
 	switch class := a.result.Class; {
