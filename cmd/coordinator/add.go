@@ -127,7 +127,7 @@ func (a *app) firstRefresh(ctx context.Context, r *addFlags, db *store.DB, done 
 func (a *app) followPage(ctx context.Context, db *store.DB, page string, links []string, all bool) error {
 	in := &input{seen: make(map[string]bool)}
 	for _, link := range links {
-		if url, err := feeds.NormalizeURL(link); err == nil && url != page {
+		if url, err := feeds.SubscriptionURL(link); err == nil && url != page {
 			in.add(feeds.Subscription{URL: url})
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,17 +74,14 @@ func (a *app) feedsImportCommand() *cobra.Command {
 	}
 }
 
-// readEither reads an OPML file, or a plain list when the first character that
-// is not white space does not begin a tag.
+// readEither reads an OPML file or a plain list, whichever it is.
 func (in *input) readEither(r io.Reader) error {
 	b := bufio.NewReader(r)
 	head, err := b.Peek(512)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	head = bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\ufeff")))
-	utf16 := bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff})
-	if utf16 || bytes.HasPrefix(head, []byte("<")) {
+	if feeds.IsOPML(head) {
 		return in.readOPML(b)
 	}
 	return in.readList(b)

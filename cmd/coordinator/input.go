@@ -26,7 +26,7 @@ type input struct {
 func (a *app) readInput(args, lists, opmls []string) (*input, error) {
 	in := &input{given: len(args)+len(lists)+len(opmls) > 0, seen: make(map[string]bool)}
 	for _, arg := range args {
-		url, err := feeds.NormalizeURL(arg)
+		url, err := feeds.SubscriptionURL(arg)
 		if err != nil {
 			in.refuse(arg, err)
 			continue

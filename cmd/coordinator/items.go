@@ -58,7 +58,7 @@ func (a *app) itemsCommand() *cobra.Command {
 // an empty list.
 func (a *app) items(ctx context.Context, db *store.DB, q store.ItemQuery, asJSON bool) error {
 	if q.FeedURL != "" {
-		url, err := feeds.NormalizeURL(q.FeedURL)
+		url, err := feeds.SubscriptionURL(q.FeedURL)
 		if err != nil {
 			return usage("", "--feed %s: %w", q.FeedURL, err)
 		}

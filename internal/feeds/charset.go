@@ -1,8 +1,10 @@
 package feeds
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
+	"io"
 	"mime"
 	"strings"
 	"unicode/utf8"
@@ -128,6 +130,19 @@ func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
 		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 0
 	}
 	return nil, 0
+}
+
+// narrow returns r as UTF-8 when it begins like UTF-16 or UTF-32, and otherwise
+// as it is. wide says whether it had to be changed.
+func narrow(r io.Reader) (text io.Reader, wide bool) {
+	b := bufio.NewReader(r)
+	head, _ := b.Peek(4) // an error comes again
+	enc, skip := wideEncoding(head)
+	if enc == nil {
+		return b, false
+	}
+	b.Discard(skip)
+	return enc.NewDecoder().Reader(b), true
 }
 
 // isOpener reports whether a feed may begin with c.

@@ -15,15 +15,16 @@ const maxListLine = 16 << 10
 
 // ReadList reads a plain list of feeds: one URL a line, empty lines and lines
 // that begin with # left out, so is what follows a URL after white space and a
-// #, lines ended by LF or CRLF, a byte order mark
-// before the first ignored. It yields each URL as NormalizeURL returns it, and
-// a [*ListError] for each line that holds none.
+// #, lines ended by LF or CRLF, in UTF-8, or in UTF-16 or UTF-32 with a byte
+// order mark. It yields each URL as SubscriptionURL returns it, and a
+// [*ListError] for each line that holds none.
 //
 // It reads as the caller asks for more, so a list may be of any size. Any other
 // error is that of r and comes last.
 func ReadList(r io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		lines := bufio.NewReaderSize(r, maxListLine)
+		text, _ := narrow(r)
+		lines := bufio.NewReaderSize(text, maxListLine)
 		for n := 1; ; n++ {
 			line, err := lines.ReadSlice('\n')
 			if n == 1 {
@@ -38,7 +39,7 @@ func ReadList(r io.Reader) iter.Seq2[string, error] {
 				err = skipLine(lines)
 			case len(line) > 0 && line[0] != '#':
 				line = uncommented(line)
-				link, bad := NormalizeURL(string(line))
+				link, bad := SubscriptionURL(string(line))
 				if bad != nil {
 					bad = &ListError{Line: n, URL: string(line), Err: bad}
 				}

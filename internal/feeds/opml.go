@@ -1,6 +1,7 @@
 package feeds
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 
 // A Subscription is a feed in a list that people exchange between readers.
 type Subscription struct {
-	URL      string // absolute, http or https, as NormalizeURL returns it
+	URL      string // absolute, http or https, as SubscriptionURL returns it
 	Title    string
 	Category string // the path of outlines that it was under, joined by "/"
 }
@@ -49,15 +50,29 @@ func (e *ListError) Unwrap() error { return e.Err }
 // those before the fault. It is a failure of class not_a_feed when the file is
 // no OPML.
 func ReadOPML(r io.Reader) ([]Subscription, error) {
-	d := xml.NewDecoder(&boundedInput{r: r, left: maxOPML})
+	text, wide := narrow(&boundedInput{r: r, left: maxOPML})
+	d := xml.NewDecoder(text)
 	d.Strict = false
-	d.CharsetReader = charset.NewReaderLabel
+	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
+		if wide || strings.HasPrefix(strings.ToLower(label), "utf-16") {
+			return input, nil // it is UTF-8 by now, or has always been
+		}
+		return charset.NewReaderLabel(label, input)
+	}
 	o := outlines{decoder: d}
 	err := o.read()
 	if err != nil {
 		return o.subs, fmt.Errorf("read OPML: %w", err)
 	}
 	return o.subs, errors.Join(o.errs...)
+}
+
+// IsOPML reports whether a file that begins with head is to be read as OPML, and
+// not as a plain list: its first character that is no white space begins a tag.
+func IsOPML(head []byte) bool {
+	text, _ := narrow(bytes.NewReader(head))
+	head, _ = io.ReadAll(text) // of a part of a character, too, the rest is good
+	return bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(head, utf8Mark)), []byte("<"))
 }
 
 // maxListErrors bounds the ListErrors of one file.
@@ -125,7 +140,7 @@ func (o *outlines) open(attrs []xml.Attr) error {
 	}
 	category := o.category()
 	o.path = append(o.path, "")
-	link, err := NormalizeURL(raw)
+	link, err := SubscriptionURL(raw)
 	if err != nil {
 		if line, _ := o.decoder.InputPos(); len(o.errs) < maxListErrors {
 			o.errs = append(o.errs, &ListError{Line: line, URL: raw, Err: err})

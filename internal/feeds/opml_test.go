@@ -5,9 +5,14 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 )
 
 func TestOPMLComesBackAsItWasWritten(t *testing.T) {
@@ -116,5 +121,45 @@ func TestListEndsWithTheReadersError(t *testing.T) {
 	}
 	if n != 2 || !errors.Is(last, io.ErrUnexpectedEOF) {
 		t.Errorf("got %d entries, the last with %v; want 2, %v", n, last, io.ErrUnexpectedEOF)
+	}
+}
+
+// TestListsInWideEncodings: what an editor or a shell of Windows writes.
+func TestListsInWideEncodings(t *testing.T) {
+	const opml = `<opml><outline text="ü" xmlUrl="feed://a.example/ü"/></opml>`
+	want := []Subscription{{URL: "http://a.example/ü", Title: "ü"}}
+	for _, enc := range []encoding.Encoding{
+		unicode.UTF8BOM, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), unicode.UTF16(unicode.BigEndian, unicode.UseBOM), utf32.UTF32(utf32.LittleEndian, utf32.UseBOM),
+	} {
+		for _, declaration := range []string{"", `<?xml version="1.0" encoding="UTF-16"?>`, `<?xml version="1.0" encoding="utf-8"?>`, `<?xml version="1.0" encoding="utf-16le"?>`} {
+			file, err := enc.NewEncoder().String(declaration + opml)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := ReadOPML(iotest.HalfReader(strings.NewReader(file)))
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%v, %q: got %+v, %v, want %+v", enc, declaration, got, err, want)
+			}
+			if !IsOPML([]byte(file[:31])) {
+				t.Errorf("%v, %q: taken for a plain list", enc, declaration)
+			}
+		}
+		list, err := enc.NewEncoder().String("# ü\r\nhttps://a.example/ü\r\nnothing\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for link, err := range ReadList(iotest.HalfReader(strings.NewReader(list))) {
+			if err != nil {
+				link = err.Error()
+			}
+			got = append(got, link)
+		}
+		if want := []string{"https://a.example/ü", "line 3: blocked_scheme: unusable URL: no scheme; http or https is needed"}; !slices.Equal(got, want) {
+			t.Errorf("%v: got %q, want %q", enc, got, want)
+		}
+		if IsOPML([]byte(list[:31])) {
+			t.Errorf("%v: a plain list is taken for OPML", enc)
+		}
 	}
 }

@@ -65,6 +65,31 @@ func NormalizeURL(raw string) (string, error) {
 	return out, nil
 }
 
+// readerSchemes are the schemes by which pages and lists tell a browser to hand
+// a URL to a feed reader, and the one that is meant. No server speaks them.
+var readerSchemes = map[string]string{"feed": "http", "feeds": "https", "itpc": "http", "pcast": "http"}
+
+// SubscriptionURL is NormalizeURL for what people and lists call the address of
+// a feed: feed://example.org/x is http://example.org/x, and what stands behind
+// feed: in feed:https://example.org/x is the URL itself. Such a scheme is not
+// known anywhere else, and never in a redirect.
+func SubscriptionURL(raw string) (string, error) {
+	scheme, rest, _ := strings.Cut(strings.Trim(raw, " \t\r\n"), ":")
+	meant, ok := readerSchemes[strings.ToLower(scheme)]
+	if !ok {
+		return NormalizeURL(raw)
+	}
+	// feed://https://example.org/x is no URL, but there are lists that have it.
+	inner := strings.TrimLeft(rest, "/")
+	if scheme, _, ok := strings.Cut(inner, "://"); ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")) {
+		return NormalizeURL(inner)
+	}
+	if !strings.HasPrefix(rest, "//") {
+		return NormalizeURL(raw)
+	}
+	return NormalizeURL(meant + ":" + rest)
+}
+
 // badURL returns the failure of a URL that cannot be asked.
 func badURL(why string) *Failure {
 	return &Failure{Class: BlockedScheme, Detail: "unusable URL: " + why}

@@ -1,6 +1,7 @@
 package feeds
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -31,6 +32,36 @@ func TestNormalizeURL(t *testing.T) {
 		got, err := NormalizeURL(tt.raw)
 		if err != nil || got != tt.want {
 			t.Errorf("%q: %q, %v; want %q", tt.raw, got, err, tt.want)
+		}
+	}
+}
+
+func TestSubscriptionURLTakesTheSchemesOfReaders(t *testing.T) {
+	for _, tt := range []struct{ raw, want string }{
+		{"http://Example.org", "http://example.org/"},
+		{"feed://example.org/x?a=feed://b", "http://example.org/x?a=feed://b"},
+		{" FEED://Example.org:80/x\n", "http://example.org/x"},
+		{"feed:https://example.org/x", "https://example.org/x"},
+		{"feed:http://example.org/x", "http://example.org/x"},
+		{"feed://https://example.org/x", "https://example.org/x"},
+		{"feed://u:p@example.org/", "http://u:p@example.org/"},
+		{"feeds://example.org/x", "https://example.org/x"},
+		{"itpc://example.org/x", "http://example.org/x"},
+		{"pcast:https://example.org/x", "https://example.org/x"},
+		{"feed:example.org", ""},
+		{"feed:javascript:alert(1)", ""},
+		{"feed:file:///x", ""},
+		{"feed:feed://example.org/", ""},
+		{"feed:", ""},
+		{"feed://", ""},
+		{"feedx://example.org/", ""},
+	} {
+		got, err := SubscriptionURL(tt.raw)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%q: %q, %v; want %q", tt.raw, got, err, tt.want)
+		}
+		if f, ok := errors.AsType[*Failure](err); err != nil && (!ok || f.Class != BlockedScheme) {
+			t.Errorf("%q: %v, want blocked_scheme", tt.raw, err)
 		}
 	}
 }
