@@ -12,6 +12,7 @@ import (
 // fetchFlags say how requests are made, whichever command makes them.
 type fetchFlags struct {
 	allowNet  prefixes
+	allowPort ports
 	timeout   time.Duration
 	maxBody   size
 	userAgent string
@@ -21,6 +22,7 @@ type fetchFlags struct {
 
 func (r *fetchFlags) register(f *pflag.FlagSet) {
 	f.Var(&r.allowNet, "allow-net", "allow private or loopback addresses, as 127.0.0.0/8; repeatable")
+	f.Var(&r.allowPort, "allow-port", "let redirects lead to this port, too: not only to 80, 443 and those of the feeds; repeatable")
 	f.DurationVar(&r.timeout, "timeout", feeds.DefaultTimeout, "for a whole request")
 	f.Var(&r.maxBody, "max-body", "largest body, as sent and decompressed [default: 10MiB and 20MiB]")
 	f.StringVar(&r.contact, "contact", "", "tell servers that this `URL` says who asks; a kindness")
@@ -46,7 +48,7 @@ func (r *fetchFlags) check() error {
 func (r *fetchFlags) options() feeds.Options {
 	return feeds.Options{
 		Timeout: r.timeout, MaxBody: int64(r.maxBody), MaxWire: int64(r.maxBody),
-		AllowNet: r.allowNet, UserAgent: r.agent(), Proxy: r.proxy,
+		AllowNet: r.allowNet, Ports: r.allowPort, UserAgent: r.agent(), Proxy: r.proxy,
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,6 +57,30 @@ func (p *prefixes) Set(text string) error {
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}
 		*p = append(*p, prefix.Masked())
+	}
+	return nil
+}
+
+// ports are numbers of ports on the command line.
+type ports []uint16
+
+func (p *ports) Type() string { return "PORT" }
+
+func (p *ports) String() string {
+	var all []string
+	for _, one := range *p {
+		all = append(all, strconv.Itoa(int(one)))
+	}
+	return strings.Join(all, ",")
+}
+
+func (p *ports) Set(text string) error {
+	for one := range strings.SplitSeq(text, ",") {
+		n, err := strconv.ParseUint(one, 10, 16)
+		if err != nil || n == 0 {
+			return fmt.Errorf("%q is no port such as 8443", one)
+		}
+		*p = append(*p, uint16(n))
 	}
 	return nil
 }

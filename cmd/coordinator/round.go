@@ -30,7 +30,7 @@ type round struct {
 // run does the round and prints its report. It returns errFeeds when feeds
 // failed, and else what ended the round early, if anything did.
 func (r *round) run(ctx context.Context) error {
-	runner, err := r.flags.newRunner(r.options, r.log)
+	runner, err := r.flags.newRunner(r.refs, r.options, r.log)
 	if err != nil {
 		return err
 	}

@@ -64,8 +64,10 @@ type runner struct {
 	pool *pool.Pool // nil in the modes without processes
 }
 
-// newRunner returns the runner of the mode that the flags name.
-func (r *runnerFlags) newRunner(o feeds.Options, log *slog.Logger) (runner, error) {
+// newRunner returns the runner of the mode that the flags name, for a round
+// over refs.
+func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Logger) (runner, error) {
+	o.Ports = feeds.ConnectPorts(refs, o)
 	if r.mode.value == "goroutine" {
 		return runner{Runner: &refresh.Goroutines{Workers: r.workers, Options: o}}, nil
 	}

@@ -2,7 +2,7 @@
 // come in on its stdin and go out on its stdout. It is not meant to be run by
 // hand; docs/protocol.md says what it speaks.
 //
-//	worker [--sandbox best-effort|require|off] [--parse-cpu DURATION] [--carrier MODE] [--version]
+//	worker [--sandbox best-effort|require|off] [--connect PORTS] [--parse-cpu DURATION] [--carrier MODE] [--version]
 //
 // It says what it does in shared memory, if the coordinator gave it that as
 // file descriptor 3: a scoreboard, which is still there when the worker was
@@ -39,6 +39,8 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -99,7 +101,7 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 	if err != nil {
 		return exit(stderr, refusal(err.Error()))
 	}
-	level, err := sandbox.Apply(policy(flags.sandbox))
+	level, err := sandbox.Apply(policy(flags))
 	if err != nil {
 		return exit(stderr, refusal(err.Error()))
 	}
@@ -152,10 +154,10 @@ const (
 // towards the hard limit on memory all the same: an arena of 64 MiB, and more.
 const mapped = 128 << 20
 
-// policy returns what is given up in a mode. A GOMEMLIMIT says that there is
-// less memory than there usually is.
-func policy(mode sandbox.Mode) sandbox.Policy {
-	p := sandbox.Policy{Mode: mode}
+// policy returns what is given up. A GOMEMLIMIT says that there is less memory
+// than there usually is.
+func policy(o options) sandbox.Policy {
+	p := sandbox.Policy{Mode: o.sandbox, ConnectPorts: o.connect}
 	if soft := debug.SetMemoryLimit(-1); soft < math.MaxInt64 {
 		p.MemoryLimit = min(soft, sandbox.DefaultDataLimit/10*6)
 		p.DataLimit = min(p.MemoryLimit/6*10+mapped, sandbox.DefaultDataLimit)
@@ -166,8 +168,21 @@ func policy(mode sandbox.Mode) sandbox.Policy {
 // options are what the flags say.
 type options struct {
 	sandbox  sandbox.Mode
+	connect  []uint16 // nil means any port
 	parseCPU time.Duration
 	carrier  ipc.Mode
+}
+
+// readPorts adds the ports that a comma separates in s.
+func (o *options) readPorts(s string) error {
+	for text := range strings.SplitSeq(s, ",") {
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || port == 0 {
+			return fmt.Errorf("%q is no port", text)
+		}
+		o.connect = append(o.connect, uint16(port))
+	}
+	return nil
 }
 
 // parseFlags returns what the flags say. done says that they asked for
@@ -179,6 +194,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (o options, done bool, 
 		o.sandbox, err = sandbox.ParseMode(s)
 		return err
 	})
+	flags.Func("connect", "the `PORTS` that may be connected to, besides 53, as 80,443; repeatable (default any)", o.readPorts)
 	flags.DurationVar(&o.parseCPU, "parse-cpu", worker.DefaultParseCPU, "CPU time that one document may take")
 	flags.StringVar((*string)(&o.carrier), "carrier", string(ipc.ModePipe), "how lists go back to the coordinator: `MODE`")
 	showVersion := flags.Bool("version", false, "print the version and exit")

@@ -310,7 +310,7 @@ func TestGOMEMLIMITLowersTheHardLimitToo(t *testing.T) {
 	defer debug.SetMemoryLimit(before)
 	for limit, want := range map[int64]int64{60 << 20: 100<<20 + mapped, 1 << 40: 512 << 20} {
 		debug.SetMemoryLimit(limit)
-		p := policy(sandbox.BestEffort)
+		p := policy(options{})
 		if slack := want - p.DataLimit; slack < 0 || slack > 20 || p.MemoryLimit > limit {
 			t.Errorf("GOMEMLIMIT %d: limits %d and %d, want the second about %d", limit, p.MemoryLimit, p.DataLimit, want)
 		}
@@ -327,6 +327,29 @@ func TestRealWorkerRefreshesAFeed(t *testing.T) {
 	c := start(t, "real", feeds.Options{AllowNet: loopback}, server.URL)
 	if got := c.result(); got.Class != feeds.OK || got.Title != "T" || len(got.Items) != 1 {
 		t.Errorf("got %+v, want one item", got)
+	}
+}
+
+// TestConnectBoundsThePortsWhateverTheOptionsSay: the wall is the sandbox, and
+// stands before the coordinator has said anything.
+func TestConnectBoundsThePortsWhateverTheOptionsSay(t *testing.T) {
+	if l := sandbox.Probe().Landlock; l < 4 {
+		t.Skipf("needs Landlock 4 or later for ports, there is %d", l)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `<rss version="2.0"><channel><item><guid>1</guid></item></channel></rss>`)
+	}))
+	defer server.Close()
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	o := feeds.Options{AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	if got := spawn(t, "real", "--connect", "80,443").start(o, server.URL).result(); got.Class != feeds.Connect || !strings.Contains(got.Detail, "permission denied") {
+		t.Errorf("port %s: got %s %s, want that the sandbox refuses it", port, got.Class, got.Detail)
+	}
+	if got := spawn(t, "real", "--connect", "80,443", "--connect", port).start(o, server.URL).result(); got.Class != feeds.OK {
+		t.Errorf("port %s, when it is named: got %s %s, want ok", port, got.Class, got.Detail)
+	}
+	for _, bad := range []string{"", "0", "80,", "65536", "http"} {
+		spawn(t, "real", "--connect", bad).wantExit(exitRefused)
 	}
 }
 

@@ -17,11 +17,12 @@ import (
 type addressGuard struct {
 	guardian *ssrf.Guardian
 	allow    []netip.Prefix
+	ports    []uint16 // empty allows any
 }
 
-// newAddressGuard returns a guard that allows public addresses and those in allow, on
-// any port.
-func newAddressGuard(allow []netip.Prefix) *addressGuard {
+// newAddressGuard returns a guard that allows public addresses and those in
+// allow, on the given ports; none given means any.
+func newAddressGuard(allow []netip.Prefix, ports []uint16) *addressGuard {
 	var v4, v6 []netip.Prefix
 	for _, p := range allow {
 		if p.Addr().Is4() {
@@ -30,7 +31,7 @@ func newAddressGuard(allow []netip.Prefix) *addressGuard {
 			v6 = append(v6, p.Masked())
 		}
 	}
-	return &addressGuard{allow: allow, guardian: ssrf.New(
+	return &addressGuard{allow: allow, ports: ports, guardian: ssrf.New(
 		ssrf.WithAnyPort(),
 		ssrf.WithAllowedV4Prefixes(v4...),
 		ssrf.WithAllowedV6Prefixes(v6...),
@@ -45,6 +46,9 @@ func (g *addressGuard) control(_ context.Context, network, address string, c sys
 	}
 	if err := g.guardian.Safe(network, address, c); err != nil {
 		return blockedAddress(ap.Addr(), err)
+	}
+	if !g.connects(ap.Port()) {
+		return blockedPort(ap.Port())
 	}
 	return nil
 }

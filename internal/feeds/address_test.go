@@ -64,7 +64,7 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 }
 
 func TestPublicAddressesPass(t *testing.T) {
-	g := newAddressGuard(nil)
+	g := newAddressGuard(nil, nil)
 	for _, addr := range []string{"8.8.8.8:80", "93.184.216.34:8443", "[2606:4700::1111]:443"} {
 		network := "tcp4"
 		if addr[0] == '[' {

@@ -59,9 +59,10 @@ func (f *fetch) run(ctx context.Context) (*http.Response, *Failure) {
 }
 
 // unhinted returns fail, without its hint when it is about where a server
-// wanted to send us: nobody is to be talked into allowing that.
+// wanted to send us: nobody is to be talked into allowing that. Another port of
+// a public address is nobody's secret.
 func (f *fetch) unhinted(fail *Failure) *Failure {
-	if f.trail.hops == 0 || fail.Hint == "" {
+	if f.trail.hops == 0 || fail.Hint == "" || errors.Is(fail, errBlockedPort) {
 		return fail
 	}
 	plain := *fail

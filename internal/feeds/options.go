@@ -39,6 +39,11 @@ type Options struct {
 	AllowNet   []netip.Prefix // addresses that may be asked although they are not public
 	UserAgent  string         // empty means "feedmill"
 
+	// Ports are those that may be connected to, besides 53 for name lookups;
+	// empty means any. ConnectPorts makes them. A proxy named by URL may have
+	// any port as well as any address.
+	Ports []uint16
+
 	// Proxy is the URL of a proxy (http, https, socks5) that every request
 	// goes through, or "env" for what HTTP_PROXY, HTTPS_PROXY and NO_PROXY
 	// say; empty means none, whatever the environment says. A proxy named by

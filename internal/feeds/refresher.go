@@ -56,7 +56,7 @@ func NewRefresher(o Options) (*Refresher, error) {
 }
 
 func newRefresher(o Options, l *limits) (*Refresher, error) {
-	g := newAddressGuard(o.AllowNet)
+	g := newAddressGuard(o.AllowNet, o.Ports)
 	transport, err := newTransport(o, l, g)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ import (
 // The number of fields of Hello and of the options in it.
 const (
 	helloFields   = 6
-	optionsFields = 12
+	optionsFields = 13
 )
 
 // appendMessage appends the payload of m, of which exactly one field is set.
@@ -116,7 +116,11 @@ func encodeOptions(enc *msgpack.Encoder, o *feeds.Options) error {
 		}
 		err = errors.Join(err, enc.EncodeString(p.String()))
 	}
-	return errors.Join(err, enc.EncodeString(o.UserAgent), enc.EncodeString(o.Proxy), enc.EncodeUint(uint64(o.Parser)))
+	err = errors.Join(err, enc.EncodeString(o.UserAgent), enc.EncodeArrayLen(len(o.Ports)))
+	for _, p := range o.Ports {
+		err = errors.Join(err, enc.EncodeUint(uint64(p)))
+	}
+	return errors.Join(err, enc.EncodeString(o.Proxy), enc.EncodeUint(uint64(o.Parser)))
 }
 
 // decodeMessage decodes a payload of a known kind. The message shares payload,
@@ -318,6 +322,10 @@ func (d *decoder) options() *feeds.Options {
 		o.AllowNet = append(o.AllowNet, p)
 	}
 	o.UserAgent = d.string()
+	n = d.arrayLen()
+	for range n {
+		o.Ports = append(o.Ports, uint16(d.uint(1<<16-1)))
+	}
 	o.Proxy = d.string()
 	o.Parser = feeds.Parser(d.uint(uint64(feeds.ParserGofeed)))
 	return o

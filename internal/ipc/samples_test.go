@@ -43,7 +43,8 @@ func samples() []sample {
 		{"hello-coordinator", Message{Hello: &Hello{
 			Version: 1, Build: "feedmill v1.0.0", MaxFrame: 64 << 20, Options: &feeds.Options{
 				Timeout: 30 * time.Second, MaxBody: 20 << 20, MaxWire: 10 << 20, PerHost: 1, Fetches: 16,
-				DrainGrace: 10 * time.Second, AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}},
+				DrainGrace: 10 * time.Second, AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+				Ports: []uint16{80, 443}}}}},
 		{"shard", Message{Shard: &Shard{Jobs: []feeds.Job{
 			{ID: 1, URL: "https://example.org/feed"},
 			{ID: 300, URL: "http://example.net/rss", Validators: feeds.Validators{ETag: `W/"x"`, LastModified: "Mon, 05 Jan 2026 10:00:00 GMT"},
@@ -107,6 +108,8 @@ func fill(t *testing.T, v reflect.Value, next *int64) {
 		v.SetInt(n * 1000003)
 	case reflect.Uint8:
 		v.SetUint(uint64(n%255 + 1))
+	case reflect.Uint16:
+		v.SetUint(uint64(n)%65535 + 1)
 	case reflect.Uint32:
 		v.SetUint(uint64(n) * 70001)
 	case reflect.Uint64:

@@ -2,7 +2,11 @@ package pool
 
 import (
 	"os"
+	"slices"
 	"strconv"
+	"strings"
+
+	"feedmill/internal/ipc"
 )
 
 // passedOn are the variables that a worker gets from the coordinator's
@@ -35,4 +39,25 @@ func environ(memLimit int64, proxy string, extra []string) []string {
 		}
 	}
 	return append(env, extra...)
+}
+
+// portsPerFlag keeps one argument well below the 128 KiB that Linux takes.
+const portsPerFlag = 4096
+
+// args returns the arguments of a worker: those that the caller gave, the ports
+// that its sandbox is to leave it, which it must know before it reads anything,
+// and how to reach the coordinator where it is not by pipe.
+func (o *Options) args() []string {
+	args := o.Args[:len(o.Args):len(o.Args)]
+	for ports := range slices.Chunk(o.Refresh.Ports, portsPerFlag) {
+		text := make([]string, len(ports))
+		for i, p := range ports {
+			text[i] = strconv.Itoa(int(p))
+		}
+		args = append(args, "--connect", strings.Join(text, ","))
+	}
+	if o.Mode != "" && o.Mode != ipc.ModePipe {
+		args = append(args, "--carrier", string(o.Mode))
+	}
+	return args
 }

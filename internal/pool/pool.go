@@ -79,8 +79,9 @@ const maxStartFailures = 3
 // Options configures a Pool. The zero value of each field is valid.
 type Options struct {
 	// Path is the worker program; empty means what Find finds. Args are its
-	// arguments. Env is added to the few variables that a worker gets anyway
-	// (see environ), each as KEY=VALUE, and wins over them.
+	// arguments, after which come --connect and the ports of Refresh.Ports.
+	// Env is added to the few variables that a worker gets anyway (see
+	// environ), each as KEY=VALUE, and wins over them.
 	Path string
 	Args []string
 	Env  []string
@@ -173,15 +174,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.fit(resources())
 	return o, nil
-}
-
-// workerArgs returns the arguments of a worker: those that the caller gave, and
-// how to reach the coordinator where it is not by pipe.
-func (p *Pool) workerArgs() []string {
-	if p.o.Mode == ipc.ModePipe {
-		return p.o.Args
-	}
-	return append(slices.Clone(p.o.Args), "--carrier", string(p.o.Mode))
 }
 
 // patience is the longest time in which a worker that owes results must have

@@ -62,7 +62,7 @@ type process struct {
 // Hello, on one goroutine; an error from it means that the worker broke the
 // protocol. With trial, the process can keep the document of a job.
 func (p *Pool) start(r *run, log *slog.Logger, trial bool, handle func(*process, *ipc.Message) error) (*process, error) {
-	cmd := exec.Command(p.o.Path, p.workerArgs()...)
+	cmd := exec.Command(p.o.Path, p.o.args()...)
 	cmd.Env = environ(p.o.MemLimit, p.o.Refresh.Proxy, p.o.Env)
 	attributes(cmd)
 	pipes, err := openPipes()

@@ -201,6 +201,34 @@ func TestWorkerGetsAMinimalEnvironment(t *testing.T) {
 	}
 }
 
+// TestWorkersAreToldTheirPorts in as few arguments as the system takes.
+func TestWorkersAreToldTheirPorts(t *testing.T) {
+	o := Options{Args: []string{"--sandbox", "off"}}
+	if got := o.args(); !slices.Equal(got, o.Args) {
+		t.Errorf("no ports: arguments %q, want %q", got, o.Args)
+	}
+	o.Refresh.Ports = []uint16{80, 443, 8080}
+	want := []string{"--sandbox", "off", "--connect", "80,443,8080"}
+	if got := o.args(); !slices.Equal(got, want) {
+		t.Errorf("three ports: arguments %q, want %q", got, want)
+	}
+	o.Refresh.Ports = make([]uint16, 1<<16-1)
+	for i := range o.Refresh.Ports {
+		o.Refresh.Ports[i] = uint16(i + 1)
+	}
+	const maxArg = 128 << 10 // MAX_ARG_STRLEN of execve(2)
+	n := 0
+	for _, arg := range o.args() {
+		n += strings.Count(arg, ",") + 1
+		if len(arg) >= maxArg {
+			t.Errorf("an argument of %d bytes, the system takes less than %d", len(arg), maxArg)
+		}
+	}
+	if flags := (len(o.args()) - 2) / 2; n != 1<<16-1+flags+2 {
+		t.Errorf("all ports: %d words in %d flags, want each port once", n, flags)
+	}
+}
+
 func TestSignalsThatJudgeKnows(t *testing.T) {
 	killed := end{code: -1, signal: syscall.SIGKILL, words: "signal: killed"}
 	if got := judge(killed); got.class != feeds.WorkerSignal {
