@@ -75,8 +75,9 @@ type Line interface {
 	// Files returns what the process is to inherit as its descriptors from
 	// CarrierFD on. They stay the line's, which closes them in Started.
 	Files() []*os.File
-	// Started says that the process was started, or failed to.
-	Started()
+	// Started says that the process was started and which number the system
+	// gave it, or 0 when it failed to. The process may have spoken by then.
+	Started(pid int)
 
 	// Send and Recv are those of a Conn. Recv returns io.EOF when the process
 	// is gone and everything that it had said was returned.

@@ -27,7 +27,7 @@ type pipeLine struct {
 
 func (l *pipeLine) Files() []*os.File { return nil }
 
-func (l *pipeLine) Started() {}
+func (l *pipeLine) Started(int) {}
 
 func (l *pipeLine) Drain() { io.Copy(io.Discard, l.stdout) }
 

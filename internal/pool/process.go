@@ -87,7 +87,11 @@ func (p *Pool) start(r *run, log *slog.Logger, trial bool, handle func(*process,
 		}
 		w.inherit(w.line.Files())
 		err = r.starter.start(cmd)
-		w.line.Started()
+		pid := 0
+		if err == nil {
+			pid = cmd.Process.Pid
+		}
+		w.line.Started(pid)
 	}
 	pipes.closeChildEnds()
 	w.board.CloseFile()
