@@ -3,6 +3,7 @@ package refresh
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"feedmill/internal/crash"
@@ -16,6 +17,11 @@ const (
 	commitAfter    = 50 * time.Millisecond
 	commitBytes    = 8 << 20
 )
+
+// commitEarly is the bytes of item text from which on a group need not wait for
+// anything but the group before it. What is stored sooner need not be stored
+// after the last feed has come, when nothing else is left to do.
+const commitEarly = 1 << 20
 
 // A StoreError says that the store could not be used and that the round was
 // stopped for it. What was stored before stays.
@@ -47,9 +53,9 @@ func (e *entry) forget() {
 	}
 }
 
-// A recorder is the one goroutine that writes to the store. It commits
-// outcomes in groups, since a durable commit costs the same for one as for
-// hundreds, and reports each once it is stored.
+// A recorder writes to the store. It commits outcomes in groups, since a
+// durable commit costs the same for one as for hundreds, and reports each once
+// it is stored. While one group is written the next one gathers.
 type recorder struct {
 	store  Store
 	refs   []feeds.Ref
@@ -57,85 +63,127 @@ type recorder struct {
 	stop   func(error) // ends the run
 	report func(Report)
 
-	pending []entry
-	size    int // bytes of item text in pending
-	failed  *StoreError
+	pending commitGroup
+	ripe    bool // pending need not wait for more
+
+	failed *StoreError // the writing goroutine's, until run returns
+}
+
+// A commitGroup is what one commit stores, and what is reported with it.
+type commitGroup struct {
+	entries []entry // those of a class other than cancelled go to the store
+	size    int     // bytes of item text
+}
+
+// full reports whether nothing more may join the group.
+func (g *commitGroup) full() bool { return len(g.entries) >= commitOutcomes || g.size >= commitBytes }
+
+// add puts e into the group.
+func (g *commitGroup) add(e entry) {
+	g.entries = append(g.entries, e)
+	g.size += textSize(e.outcome.Items)
 }
 
 // run records what comes on in until it is closed. Its context has no end of
 // its own: results that arrive after an interrupt are finished work, and are
 // stored.
+//
+// It holds at most two groups, one that is written and one that gathers, and
+// takes nothing in while the second is full: so a slow store slows the workers.
 func (r *recorder) run(ctx context.Context, in <-chan []entry) {
+	groups := make(chan commitGroup) // without room: who can send knows that nothing is being written
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for g := range groups {
+			r.commit(ctx, g)
+		}
+	})
+	r.gather(in, groups)
+	close(groups)
+	writing.Wait()
+}
+
+// gather makes groups of what comes on in until it is closed and all of it is
+// handed on.
+func (r *recorder) gather(in <-chan []entry, groups chan<- commitGroup) {
 	timer := time.NewTimer(commitAfter)
 	timer.Stop()
 	defer timer.Stop()
-	for {
-		select {
-		case entries, ok := <-in:
-			if !ok {
-				r.commit(ctx)
-				return
-			}
-			if len(r.pending) == 0 {
+	var came []entry // not in a group yet
+	for open := true; open || len(came)+len(r.pending.entries) > 0; {
+		for len(came) > 0 && !r.pending.full() {
+			if len(r.pending.entries) == 0 {
 				timer.Reset(commitAfter)
 			}
-			for _, e := range entries {
-				r.add(ctx, e)
-			}
-			if len(in) == 0 && r.quiet() {
-				r.commit(ctx)
-			}
+			r.pending.add(came[0])
+			came = came[1:]
+		}
+		from, to := in, groups // nil where nothing may pass
+		if !open || len(came) > 0 || r.pending.full() {
+			from = nil
+		}
+		if r.ripe = r.ripe || r.enough(!open || len(in) == 0 && r.quiet()); !r.ripe {
+			to = nil
+		}
+		select {
+		case came, open = <-from:
+		case to <- r.pending:
+			r.pending, r.ripe = commitGroup{}, false
+			timer.Stop()
 		case <-timer.C:
-			r.commit(ctx)
+			r.ripe = true
 		}
 	}
 }
 
-// add takes one entry in, and commits when the group is full.
-func (r *recorder) add(ctx context.Context, e entry) {
-	if e.outcome.Class == feeds.Cancelled {
-		e.forget()
-		r.tell(e.ref, e.worker, &e.outcome, feeds.Saved{ID: e.outcome.ID})
-		return
-	}
-	r.pending = append(r.pending, e)
-	r.size += textSize(e.outcome.Items)
-	if len(r.pending) >= commitOutcomes || r.size >= commitBytes {
-		r.commit(ctx)
-	}
+// enough reports whether the group that gathers need not wait for more. last
+// says that nothing will come soon.
+func (r *recorder) enough(last bool) bool {
+	g := &r.pending
+	return len(g.entries) > 0 && (last || g.full() || g.size >= commitEarly)
 }
 
-// commit stores what is pending and reports it.
-func (r *recorder) commit(ctx context.Context) {
-	if len(r.pending) == 0 {
-		return
-	}
+// commit stores a group and reports it.
+func (r *recorder) commit(ctx context.Context, g commitGroup) {
 	// The reports point into outcomes, and their receiver may keep them: each
 	// group has its own.
-	outcomes := make([]feeds.Outcome, len(r.pending))
-	for i := range r.pending {
-		outcomes[i] = r.pending[i].outcome
-	}
-	saved := r.save(ctx, outcomes)
-	for i := range outcomes {
-		o := &outcomes[i]
-		o.Items = nil
-		r.pending[i].forget()
-		kept := feeds.Saved{ID: o.ID}
-		switch {
-		case saved == nil:
-			o.Class, o.Detail = feeds.Store, r.failed.Error()
-			kept.Err = r.failed
-		case saved[i].Err != nil:
-			o.Class, o.Detail = feeds.Store, saved[i].Err.Error()
-			kept = saved[i]
-		default:
-			kept = saved[i]
+	outcomes := make([]feeds.Outcome, 0, len(g.entries))
+	for _, e := range g.entries {
+		if e.outcome.Class != feeds.Cancelled {
+			outcomes = append(outcomes, e.outcome)
 		}
-		r.tell(r.pending[i].ref, r.pending[i].worker, o, kept)
 	}
-	clear(r.pending)
-	r.pending, r.size = r.pending[:0], 0
+	var saved []feeds.Saved
+	if len(outcomes) > 0 {
+		saved = r.save(ctx, outcomes)
+	}
+	at := 0 // in outcomes
+	for i := range g.entries {
+		e := &g.entries[i]
+		e.forget()
+		if e.outcome.Class == feeds.Cancelled {
+			r.tell(e, &e.outcome, feeds.Saved{ID: e.outcome.ID})
+			continue
+		}
+		o, kept := &outcomes[at], feeds.Saved{ID: e.outcome.ID, Err: r.failure()}
+		if saved != nil {
+			kept = saved[at]
+		}
+		at++
+		o.Items = nil
+		if kept.Err != nil {
+			o.Class, o.Detail = feeds.Store, kept.Err.Error()
+		}
+		r.tell(e, o, kept)
+	}
+}
+
+// failure returns what failed, as an error that is nil when nothing did.
+func (r *recorder) failure() error {
+	if r.failed == nil {
+		return nil
+	}
+	return r.failed
 }
 
 // save stores outcomes. It returns nil when the store failed, now or before.
@@ -157,8 +205,8 @@ func (r *recorder) save(ctx context.Context, outcomes []feeds.Outcome) []feeds.S
 	return saved
 }
 
-func (r *recorder) tell(ref int32, worker int, o *feeds.Outcome, saved feeds.Saved) {
-	r.report(Report{URL: r.refs[ref].URL, Worker: worker, Outcome: o, Saved: saved})
+func (r *recorder) tell(e *entry, o *feeds.Outcome, saved feeds.Saved) {
+	r.report(Report{URL: r.refs[e.ref].URL, Worker: e.worker, Outcome: o, Saved: saved})
 }
 
 // textSize returns about how much memory items hold.

@@ -272,8 +272,9 @@ func TestRateLimitedHostIsAskedNoMore(t *testing.T) {
 		}
 		got.check(t, refs)
 		// What the worker already holds it answers itself; this one asks on.
-		if n := sum.Classes[feeds.HostBackoff]; n < 100-groupAhead || sum.Classes[feeds.OK] != 2 {
-			t.Errorf("classes %v, want at least %d host_backoff and 2 ok", sum.Classes, 100-groupAhead)
+		// It may be handed one more between an answer and what follows from it.
+		if n, least := sum.Classes[feeds.HostBackoff], 100-groupAhead-1; n < least || sum.Classes[feeds.OK] != 2 {
+			t.Errorf("classes %v, want at least %d host_backoff and 2 ok", sum.Classes, least)
 		}
 		for _, r := range got.byURL {
 			o := r.Outcome
