@@ -34,6 +34,11 @@ const (
 	// with two maps for each.
 	maxForeign = 128 << 20
 
+	// maxBaseWork bounds what links grow by when they become absolute, in bytes:
+	// for every place within an xml:base where one may be, as much as the base is
+	// long. Tags and texts with HTML are counted each on their own.
+	maxBaseWork = 32 << 20
+
 	// maxTextWork bounds the bytes that gofeed copies while it puts together
 	// the text of such elements. It copies all it has for every piece, so that
 	// text in very many pieces costs the square of its size.

@@ -25,6 +25,7 @@ type element struct {
 	name     qname
 	uri      []byte // its namespace, where it matters to its role
 	declared int    // namespaces that it declares
+	based    int    // bytes that it adds to guard.base
 	role     role
 	listed   bool // the item that guard.items ends with
 	dropped  bool // an item over maxItems
@@ -61,6 +62,9 @@ type guard struct {
 	known         bool   // a child of the root is one that the format has
 	elements      int    // start tags, and end tags without one
 	namespaceWork int    // see maxNamespaceWork
+	base          int    // the most bytes that the xml:base in scope may have
+	baseWork      int    // see maxBaseWork
+	baseGuess     int    // the same for text that was not looked through
 	foreign       int    // see maxForeign
 	textWork      int    // see maxTextWork
 	repaired      bool   // something forbidden was replaced
@@ -147,7 +151,7 @@ func (g *guard) run(text []byte, start int) *Failure {
 			err = g.readText()
 			g.tail = g.text
 		case tokenCDATA:
-			err = g.weighText(len(g.text))
+			err = g.weighText(g.text)
 		default:
 			g.drop()
 		}
@@ -204,6 +208,16 @@ func (g *guard) openElement() *Failure {
 			if err := g.declare(&e, a); err != nil {
 				return err
 			}
+		} else if a.name.colon > 0 && string(a.name.local()) == "base" {
+			// Of any prefix: which one is xml's is for the parser to say.
+			if err := g.rebase(&e, len(a.value)); err != nil {
+				return err
+			}
+		}
+	}
+	if g.base > 0 {
+		if err := g.weighLinks(len(g.attrs)); err != nil {
+			return err
 		}
 	}
 	if g.namespaceWork += len(g.bindings); g.namespaceWork > maxNamespaceWork {
@@ -233,6 +247,48 @@ func (g *guard) openElement() *Failure {
 		g.fast.open(g)
 	}
 	return nil
+}
+
+// rebase takes in an xml:base of e that is so many bytes long. Relative to one
+// around it, it may become as long as both, and three times as long when it is
+// escaped.
+func (g *guard) rebase(e *element, size int) *Failure {
+	if size > maxURL {
+		return limit(LimitSize, "an xml:base longer than %d bytes", maxURL)
+	}
+	e.based += 3 * size
+	g.base += 3 * size
+	return nil
+}
+
+// weighLinks counts so many places where a link relative to the xml:base in
+// scope may be.
+func (g *guard) weighLinks(n int) *Failure {
+	if g.baseWork += n * g.base; g.baseWork > maxBaseWork {
+		return limit(LimitSize, "too many links relative to an xml:base of %d bytes", g.base/3)
+	}
+	return nil
+}
+
+// linkNames holds the attributes of HTML that gofeed makes absolute.
+var linkNames = [][]byte{
+	[]byte("action"), []byte("background"), []byte("cite"), []byte("codebase"), []byte("data"), []byte("href"),
+	[]byte("poster"), []byte("profile"), []byte("scheme"), []byte("src"), []byte("uri"), []byte("usemap"),
+}
+
+// weighLinksIn counts the places in a piece of text of HTML. Only when there
+// may be too many does it look for them.
+func (g *guard) weighLinksIn(text []byte) *Failure {
+	if n := (1 + len(text)/len("src ")) * g.base; g.baseGuess+n <= maxBaseWork {
+		g.baseGuess += n
+		return nil
+	}
+	text = bytes.ToLower(text)
+	n := 1 + bytes.Count(text, []byte("&#")) // a name may go on in the next piece, or have such letters
+	for _, name := range linkNames {
+		n += bytes.Count(text, name)
+	}
+	return g.weighLinks(n)
 }
 
 // declare takes in an attribute of e that may declare a namespace.
@@ -371,6 +427,7 @@ func (g *guard) closeTop(end int) {
 		g.edits.rewind(g.droppedFrom, end)
 	}
 	g.bindings = g.bindings[:len(g.bindings)-e.declared]
+	g.base -= e.based
 	g.open = g.open[:last]
 }
 
@@ -451,12 +508,17 @@ func (g *guard) readText() *Failure {
 			g.edits.replace(g.start, g.pos, date)
 		}
 	}
-	return g.weighText(len(g.text))
+	return g.weighText(g.text)
 }
 
-// weighText counts n bytes of text towards maxTextWork.
-func (g *guard) weighText(n int) *Failure {
-	top := &g.open[len(g.open)-1]
+// weighText counts a piece of text towards maxBaseWork and maxTextWork.
+func (g *guard) weighText(text []byte) *Failure {
+	if g.base > 0 {
+		if err := g.weighLinksIn(text); err != nil {
+			return err
+		}
+	}
+	top, n := &g.open[len(g.open)-1], len(text)
 	if top.role != roleForeign {
 		return nil
 	}

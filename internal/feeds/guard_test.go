@@ -139,6 +139,13 @@ func TestGuardStopsBombsAtOnce(t *testing.T) {
 		{"foreign elements", "<rss><channel><item>" + strings.Repeat("<m:a/>", maxForeign/192+1), LimitSize},
 		{"foreign attributes", "<rss><channel><item>" + strings.Repeat("<m:a b='' c='' d='' e=''/>", maxForeign/500), LimitSize},
 		{"namespace work", "<rss" + numbered(64, ` xmlns:p%d="urn:x"`) + "><channel><item>" + strings.Repeat("<a/>", maxNamespaceWork/64+1), LimitNamespace},
+		{"a long xml:base", `<feed xml:base="http://a.example/` + strings.Repeat("x", maxURL) + `"><entry/></feed>`, LimitSize},
+		{"links in tags", based(2000) + strings.Repeat(`<link href="x"/>`, 20_000), LimitSize},
+		{"links in text", based(2000) + "<content>" + strings.Repeat("&lt;a HREF=x>", 20_000), LimitSize},
+		{"links in CDATA", based(2000) + "<content><![CDATA[" + strings.Repeat("<a cite>", 20_000) + "]]>", LimitSize},
+		{"links in disguise", based(2000) + "<content>" + strings.Repeat("&lt;a &#104;re&#x66;=x>", 20_000), LimitSize},
+		{"links in pieces", based(2000) + "<content>" + strings.Repeat("<![CDATA[<a hr]]><![CDATA[ef=x>]]>", 20_000), LimitSize},
+		{"bases of another prefix", `<feed xmlns:x="http://www.w3.org/XML/1998/namespace">` + strings.Repeat(`<entry x:base="http://a.example/`+wide+`">`, 100) + strings.Repeat(`<a href=""/>`, 1000), LimitSize},
 		{"JSON nesting", `{"version":"https://jsonfeed.org/version/1","x":` + strings.Repeat("[", 1_000_000), LimitDepth},
 		{"JSON values", `{"version":"https://jsonfeed.org/version/1","x":[` + strings.Repeat("[],", maxElements), LimitSize},
 	} {
@@ -157,6 +164,22 @@ func TestGuardStopsBombsAtOnce(t *testing.T) {
 				t.Errorf("took %v of CPU for %d bytes", took, len(c.doc))
 			}
 		})
+	}
+}
+
+// based returns the beginning of an Atom entry with an xml:base of n bytes.
+func based(n int) string {
+	return `<feed xml:base="http://a.example/` + strings.Repeat("x", n) + `/"><entry>`
+}
+
+// TestManyLinksWithABaseAreRead: what honest feeds have is far from the bounds.
+func TestManyLinksWithABaseAreRead(t *testing.T) {
+	content := "<content type='html'>" + strings.Repeat("&lt;p>text &lt;a href='/x'>here&lt;/a> &lt;img src='/y'>&lt;/p>", 200) + "</content>"
+	doc := strings.TrimSuffix(based(60), "<entry>") + strings.Repeat("<entry>"+content+"</entry>", 300) + "</feed>"
+	want := strings.Repeat(`<p>text <a href="http://a.example/x">here</a> <img src="http://a.example/y"/></p>`, 200)
+	d, err := ReadDocument([]byte(doc), "", "https://a.example/")
+	if err != nil || d.Items[0].Content != want {
+		t.Fatalf("got %v, want an item with %d bytes of content", err, len(want))
 	}
 }
 
