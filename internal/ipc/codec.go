@@ -123,16 +123,20 @@ func encodeOptions(enc *msgpack.Encoder, o *feeds.Options) error {
 	return errors.Join(err, enc.EncodeString(o.Proxy), enc.EncodeUint(uint64(o.Parser)))
 }
 
-// decodeMessage decodes a payload of a known kind. The message shares payload,
-// which must never be written to again.
-func decodeMessage(k kind, payload []byte) (*Message, error) {
+// decodeMessage decodes a payload of a known kind. Items share the payload, and
+// so keep the chunk that it lies in; all else that a message has is its own.
+// Without a chunk the payload must never be written to again.
+func decodeMessage(k kind, payload []byte, in *chunk) (*Message, error) {
 	switch k {
 	case kindShard:
+		if in != nil {
+			payload = bytes.Clone(payload) // jobs wait for their turn
+		}
 		return decodeShard(payload)
 	case kindResult:
-		return decodeResult(payload)
+		return decodeResult(payload, in)
 	case kindItems:
-		return decodeItems(payload)
+		return decodeItems(payload, in)
 	}
 	m, err := decodeControl(k, payload)
 	if err != nil {

@@ -114,7 +114,7 @@ func annotate(t testing.TB, m *Message) string {
 	a.line(5, 0, "CRC-32C of the other bytes")
 	a.line(5, 0, fmt.Sprintf("payload of %d bytes", n))
 	v := reflect.ValueOf(m).Elem()
-	for i := range v.NumField() {
+	for i := range kinds {
 		if !v.Field(i).IsNil() {
 			a.value(v.Field(i), k.String(), 0)
 		}

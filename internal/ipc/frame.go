@@ -47,14 +47,19 @@ func sealFrame(frame []byte, k kind, seq uint32) {
 	frame[7] = markCRC
 	frame[12] = markBin
 	binary.BigEndian.PutUint32(frame[13:], uint32(len(frame)-headerSize))
-	binary.BigEndian.PutUint32(frame[crcFrom:], checksum(frame[:headerSize], frame[headerSize:]))
+	binary.BigEndian.PutUint32(frame[crcFrom:], checksum(headChecksum(frame), frame[headerSize:]))
 }
 
-// checksum returns the CRC-32C of a frame without the checksum's own bytes.
-func checksum(head, payload []byte) uint32 {
-	crc := crc32.Update(0, castagnoli, head[:crcFrom])
-	crc = crc32.Update(crc, castagnoli, head[crcTo:headerSize])
-	return crc32.Update(crc, castagnoli, payload)
+// headChecksum returns the CRC-32C of the header that b begins with, without
+// the checksum's own bytes.
+func headChecksum(b []byte) uint32 {
+	crc := crc32.Update(0, castagnoli, b[:crcFrom])
+	return crc32.Update(crc, castagnoli, b[crcTo:headerSize])
+}
+
+// checksum returns the CRC-32C of a frame of which that of the header is head.
+func checksum(head uint32, payload []byte) uint32 {
+	return crc32.Update(head, castagnoli, payload)
 }
 
 // parseHeader reads the header in b, which has at least 17 bytes, and reports

@@ -4,12 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"reflect"
 	"testing"
-
-	"feedmill/internal/feeds"
-
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 // FuzzFrame: a stream of any bytes gives messages and then one error that says
@@ -67,75 +62,6 @@ func FuzzMessage(f *testing.F) {
 		}
 		if again := frameOf(t, got[0]); !bytes.Equal(again, in) {
 			t.Fatalf("%v encodes to\n%x, want what came\n%x", got[0], again, in)
-		}
-	})
-}
-
-// A libItem is an item as the msgpack library sees it.
-type libItem struct {
-	Key        []byte
-	Hash       uint64
-	GUID       string
-	Link       string
-	Title      string
-	Author     string
-	Summary    string
-	Content    string
-	Image      string
-	Published  int64
-	Updated    int64
-	Categories []string
-	Enclosures []libEnclosure
-}
-
-type libEnclosure struct {
-	URL    string
-	Type   string
-	Length int64
-}
-
-func libItemOf(it *feeds.Item) libItem {
-	l := libItem{
-		Key: it.Key[:], Hash: it.Hash, GUID: it.GUID, Link: it.Link, Title: it.Title, Author: it.Author,
-		Summary: it.Summary, Content: it.Content, Image: it.Image, Published: it.Published, Updated: it.Updated,
-		Categories: append([]string{}, it.Categories...), Enclosures: []libEnclosure{},
-	}
-	for _, e := range it.Enclosures {
-		l.Enclosures = append(l.Enclosures, libEnclosure{URL: e.URL, Type: e.Type, Length: e.Length})
-	}
-	return l
-}
-
-// FuzzItemsAgainstLibrary: what is written by hand reads the same through the
-// msgpack library, and what the library writes reads the same by hand.
-func FuzzItemsAgainstLibrary(f *testing.F) {
-	f.Add("guid", "https://example.org/", "title", "content \xff\x00", "category", int64(1767225600), int64(-5), uint64(1<<63), uint8(3))
-	f.Add("", "", "", "", "", int64(0), int64(0), uint64(0), uint8(0))
-	f.Fuzz(func(t *testing.T, guid, link, title, content, category string, published, length int64, hash uint64, n uint8) {
-		it := feeds.Item{Key: feeds.Key{n, 1, 2}, Hash: hash, GUID: guid, Link: link, Title: title, Content: content,
-			Published: published, Updated: -published}
-		for range n % 20 {
-			it.Categories = append(it.Categories, category)
-			it.Enclosures = append(it.Enclosures, feeds.Enclosure{URL: link, Type: title, Length: length})
-		}
-		byHand := appendItem(nil, &it)
-		var read libItem
-		if err := msgpack.Unmarshal(byHand, &read); err != nil {
-			t.Fatalf("the library cannot read %x: %v", byHand, err)
-		}
-		if want := libItemOf(&it); !reflect.DeepEqual(read, want) {
-			t.Fatalf("the library reads %+v, want %+v", read, want)
-		}
-
-		var buf bytes.Buffer
-		enc := msgpack.NewEncoder(&buf)
-		enc.UseCompactInts(true)
-		enc.UseArrayEncodedStructs(true)
-		if err := enc.Encode(read); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(buf.Bytes(), byHand) {
-			t.Fatalf("the library writes\n%x, want\n%x", buf.Bytes(), byHand)
 		}
 	})
 }

@@ -28,7 +28,7 @@
 // # Limits
 //
 // The length is compared with the receiver's limit before anything is
-// allocated, and a payload over 1 MiB is read in pieces, so a lie about the
+// allocated, and a long payload is read in pieces of 1 MiB, so a lie about the
 // length costs at most 1 MiB beyond what really came. Each side says its limit
 // in its Hello, and [Conn.Send] keeps to the peer's. Inside a payload every
 // count is compared with the bytes that remain.
@@ -40,6 +40,14 @@
 // number, length and count has its shortest form, and nothing else is
 // accepted, so that a message has exactly one spelling. Strings are bytes:
 // they may be invalid UTF-8.
+//
+// # Memory
+//
+// What travels most is items, so they are not copied: an item's strings lie
+// where its frame was read to, and a list where the last one was that somebody
+// gave back. [Message.Release] gives both back. Until then the message has them
+// for itself; whoever keeps an item beyond that copies it. Everything else in a
+// message is independent of its frame.
 //
 // # Versions and growth
 //

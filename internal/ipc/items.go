@@ -58,22 +58,22 @@ func (r *speller) itemList() []feeds.Item {
 	if r.err != nil || n == 0 {
 		return nil
 	}
-	items := make([]feeds.Item, n)
-	categories := slab[string]{left: maxNested}
-	enclosures := slab[feeds.Enclosure]{left: maxNested}
-	for i := range items {
-		r.item(&items[i], &categories, &enclosures)
+	l := newList(n)
+	r.lent = l
+	for i := range l.items {
+		r.item(&l.items[i], l)
 		if r.err != nil {
 			return nil
 		}
 	}
-	if categories.left+enclosures.left < maxNested {
+	if l.categories.left+l.enclosures.left < maxNested {
 		r.fail("more than %d categories and enclosures", maxNested)
 	}
-	return items
+	return l.items
 }
 
-func (r *speller) item(it *feeds.Item, categories *slab[string], enclosures *slab[feeds.Enclosure]) {
+// item reads an item into it, which is zero.
+func (r *speller) item(it *feeds.Item, l *list) {
 	r.fields(itemFields)
 	r.key(&it.Key)
 	it.Hash = r.uint()
@@ -86,11 +86,11 @@ func (r *speller) item(it *feeds.Item, categories *slab[string], enclosures *sla
 	it.Image = r.string()
 	it.Published = r.int()
 	it.Updated = r.int()
-	it.Categories = categories.carve(r, 1)
+	it.Categories = l.categories.carve(r, 1)
 	for i := range it.Categories {
 		it.Categories[i] = r.string()
 	}
-	it.Enclosures = enclosures.carve(r, minEnclosure)
+	it.Enclosures = l.enclosures.carve(r, minEnclosure)
 	for i := range it.Enclosures {
 		e := &it.Enclosures[i]
 		r.fields(enclosureFields)
@@ -104,12 +104,24 @@ func (r *speller) item(it *feeds.Item, categories *slab[string], enclosures *sla
 // costs no allocation of its own. Carved lists have no room to grow, so
 // appending to one moves it away.
 type slab[E any] struct {
-	free []E
+	all  []E
+	free []E // the end of all, zero
 	left int // elements that may still be carved
 }
 
-// slabSize is how many elements a slab is made for, unless one list needs more.
+// slabSize is how many elements a slab is made for at first, unless one list
+// needs more. One that was too small is left to the lists that were carved from
+// it, and the next one has twice the room.
 const slabSize = 256
+
+// reset takes all lists back.
+func (s *slab[E]) reset() {
+	clear(s.all[:len(s.all)-len(s.free)])
+	if len(s.all) > keepItems {
+		s.all = nil
+	}
+	s.free = s.all
+}
 
 // carve reads the length of a list and returns that many elements, nil for 0.
 func (s *slab[E]) carve(r *speller, atLeast int) []E {
@@ -123,7 +135,8 @@ func (s *slab[E]) carve(r *speller, atLeast int) []E {
 	}
 	s.left -= n
 	if n > len(s.free) {
-		s.free = make([]E, max(n, min(slabSize, len(r.b)/atLeast)))
+		s.all = make([]E, max(n, min(max(slabSize, 2*len(s.all)), len(r.b)/atLeast)))
+		s.free = s.all
 	}
 	list := s.free[:n:n]
 	s.free = s.free[n:]

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"time"
+	"unsafe"
 
 	"feedmill/internal/feeds"
 )
@@ -173,10 +174,16 @@ func appendResult(b []byte, res *feeds.Result) []byte {
 	return appendString(b, res.Spans)
 }
 
-func decodeResult(payload []byte) (*Message, error) {
+func decodeResult(payload []byte, in *chunk) (*Message, error) {
 	r := newSpeller(payload)
 	r.fields(resultFields)
-	res := new(feeds.Result)
+	// One allocation for both.
+	m := new(struct {
+		Message
+		result feeds.Result
+	})
+	res := &m.result
+	m.Result = res
 	res.ID = r.int()
 	class := r.string()
 	known := false
@@ -203,7 +210,39 @@ func decodeResult(payload []byte) (*Message, error) {
 	res.Reader = feeds.Reader(r.uintTo(uint64(feeds.ReaderGofeed)))
 	res.Declined = feeds.Decline(r.uintTo(uint64(len(feeds.Declines()))))
 	res.Spans = r.spans()
-	return finish(r, &Message{Result: res})
+	if in != nil {
+		ownStrings(res)
+	}
+	return r.finishItems(&m.Message, in)
+}
+
+// ownStrings makes the strings of res, but for those of its items, independent
+// of the payload, with one allocation for all: they are few and short, and
+// whoever gets a result keeps them for good.
+func ownStrings(res *feeds.Result) {
+	all := [...]*string{&res.Detail, &res.Hint, &res.MovedTo, &res.Validators.ETag, &res.Validators.LastModified,
+		&res.Title, &res.Link, &res.Spans}
+	n := 0
+	for _, s := range all {
+		n += len(*s)
+	}
+	for _, s := range res.Links {
+		n += len(s)
+	}
+	if n == 0 {
+		return
+	}
+	b := make([]byte, 0, n)
+	move := func(s *string) {
+		b = append(b, *s...)
+		*s = unsafe.String(unsafe.SliceData(b[len(b)-len(*s):]), len(*s))
+	}
+	for _, s := range all {
+		move(s)
+	}
+	for i := range res.Links {
+		move(&res.Links[i])
+	}
 }
 
 func (r *speller) links(res *feeds.Result) {
@@ -262,11 +301,36 @@ func appendItems(b []byte, it *Items) []byte {
 	return appendItemList(b, it.Items)
 }
 
-func decodeItems(payload []byte) (*Message, error) {
+func decodeItems(payload []byte, in *chunk) (*Message, error) {
 	r := newSpeller(payload)
 	r.fields(itemsFields)
-	it := new(Items)
-	it.ID = r.int()
-	it.Items = r.itemList()
-	return finish(r, &Message{Items: it})
+	m := new(struct {
+		Message
+		items Items
+	})
+	m.Items = &m.items
+	m.items.ID = r.int()
+	m.items.Items = r.itemList()
+	return r.finishItems(&m.Message, in)
+}
+
+// finishItems returns m, which holds the memory of its items, or the error that
+// r met.
+func (r *speller) finishItems(m *Message, in *chunk) (*Message, error) {
+	err := r.end()
+	switch {
+	case err != nil:
+		if r.lent != nil {
+			r.lent.drop()
+		}
+		return nil, err
+	case r.lent == nil:
+		return m, nil
+	}
+	m.hold.list = r.lent
+	if in != nil {
+		in.users.Add(1)
+		m.hold.chunk, m.hold.bytes = in, r.payload
+	}
+	return m, nil
 }

@@ -17,6 +17,8 @@ type Message struct {
 	Cancel *Cancel
 	Drain  *Drain
 	Bye    *Bye
+
+	hold hold // the memory of its items, when it was received; see Release
 }
 
 // Hello is the first message in each direction. The worker speaks first, so

@@ -77,18 +77,19 @@ func appendBool(b []byte, v bool) []byte {
 // error everything reads as zero and every count as 0, so that callers need to
 // look only once, at the end.
 type speller struct {
-	b    []byte // what remains
-	size int    // of the whole payload
-	err  error
+	b       []byte // what remains
+	payload []byte // the whole
+	err     error
+	lent    *list // for the items; nil when there are none
 }
 
 func newSpeller(payload []byte) *speller {
-	return &speller{b: payload, size: len(payload)}
+	return &speller{b: payload, payload: payload}
 }
 
 func (r *speller) fail(format string, args ...any) {
 	if r.err == nil {
-		r.err = fmt.Errorf("at byte %d: %w", r.size-len(r.b), fmt.Errorf(format, args...))
+		r.err = fmt.Errorf("at byte %d: %w", len(r.payload)-len(r.b), fmt.Errorf(format, args...))
 	}
 	r.b = nil
 }
@@ -148,8 +149,37 @@ func (r *speller) wide(n int, low uint64) uint64 {
 	return v
 }
 
-// string returns a string that shares the payload's bytes.
+// string returns a string that shares the payload's bytes. It reads the forms
+// that strings of up to 64 KiB have by itself, because most fields are one;
+// anything else, and whatever is wrong, is oddString's.
 func (r *speller) string() string {
+	b := r.b
+	if len(b) < 3 {
+		return r.oddString()
+	}
+	from, n := 1, int(b[0]&0x1f)
+	switch {
+	case b[0]&0xe0 == 0xa0:
+	case b[0] == 0xd9 && b[1] >= 32:
+		from, n = 2, int(b[1])
+	case b[0] == 0xda && b[1] > 0:
+		from, n = 3, int(b[1])<<8|int(b[2])
+	default:
+		return r.oddString()
+	}
+	if n == 0 {
+		r.b = b[1:]
+		return ""
+	}
+	if n > len(b)-from {
+		return r.oddString()
+	}
+	r.b = b[from+n:]
+	return unsafe.String(&b[from], n)
+}
+
+// oddString reads a string of any form.
+func (r *speller) oddString() string {
 	c, ok := r.code()
 	if !ok {
 		return ""
@@ -183,6 +213,13 @@ func (r *speller) string() string {
 // bytes each: a length that what remains cannot hold is an error, so it may be
 // allocated.
 func (r *speller) list(atLeast int) int {
+	if len(r.b) > 0 && r.b[0]&0xf0 == 0x90 { // the usual form
+		n := int(r.b[0] & 0x0f)
+		if n*atLeast < len(r.b) {
+			r.b = r.b[1:]
+			return n
+		}
+	}
 	c, ok := r.code()
 	if !ok {
 		return 0
@@ -213,6 +250,21 @@ func (r *speller) fields(n int) {
 }
 
 func (r *speller) uint() uint64 {
+	if len(r.b) >= 9 { // the usual forms: of counts, times and hashes
+		switch c := r.b[0]; {
+		case c <= 0x7f:
+			r.b = r.b[1:]
+			return uint64(c)
+		case c == 0xce && r.b[1]|r.b[2] != 0:
+			n := binary.BigEndian.Uint32(r.b[1:])
+			r.b = r.b[5:]
+			return uint64(n)
+		case c == 0xcf && binary.BigEndian.Uint32(r.b[1:]) != 0:
+			n := binary.BigEndian.Uint64(r.b[1:])
+			r.b = r.b[9:]
+			return n
+		}
+	}
 	c, ok := r.code()
 	if !ok {
 		return 0

@@ -1,0 +1,148 @@
+package ipc
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"sync/atomic"
+)
+
+const (
+	readAhead = 16 << 10 // what is read in the hope that it is the next frames
+	readPiece = 1 << 20  // longest stretch of a payload that is allocated on the header's word
+)
+
+// An inlet is where frames come in. It reads a payload to where its message
+// will find it, in a chunk, together with the headers and the small frames
+// around it, so that nothing is copied but what a chunk ends in the middle of.
+//
+// Rejected: a bufio.Reader, which copies every payload once more.
+type inlet struct {
+	r    io.Reader
+	err  error        // what r ended with, once what it gave before is taken
+	read atomic.Int64 // bytes that came, also of a frame that has not come whole
+
+	chunk    *chunk // nil before the first read
+	from, to int    // what was read into the chunk and not taken
+}
+
+// peek returns what was read and not taken, at least n bytes of it, at most
+// readAhead. It reads only when there is less, and then what there is, up to
+// readAhead. io.EOF means that there is not a single byte, and
+// io.ErrUnexpectedEOF that there are fewer than n.
+func (in *inlet) peek(n int) ([]byte, error) {
+	if in.to-in.from < n {
+		in.makeRoom(readAhead)
+	}
+	return in.fill(n, readAhead)
+}
+
+// makeRoom sees to it that the next n bytes fit the chunk. It moves those that
+// were read already only when it must.
+func (in *inlet) makeRoom(n int) {
+	switch {
+	case in.chunk == nil:
+		in.chunk = newChunk()
+	case in.from == in.to && in.chunk.unused():
+		in.from, in.to = 0, 0 // what is warm in the cache
+	case in.from+n <= len(in.chunk.b):
+	case in.chunk.unused():
+		in.to = copy(in.chunk.b, in.chunk.b[in.from:in.to])
+		in.from = 0
+	default:
+		next := newChunk()
+		in.to = copy(next.b, in.chunk.b[in.from:in.to])
+		in.from = 0
+		in.chunk.drop()
+		in.chunk = next
+	}
+}
+
+// fill reads until there are n bytes, but never more than limit, for both of
+// which there is room.
+func (in *inlet) fill(n, limit int) ([]byte, error) {
+	end := min(in.from+limit, len(in.chunk.b))
+	for in.to-in.from < n {
+		k, err := in.some(in.chunk.b[in.to:end])
+		in.to += k
+		if err != nil && in.to-in.from < n {
+			if err == io.EOF && in.from < in.to {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+	}
+	return in.chunk.b[in.from:in.to], nil
+}
+
+// some reads at least one byte into p, or returns why not.
+func (in *inlet) some(p []byte) (int, error) {
+	for range 100 {
+		if in.err != nil {
+			return 0, in.err
+		}
+		var n int
+		n, in.err = in.r.Read(p)
+		in.read.Add(int64(n))
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// take returns the next n bytes and, if they lie in memory that will be used
+// again, the chunk that they lie in: whoever keeps them must keep that. They
+// stay as they are until the next call of a method.
+func (in *inlet) take(n int) ([]byte, *chunk, error) {
+	if n > chunkSize {
+		b, err := in.takeLong(n)
+		return b, nil, err
+	}
+	in.makeRoom(n)
+	b, err := in.fill(n, max(n, readAhead))
+	if err != nil {
+		return nil, nil, err
+	}
+	in.from += n
+	return b[:n:n], in.chunk, nil
+}
+
+// takeLong reads n bytes into memory of their own. A header's word is good for
+// one piece of it at a time.
+//
+// Rejected: a buffer that doubles, which holds twice what came.
+func (in *inlet) takeLong(n int) ([]byte, error) {
+	var pieces [][]byte
+	for left := n; left > 0; left -= readPiece {
+		b := make([]byte, min(left, readPiece))
+		had := 0
+		if in.from < in.to {
+			had = copy(b, in.chunk.b[in.from:in.to])
+			in.from += had
+		}
+		for had < len(b) {
+			k, err := in.some(b[had:])
+			if had += k; err != nil {
+				return nil, err
+			}
+		}
+		pieces = append(pieces, b)
+	}
+	if len(pieces) == 1 {
+		return pieces[0], nil
+	}
+	return slices.Concat(pieces...), nil
+}
+
+// skip takes n bytes that peek has returned.
+func (in *inlet) skip(n int) { in.from += n }
+
+// close gives the chunk back. What was read and not taken is lost.
+func (in *inlet) close() {
+	if in.chunk != nil {
+		in.chunk.drop()
+	}
+	in.chunk, in.from, in.to = nil, 0, 0
+	in.err = errors.New("inlet is closed")
+}

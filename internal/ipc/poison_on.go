@@ -1,0 +1,6 @@
+//go:build race || crashpoints
+
+package ipc
+
+// poisoned is what poison begins with.
+const poisoned = true
