@@ -15,7 +15,7 @@ import (
 const (
 	commitOutcomes = 256
 	commitAfter    = 50 * time.Millisecond
-	commitBytes    = 8 << 20
+	commitBytes    = 4 << 20
 )
 
 // commitEarly is the bytes of item text from which on a group need not wait for

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"time"
@@ -185,63 +186,62 @@ const (
 
 // items stores the new ones of o's items and replaces the updated ones.
 func (b *batch) items(ctx context.Context, o *feeds.Outcome, s *state, saved *feeds.Saved) error {
-	gone := b.removed[o.ID]
-	for i := range o.Items {
-		it := &o.Items[i]
-		hash, there := s.known[it.Key]
-		if gone[it.Key] || there && (hash == it.Hash || hash == 0) {
-			continue
-		}
-		values := itemValues(it)
-		if !there {
-			added, err := b.add(ctx, o, s, it, &values)
-			if err != nil {
+	if len(o.Items) == 0 {
+		return nil
+	}
+	return b.w.conn.Raw(func(any) error {
+		for i := range o.Items {
+			if err := b.item(ctx, o, &o.Items[i], s, saved); err != nil {
 				return err
 			}
-			if added {
-				saved.New++
-				continue
-			}
 		}
-		args := append(values[:], o.ID, it.Key[:], values[0], maxEdits)
-		done, err := b.w.update.ExecContext(ctx, args...)
+		return nil
+	})
+}
+
+// item stores one item if it is new or updated.
+func (b *batch) item(ctx context.Context, o *feeds.Outcome, it *feeds.Item, s *state, saved *feeds.Saved) error {
+	hash, there := s.known[it.Key]
+	if b.removed[o.ID][it.Key] || there && (hash == it.Hash || hash == 0) {
+		return nil
+	}
+	var values [16]driver.Value // room for those of either statement
+	common := appendValues(values[:0], it)
+	if !there {
+		n, err := b.w.insert.exec(ctx, append(common, o.ID, s.seq+1, it.Key[:], o.At.Unix())...)
 		if err != nil {
 			return err
 		}
-		n, _ := done.RowsAffected() // this driver always knows
-		saved.Updated += int(n)
-		if s.known != nil {
-			s.known[it.Key] = it.Hash // or the edits are used up, which the statement sees
+		if n > 0 {
+			s.seq++
+			s.items++
+			saved.New++
+			s.learn(it)
+			return nil
 		}
 	}
+	n, err := b.w.update.exec(ctx, append(common, o.ID, it.Key[:], common[0], int64(maxEdits))...)
+	if err != nil {
+		return err
+	}
+	saved.Updated += int(n)
+	s.learn(it) // or the edits are used up, which the statement sees
 	return nil
 }
 
-// add stores it unless the feed has an item with its key.
-func (b *batch) add(ctx context.Context, o *feeds.Outcome, s *state, it *feeds.Item, values *[12]any) (bool, error) {
-	args := append(values[:], o.ID, s.seq+1, it.Key[:], o.At.Unix())
-	done, err := b.w.insert.ExecContext(ctx, args...)
-	if err != nil {
-		return false, err
-	}
-	if n, _ := done.RowsAffected(); n == 0 {
-		return false, nil
-	}
-	s.seq++
-	s.items++
+// learn notes that the feed has it.
+func (s *state) learn(it *feeds.Item) {
 	if s.known != nil {
 		s.known[it.Key] = it.Hash
 	}
-	return true, nil
 }
 
-// itemValues returns what insertSQL and updateSQL have in common.
-func itemValues(it *feeds.Item) [12]any {
-	return [12]any{
+// appendValues appends what insertSQL and updateSQL have in common.
+func appendValues(to []driver.Value, it *feeds.Item) []driver.Value {
+	return append(to,
 		int64(it.Hash), known(it.Published), known(it.Updated), text(it.GUID), text(it.Link), text(it.Title),
 		text(it.Author), text(it.Image), categoriesJSON(it.Categories), enclosuresJSON(it.Enclosures),
-		text(it.Summary), text(it.Content),
-	}
+		text(it.Summary), text(it.Content))
 }
 
 const (

@@ -12,11 +12,13 @@ import (
 type writer struct {
 	conn *sql.Conn
 	all  []*sql.Stmt // what close ends: those below
+	rows []*rowStmt  // likewise
+
+	insert, update *rowStmt
 
 	begin, commit, rollback *sql.Stmt
 
 	states, items, removed     *sql.Stmt
-	insert, update             *sql.Stmt
 	succeed, fail, backOff     *sql.Stmt
 	url, move, former, settled *sql.Stmt
 	hold, remember, forget     *sql.Stmt
@@ -37,8 +39,6 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 		{&w.states, statesSQL},
 		{&w.items, itemsSQL},
 		{&w.removed, removedSQL},
-		{&w.insert, insertSQL},
-		{&w.update, updateSQL},
 		{&w.succeed, succeedSQL},
 		{&w.fail, failSQL},
 		{&w.backOff, backOffSQL},
@@ -60,6 +60,20 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 		}
 		w.all = append(w.all, *s.stmt)
 	}
+	for _, s := range []struct {
+		stmt **rowStmt
+		text string
+	}{
+		{&w.insert, insertSQL},
+		{&w.update, updateSQL},
+	} {
+		var err error
+		if *s.stmt, err = newRowStmt(ctx, c, s.text); err != nil {
+			w.close()
+			return nil, fmt.Errorf("prepare %.40q: %w", s.text, err)
+		}
+		w.rows = append(w.rows, *s.stmt)
+	}
 	return w, nil
 }
 
@@ -68,6 +82,9 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 // by itself, and SQLite keeps a connection with statements half open.
 func (w *writer) close() error {
 	var errs []error
+	for _, s := range w.rows {
+		errs = append(errs, s.close())
+	}
 	for _, s := range w.all {
 		errs = append(errs, s.Close())
 	}
