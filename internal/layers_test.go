@@ -31,8 +31,10 @@ var layers = map[string][]string{
 	"internal/pool":    {"internal/crash", "internal/feeds", "internal/ipc"},
 	"internal/bench": {"internal/feeds", "internal/ipc", "internal/origin", "internal/pool",
 		"internal/refresh", "internal/sandbox", "internal/worker"},
+	"internal/bench/plot":   {},
+	"internal/bench/report": {"internal/bench", "internal/bench/plot"},
 	"cmd/coordinator": {"internal/crash", "internal/feeds", "internal/ipc", "internal/origin", "internal/pool", "internal/refresh",
-		"internal/sandbox", "internal/store", "internal/worker", "internal/bench", "internal/profile"},
+		"internal/sandbox", "internal/store", "internal/worker", "internal/bench", "internal/bench/report", "internal/profile"},
 	"cmd/worker":       {"internal/feeds", "internal/ipc", "internal/sandbox", "internal/worker", "internal/profile"},
 	"internal/profile": {},
 }
