@@ -79,6 +79,11 @@ func makeKey(kind byte, values ...string) Key {
 // time, once, when another one first uses that guid. Items that are there
 // twice, with the same guid and link, do not count as sharing.
 //
+// Only a document can show that a guid is shared. In a feed that has one item at
+// a time, all with the same guid, each is an edit of the one before and replaces
+// it, whatever its link: links of honest items change too, and a guid is there
+// to say that they are still the same.
+//
 // A link, or an enclosure, that items without guid share is told apart by the
 // title in the same way. repeated says whether there was anything to tell apart
 // or to drop; if not, every key is the one of Identify.

@@ -78,6 +78,16 @@ func TestOfEqualItemsTheFirstStays(t *testing.T) {
 	}
 }
 
+// TestALoneItemIsItsGUID: alone in its document an item is the one that was
+// there before with its guid, also under another link.
+func TestALoneItemIsItsGUID(t *testing.T) {
+	before, _ := assignKeys([]Item{{GUID: "g", Link: "https://a.example/1", Title: "one"}})
+	after, _ := assignKeys([]Item{{GUID: "g", Link: "https://a.example/2", Title: "two"}})
+	if before[0].Key != after[0].Key {
+		t.Errorf("got keys %x and %x, want one", before[0].Key, after[0].Key)
+	}
+}
+
 // FuzzIdentity promises of every document: each key once, keys and hashes that
 // come out alike the second time and when something follows the document, and
 // hashes that are of the item.
