@@ -274,11 +274,9 @@ func isAllowed(text []byte) bool {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
 		// Eight bytes at a time. Taking 0x20 from a byte below it sets its
-		// high bit; the borrow can make the next byte look like one, which
-		// the closer look then clears.
-		const ones, high = 0x0101010101010101, 0x8080808080808080
+		// high bit; the borrow can make the next byte look like one, too.
 		x := binary.LittleEndian.Uint64(text[i:])
-		if (x-0x20*ones)&^x&high != 0 && hasForbiddenByte(text[i:i+8]) {
+		if (x-0x20*ones)&^x&high != 0 && controls(x)&^(equal(x, '\n')|equal(x, '\t')|equal(x, '\r')) != 0 {
 			return false
 		}
 	}
@@ -295,6 +293,19 @@ func isAllowed(text []byte) bool {
 		}
 		text = text[at+2:]
 	}
+}
+
+// Eight bytes with the lowest and with the highest bit of each set.
+const ones, high = 0x0101010101010101, 0x8080808080808080
+
+// controls returns the eight bytes x with the highest bit set of each that is
+// below 0x20, and nothing else.
+func controls(x uint64) uint64 { return ^(x&^high + 0x60*ones | x) & high }
+
+// equal does the same for each that is c.
+func equal(x uint64, c byte) uint64 {
+	x ^= uint64(c) * ones
+	return ^(x&^high + 0x7f*ones | x) & high
 }
 
 func hasForbiddenByte(text []byte) bool {

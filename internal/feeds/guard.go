@@ -67,6 +67,8 @@ type guard struct {
 	baseGuess     int    // the same for text that was not looked through
 	foreign       int    // see maxForeign
 	textWork      int    // see maxTextWork
+	refers        bool   // there are numeric references
+	closes        bool   // there are ends of CDATA sections, or what looks like one
 	repaired      bool   // something forbidden was replaced
 	strayTags     int    // end tags that ended nothing
 	dropped       int    // items over maxItems
@@ -120,6 +122,7 @@ func (g *guard) reset() {
 // once when g.fast is on and declines.
 func (g *guard) run(text []byte, start int) *Failure {
 	g.input, g.pos = text, start
+	g.refers, g.closes = indexReference(text[start:]) < len(text)-start, bytes.Contains(text[start:], []byte("]]>"))
 	g.edits.source = text
 	g.edits.begin(start)
 	for {
@@ -203,7 +206,9 @@ func (g *guard) openElement() *Failure {
 	e, at := element{name: g.name}, g.edits.offset(g.start)
 	for i := range g.attrs {
 		a := &g.attrs[i]
-		g.fix(a.value, false)
+		if g.refers {
+			g.fix(a.value, false)
+		}
 		if full := a.name.full; len(full) >= 5 && string(full[:5]) == "xmlns" {
 			if err := g.declare(&e, a); err != nil {
 				return err
@@ -501,7 +506,9 @@ func isVoid(name []byte) bool {
 
 // readText takes in a piece of text.
 func (g *guard) readText() *Failure {
-	g.fix(g.text, bytes.Contains(g.text, []byte("]]>")))
+	if closes := g.closes && bytes.Contains(g.text, []byte("]]>")); g.refers || closes {
+		g.fix(g.text, closes)
+	}
 	top := &g.open[len(g.open)-1]
 	if name := top.name.full; !g.fast.on && len(name) == len("pubDate") && bytes.EqualFold(name, []byte("pubDate")) {
 		if date, ok := plainDate(g.text); ok {

@@ -32,16 +32,28 @@ func (g *guard) fix(text []byte, closes bool) {
 // skipPlain returns how many bytes of text come before anything that fix looks
 // at.
 func skipPlain(text []byte, closes bool) int {
-	next := -1
 	if closes {
-		next = bytes.IndexAny(text, "&]")
-	} else {
-		next = bytes.Index(text, []byte("&#"))
-	}
-	if next < 0 {
+		if next := bytes.IndexAny(text, "&]"); next >= 0 {
+			return next
+		}
 		return len(text)
 	}
-	return next
+	return indexReference(text)
+}
+
+// indexReference returns where the first numeric reference of text may begin,
+// len(text) if nowhere. It looks for the second of its characters: escaped HTML
+// is full of the first.
+func indexReference(text []byte) int {
+	for at := 0; ; at++ {
+		n := bytes.IndexByte(text[at:], '#')
+		if n < 0 {
+			return len(text)
+		}
+		if at += n; at > 0 && text[at-1] == '&' {
+			return at - 1
+		}
+	}
 }
 
 // forbiddenReference reports whether what follows "&#" refers to a character
