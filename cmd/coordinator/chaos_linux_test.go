@@ -22,7 +22,7 @@ const chaosEpochs = 3
 // TestChaos kills processes at random moments for as long as FEEDMILL_CHAOS
 // says, such as 60s. It plays one history after the other: a store is
 // refreshed at each of several epochs, and in each epoch runs are cut down, or
-// lose workers, before one is left alone. That one must make the store that it
+// lose workers, each in a mode of its own, before one is left alone. That one must make the store that it
 // is without any death. FEEDMILL_SEED repeats the choices of a history; the
 // machine's part in the timing is its own.
 func TestChaos(t *testing.T) {
@@ -101,7 +101,8 @@ func (h *history) play(t *testing.T, want [][]string) {
 func (h *history) disturbed(t *testing.T, db string) {
 	t.Helper()
 	h.sum.runs++
-	cmd := command(t, db, "--list", h.site.list, "-n", "2")
+	modes := processModes()
+	cmd := command(t, db, "--list", h.site.list, "-n", "2", "--mode", modes[h.random.IntN(len(modes))])
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {

@@ -27,7 +27,7 @@ func corpus(t testing.TB) string {
 }
 
 // TestRealFeedsAreTheSameInEveryMode refreshes real feeds with two and with
-// four worker processes and with goroutines: the same items, feed for feed, in
+// four worker processes and in every mode: the same items, feed for feed, in
 // all of them. docs/real-feeds.md has how each of them ends.
 func TestRealFeedsAreTheSameInEveryMode(t *testing.T) {
 	dir := filepath.Join(corpus(t), "real")
@@ -44,7 +44,11 @@ func TestRealFeedsAreTheSameInEveryMode(t *testing.T) {
 
 	var want []string
 	var first output
-	for _, arm := range [][]string{{"--mode", "pipe", "-n", "2"}, {"--mode", "pipe", "-n", "4"}, {"--mode", "goroutine", "-n", "2"}} {
+	arms := [][]string{{"--mode", "pipe", "-n", "4"}}
+	for _, mode := range everyMode() {
+		arms = append(arms, []string{"--mode", mode, "-n", "2"})
+	}
+	for _, arm := range arms {
 		db := filepath.Join(t.TempDir(), "feeds.db")
 		out := refreshed(t, db, append([]string{"--list", urls}, arm...)...)
 		out.want(t, exitFeeds) // some of them are no feeds, or broken

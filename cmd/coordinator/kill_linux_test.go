@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"feedmill/internal/ipc"
 	"feedmill/internal/origin"
 )
 
@@ -56,23 +57,47 @@ func killSite(t *testing.T) *site {
 	return serve(t, origin.Options{Feeds: 120, Hosts: 40, Items: 8, Bytes: 400, Latency: 10 * time.Millisecond})
 }
 
-// TestKilledCoordinatorLosesNothing kills the coordinator in mid-round, twenty
-// times at moments that the seed gives. What it had reported is stored, no
+// kills returns how often a test is to kill something in a mode: what
+// FEEDMILL_KILLS says, else twenty times in the mode that is the default and
+// some in the others.
+func kills(t *testing.T, mode string) int {
+	t.Helper()
+	if s := os.Getenv("FEEDMILL_KILLS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("FEEDMILL_KILLS: %v", err)
+		}
+		return n
+	}
+	if mode == string(ipc.ModePipe) {
+		return 20
+	}
+	return 6
+}
+
+// TestKilledCoordinatorLosesNothing kills the coordinator in mid-round, in each
+// mode, at moments that the seed gives. What it had reported is stored, no
 // worker outlives it, and the next run makes the store the one that an
 // uninterrupted run makes.
 func TestKilledCoordinatorLosesNothing(t *testing.T) {
+	for _, mode := range processModes() {
+		t.Run(mode, func(t *testing.T) { killedCoordinator(t, mode) })
+	}
+}
+
+func killedCoordinator(t *testing.T, mode string) {
 	s := killSite(t)
 	whole := filepath.Join(t.TempDir(), "whole.db")
-	first := refreshed(t, whole, "--list", s.list, "-n", "2")
+	first := refreshed(t, whole, "--list", s.list, "-n", "2", "--mode", mode)
 	first.want(t, exitOK)
 	want := contents(t, whole)
 
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	worker := filepath.Join(programs, "worker")
-	for try := range 20 {
+	for try := range kills(t, mode) {
 		db := filepath.Join(t.TempDir(), "feeds.db")
-		cmd := command(t, db, "--list", s.list, "-n", "2")
+		cmd := command(t, db, "--list", s.list, "-n", "2", "--mode", mode)
 		var stdout bytes.Buffer
 		cmd.Stdout = &stdout
 		if err := cmd.Start(); err != nil {
@@ -89,7 +114,7 @@ func TestKilledCoordinatorLosesNothing(t *testing.T) {
 			t.Fatalf("try %d, seed %d: a worker lived a second longer than its coordinator, killed after %v", try, seed, delay)
 		}
 		reported, _ := parseLines(t, stdout.Bytes())
-		rest := refreshed(t, db, "--list", s.list, "-n", "2")
+		rest := refreshed(t, db, "--list", s.list, "-n", "2", "--mode", mode)
 		rest.want(t, exitOK)
 		if got := contents(t, db); !slices.Equal(got, want) {
 			t.Fatalf("try %d, seed %d, killed after %v: %d items after the next run, want %d\n%s",
@@ -108,12 +133,19 @@ func TestKilledCoordinatorLosesNothing(t *testing.T) {
 	}
 }
 
-// TestKilledWorkerIsAsIfNothingHappened kills workers in mid-round. The round
-// ends well, every feed has its line and the store is the one of a quiet run.
+// TestKilledWorkerIsAsIfNothingHappened kills workers in mid-round, in each
+// mode. The round ends well, every feed has its line, the store is the one of a
+// quiet run, and nothing is left behind.
 func TestKilledWorkerIsAsIfNothingHappened(t *testing.T) {
+	for _, mode := range processModes() {
+		t.Run(mode, func(t *testing.T) { killedWorker(t, mode) })
+	}
+}
+
+func killedWorker(t *testing.T, mode string) {
 	s := killSite(t)
 	whole := filepath.Join(t.TempDir(), "whole.db")
-	first := refreshed(t, whole, "--list", s.list, "-n", "2")
+	first := refreshed(t, whole, "--list", s.list, "-n", "2", "--mode", mode)
 	first.want(t, exitOK)
 	want := contents(t, whole)
 
@@ -121,9 +153,10 @@ func TestKilledWorkerIsAsIfNothingHappened(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	worker := filepath.Join(programs, "worker")
 	deaths := 0
-	for try := range 20 {
+	tries := kills(t, mode)
+	for try := range tries {
 		db := filepath.Join(t.TempDir(), "feeds.db")
-		cmd := command(t, db, "--list", s.list, "-n", "2")
+		cmd := command(t, db, "--list", s.list, "-n", "2", "--mode", mode)
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		if err := cmd.Start(); err != nil {
@@ -138,6 +171,9 @@ func TestKilledWorkerIsAsIfNothingHappened(t *testing.T) {
 		out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
 		out.feeds, out.summary = parseLines(t, stdout.Bytes())
 		out.want(t, exitOK)
+		if left := running(worker); len(left) > 0 {
+			t.Fatalf("try %d, seed %d: workers %v outlive the round", try, seed, left)
+		}
 		deaths += out.summary.WorkerDeaths
 		if got := contents(t, db); !slices.Equal(got, want) {
 			t.Fatalf("try %d, seed %d, worker killed after %v: %d items, want %d\n%s",
@@ -145,6 +181,6 @@ func TestKilledWorkerIsAsIfNothingHappened(t *testing.T) {
 		}
 	}
 	if deaths == 0 {
-		t.Errorf("seed %d: no worker was hit in 20 tries: the test shows nothing", seed)
+		t.Errorf("seed %d: no worker was hit in %d tries: the test shows nothing", seed, tries)
 	}
 }

@@ -226,29 +226,3 @@ func TestFullDiskEndsTheRoundAndKeepsWhatWasStored(t *testing.T) {
 		t.Errorf("with room again: %s", firstDifference(got, want))
 	}
 }
-
-// TestADeletedStoreEndsTheRound deletes the store's file in mid-round. Nothing
-// is reported that was stored after that, and the exit status says so.
-func TestADeletedStoreEndsTheRound(t *testing.T) {
-	s := serve(t, origin.Options{Feeds: 400, Hosts: 4, Items: 2, Latency: 20 * time.Millisecond})
-	db := filepath.Join(t.TempDir(), "feeds.db")
-	cmd := command(t, db, "--list", s.list, "-n", "2")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if !until(10*time.Second, func() bool { return s.Requests().Requests > 8 }) {
-		t.Fatal("the round did not begin")
-	}
-	if err := os.Remove(db); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitStore || !strings.Contains(stderr.String(), "gone while it was open") {
-		t.Errorf("exit status %d, want %d; stderr:\n%s", code, exitStore, stderr.String())
-	}
-	if lines := strings.Count(stdout.String(), `"class":"ok"`); lines >= 400 {
-		t.Errorf("%d feeds were reported as stored", lines)
-	}
-}

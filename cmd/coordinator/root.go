@@ -154,9 +154,6 @@ func storeProblem(path string, err error) error {
 	if _, ok := errors.AsType[*store.ForeignError](err); ok {
 		return &problem{exitStore, err, "use another file with --db"}
 	}
-	if _, ok := errors.AsType[*store.GoneError](err); ok {
-		return &problem{exitStore, err, "see what deletes or replaces it; what was stored before is lost with it"}
-	}
 	if _, ok := errors.AsType[*store.CorruptError](err); ok {
 		return &problem{exitStore, err, "put a backup in its place, or save what can be read with: sqlite3 " + path + " .recover"}
 	}

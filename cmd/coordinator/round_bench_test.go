@@ -68,11 +68,7 @@ func BenchmarkRoundCold(b *testing.B) {
 
 // BenchmarkRoundColdReal is the same with real feeds, each on a host of its
 // own and several times over.
-func BenchmarkRoundColdReal(b *testing.B) { benchmarkCold(b, startReal(b), 0.5) }
-
-// startReal serves real feeds, each on a host of its own and several times over.
-func startReal(b *testing.B) *load {
-	b.Helper()
+func BenchmarkRoundColdReal(b *testing.B) {
 	if !manyHosts() {
 		b.Skip("this system answers on one loopback address only")
 	}
@@ -87,7 +83,7 @@ func startReal(b *testing.B) *load {
 		}
 	}
 	l.take(b, urls)
-	return l
+	benchmarkCold(b, l, 0.5)
 }
 
 // readableFeeds returns the names of the files that gofeed reads.

@@ -7,18 +7,23 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 	"feedmill/internal/pool"
 	"feedmill/internal/refresh"
 )
 
-// The modes that refresh can run in, the default first.
-var modes = []string{"pipe", "goroutine"}
+// The modes that refresh can run in, the default first. Some systems lack some.
+var modes = []string{"pipe", "goroutine", "locked-pipe"}
+
+// goroutineMode is the mode without processes.
+const goroutineMode = "goroutine"
 
 // runnerFlags say where the jobs of a round are done.
 type runnerFlags struct {
@@ -39,7 +44,7 @@ func (r *runnerFlags) register(c *cobra.Command) {
 	r.mode = choice{modes[0], modes}
 	r.sandbox = choice{"best-effort", []string{"best-effort", "require", "off"}}
 	f.IntVarP(&r.workers, "workers", "n", 0, "use `N` workers [default: CPUs]")
-	r.mode.register(c, "mode", "how workers run and their lists come back: pipe or goroutine")
+	r.mode.register(c, "mode", "how workers run and their lists come back: "+strings.Join(modes[:len(modes)-1], ", ")+" or "+modes[len(modes)-1])
 	f.StringVar(&r.worker, "worker", "", "the worker program at `PATH` [default: beside the coordinator, then $PATH]")
 	r.sandbox.register(c, "sandbox", "what workers give up: best-effort, require or off")
 }
@@ -48,6 +53,9 @@ func (r *runnerFlags) register(c *cobra.Command) {
 func (r *runnerFlags) complete() error {
 	if r.workers < 0 || r.workers > 1000 {
 		return usage("", "%d workers: want 1 to 1000", r.workers)
+	}
+	if m := ipc.Mode(r.mode.value); m != goroutineMode && !slices.Contains(ipc.Modes(), m) {
+		return usage("use --mode pipe, which every system has", "--mode %s is not to be had on %s", m, runtime.GOOS)
 	}
 	if r.workers == 0 {
 		r.workers = runtime.NumCPU()
@@ -68,12 +76,13 @@ type runner struct {
 // over refs.
 func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Logger) (runner, error) {
 	o.Ports = feeds.ConnectPorts(refs, o)
-	if r.mode.value == "goroutine" {
+	if r.mode.value == goroutineMode {
 		return runner{Runner: &refresh.Goroutines{Workers: r.workers, Options: o}}, nil
 	}
 	p, err := pool.New(pool.Options{
 		Path:    r.worker,
 		Args:    r.workerArgs(),
+		Mode:    ipc.Mode(r.mode.value),
 		Workers: r.workers,
 		Refresh: o,
 		Build:   version(),

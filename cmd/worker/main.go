@@ -2,7 +2,7 @@
 // come in on its stdin and go out on its stdout. It is not meant to be run by
 // hand; docs/protocol.md says what it speaks.
 //
-//	worker [--sandbox best-effort|require|off] [--connect PORTS] [--parse-cpu DURATION] [--carrier MODE] [--version]
+//	worker [--sandbox best-effort|require|off] [--connect PORTS] [--parse-cpu DURATION] [--carrier MODE --incarnation N] [--version]
 //
 // It says what it does in shared memory, if the coordinator gave it that as
 // file descriptor 3: a scoreboard, which is still there when the worker was
@@ -97,7 +97,7 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 	// messages alone.
 	board, _ := ipc.OpenScoreboard(boardFD)
 	specimen, _ := ipc.OpenSpecimen(specimenFD)
-	conn, err := ipc.Connect(flags.carrier, stdin, wire)
+	conn, err := ipc.Connect(flags.carrier, ipc.WorkerEnd{Incarnation: flags.incarnation, Stdin: stdin, Stdout: wire})
 	if err != nil {
 		return exit(stderr, refusal(err.Error()))
 	}
@@ -170,7 +170,9 @@ type options struct {
 	sandbox  sandbox.Mode
 	connect  []uint16 // nil means any port
 	parseCPU time.Duration
-	carrier  ipc.Mode
+
+	carrier     ipc.Mode
+	incarnation uint32
 }
 
 // readPorts adds the ports that a comma separates in s.
@@ -197,6 +199,11 @@ func parseFlags(args []string, stdout, stderr io.Writer) (o options, done bool, 
 	flags.Func("connect", "the `PORTS` that may be connected to, besides 53, as 80,443; repeatable (default any)", o.readPorts)
 	flags.DurationVar(&o.parseCPU, "parse-cpu", worker.DefaultParseCPU, "CPU time that one document may take")
 	flags.StringVar((*string)(&o.carrier), "carrier", string(ipc.ModePipe), "how lists go back to the coordinator: `MODE`")
+	flags.Func("incarnation", "the coordinator's `NUMBER` for this process (default 0)", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 32)
+		o.incarnation = uint32(n)
+		return err
+	})
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	err = flags.Parse(args)
 	switch {

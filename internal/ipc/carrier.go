@@ -15,7 +15,9 @@ type Mode string
 // The modes. In all of them a worker has its stdin, whose end is its own, and
 // its stdout, whose end is the sign that it is gone.
 const (
-	ModePipe Mode = "pipe" // frames on stdin and stdout, one owner an end
+	ModePipe       Mode = "pipe"        // frames on stdin and stdout, one owner an end
+	ModeLockedPipe Mode = "locked-pipe" // all workers' lists through one pipe, a lock around each frame
+	ModeUnsafePipe Mode = "unsafe-pipe" // the same without the lock: for measuring how frames tear
 )
 
 // A wiring is the two ends of a mode.
@@ -24,7 +26,7 @@ type wiring struct {
 	carrier func(CarrierOptions) (Carrier, error)
 	// connect makes a worker's end, of its stdin, its stdout and what it has
 	// inherited from CarrierFD on.
-	connect func(stdin io.Reader, stdout io.Writer) (*Conn, error)
+	connect func(WorkerEnd) (*Conn, error)
 }
 
 // wirings has what this system has. A mode adds itself in a file of its own.
@@ -32,11 +34,14 @@ var wirings = map[Mode]wiring{
 	ModePipe: {newPipes, connectPipe},
 }
 
-// Modes returns the modes that this system has, in the order of their names.
+// Modes returns the modes that this system has and that lose nothing, in the
+// order of their names.
 func Modes() []Mode {
 	var all []Mode
 	for m := range wirings {
-		all = append(all, m)
+		if m != ModeUnsafePipe {
+			all = append(all, m)
+		}
 	}
 	slices.Sort(all)
 	return all
@@ -111,15 +116,22 @@ func NewCarrier(m Mode, o CarrierOptions) (Carrier, error) {
 	return c, nil
 }
 
-// Connect returns the worker's end of a mode, over its stdin and stdout and
-// what it has inherited. It must be called before the worker gives up opening
-// files.
-func Connect(m Mode, stdin io.Reader, stdout io.Writer) (*Conn, error) {
+// A WorkerEnd is what a worker process has to reach its coordinator, beside the
+// descriptors that it has inherited from CarrierFD on.
+type WorkerEnd struct {
+	Incarnation uint32 // that of the process's End
+	Stdin       io.Reader
+	Stdout      io.Writer
+}
+
+// Connect returns the worker's end of a mode. It must be called before the
+// worker gives up opening files.
+func Connect(m Mode, e WorkerEnd) (*Conn, error) {
 	w, err := m.wiring()
 	if err != nil {
 		return nil, err
 	}
-	c, err := w.connect(stdin, stdout)
+	c, err := w.connect(e)
 	if err != nil {
 		return nil, fmt.Errorf("connect by %s: %w", m, err)
 	}

@@ -52,7 +52,12 @@ func newConn(r io.Reader, out sink, maxFrame uint32) *Conn {
 
 // Show makes Send and SendResult say on b which answer they encode and write.
 // It must be called before them.
-func (c *Conn) Show(b *Scoreboard) { c.board = b }
+func (c *Conn) Show(b *Scoreboard) {
+	c.board = b
+	if s, ok := c.out.(interface{ show(*Scoreboard) }); ok {
+		s.show(b)
+	}
+}
 
 // Sent returns how many bytes were written so far, headers included. It may be
 // called at any time, from any goroutine.

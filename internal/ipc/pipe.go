@@ -33,8 +33,8 @@ func (l *pipeLine) Drain() { io.Copy(io.Discard, l.stdout) }
 
 func (l *pipeLine) Close() {}
 
-func connectPipe(stdin io.Reader, stdout io.Writer) (*Conn, error) {
-	return NewConn(stdin, stdout, 0), nil
+func connectPipe(e WorkerEnd) (*Conn, error) {
+	return NewConn(e.Stdin, e.Stdout, 0), nil
 }
 
 // A stream is the sink that writes each frame with one Write.

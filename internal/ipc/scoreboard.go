@@ -18,11 +18,12 @@ const (
 	PhaseGuard        // a document is being looked through
 	PhaseParse        // a document is being parsed, and compared with what is known
 	PhaseEncode       // an answer is being encoded
-	PhaseWrite        // an answer is being written to stdout
+	PhaseWrite        // an answer is being written to where answers go
+	PhaseWait         // an answer, or less, waits for its turn on a pipe that is shared
 )
 
 var phaseNames = [...]string{
-	PhaseIdle: "idle", PhaseFetch: "fetch", PhaseGuard: "guard", PhaseParse: "parse", PhaseEncode: "encode", PhaseWrite: "write",
+	PhaseIdle: "idle", PhaseFetch: "fetch", PhaseGuard: "guard", PhaseParse: "parse", PhaseEncode: "encode", PhaseWrite: "write", PhaseWait: "wait",
 }
 
 func (p Phase) String() string {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -47,7 +48,7 @@ const portsPerFlag = 4096
 // args returns the arguments of a worker: those that the caller gave, the ports
 // that its sandbox is to leave it, which it must know before it reads anything,
 // and how to reach the coordinator where it is not by pipe.
-func (o *Options) args() []string {
+func (o *Options) args(incarnation uint32) []string {
 	args := o.Args[:len(o.Args):len(o.Args)]
 	for ports := range slices.Chunk(o.Refresh.Ports, portsPerFlag) {
 		text := make([]string, len(ports))
@@ -57,7 +58,7 @@ func (o *Options) args() []string {
 		args = append(args, "--connect", strings.Join(text, ","))
 	}
 	if o.Mode != "" && o.Mode != ipc.ModePipe {
-		args = append(args, "--carrier", string(o.Mode))
+		args = append(args, "--carrier", string(o.Mode), "--incarnation", fmt.Sprint(incarnation))
 	}
 	return args
 }

@@ -1,6 +1,10 @@
 package pool
 
-import "os"
+import (
+	"os"
+
+	"feedmill/internal/ipc"
+)
 
 // A pipe is both ends of a pipe.
 type pipe struct{ r, w *os.File }
@@ -19,7 +23,7 @@ func openPipes() (*pipes, error) {
 			return nil, err
 		}
 	}
-	widen(ps.stdout.r)
+	ipc.Widen(ps.stdout.r)
 	return ps, nil
 }
 

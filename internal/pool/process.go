@@ -62,7 +62,8 @@ type process struct {
 // Hello, on one goroutine; an error from it means that the worker broke the
 // protocol. With trial, the process can keep the document of a job.
 func (p *Pool) start(r *run, log *slog.Logger, trial bool, handle func(*process, *ipc.Message) error) (*process, error) {
-	cmd := exec.Command(p.o.Path, p.o.args()...)
+	incarnation := p.incarnation()
+	cmd := exec.Command(p.o.Path, p.o.args(incarnation)...)
 	cmd.Env = environ(p.o.MemLimit, p.o.Refresh.Proxy, p.o.Env)
 	attributes(cmd)
 	pipes, err := openPipes()
@@ -78,7 +79,6 @@ func (p *Pool) start(r *run, log *slog.Logger, trial bool, handle func(*process,
 		helloC: make(chan error, 1), byeC: make(chan struct{}), endC: make(chan struct{}),
 	}
 	w.trial = trial
-	incarnation := p.incarnation()
 	w.share(p, incarnation, log, trial)
 	w.line, err = r.carrier.Join(ipc.End{Incarnation: incarnation, Stdin: w.stdin, Stdout: w.stdout})
 	if err == nil {
@@ -382,6 +382,9 @@ func (w *process) guard(every, grace time.Duration, owes func() bool, stop <-cha
 			w.watch.move(w.line.Received(), now)
 			if !owes() {
 				continue
+			}
+			if st, told := w.standing(); told && st.Answer.Phase == ipc.PhaseWait {
+				w.watch.skip(every) // somebody else holds what it waits for
 			}
 			hang := w.watch.check(now)
 			if hang == nil {

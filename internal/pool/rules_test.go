@@ -204,12 +204,12 @@ func TestWorkerGetsAMinimalEnvironment(t *testing.T) {
 // TestWorkersAreToldTheirPorts in as few arguments as the system takes.
 func TestWorkersAreToldTheirPorts(t *testing.T) {
 	o := Options{Args: []string{"--sandbox", "off"}}
-	if got := o.args(); !slices.Equal(got, o.Args) {
+	if got := o.args(7); !slices.Equal(got, o.Args) {
 		t.Errorf("no ports: arguments %q, want %q", got, o.Args)
 	}
 	o.Refresh.Ports = []uint16{80, 443, 8080}
 	want := []string{"--sandbox", "off", "--connect", "80,443,8080"}
-	if got := o.args(); !slices.Equal(got, want) {
+	if got := o.args(7); !slices.Equal(got, want) {
 		t.Errorf("three ports: arguments %q, want %q", got, want)
 	}
 	o.Refresh.Ports = make([]uint16, 1<<16-1)
@@ -218,13 +218,13 @@ func TestWorkersAreToldTheirPorts(t *testing.T) {
 	}
 	const maxArg = 128 << 10 // MAX_ARG_STRLEN of execve(2)
 	n := 0
-	for _, arg := range o.args() {
+	for _, arg := range o.args(7) {
 		n += strings.Count(arg, ",") + 1
 		if len(arg) >= maxArg {
 			t.Errorf("an argument of %d bytes, the system takes less than %d", len(arg), maxArg)
 		}
 	}
-	if flags := (len(o.args()) - 2) / 2; n != 1<<16-1+flags+2 {
+	if flags := (len(o.args(7)) - 2) / 2; n != 1<<16-1+flags+2 {
 		t.Errorf("all ports: %d words in %d flags, want each port once", n, flags)
 	}
 }

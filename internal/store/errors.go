@@ -75,24 +75,6 @@ func (e *CorruptError) Error() string { return fmt.Sprintf("%s is damaged: %v", 
 // Unwrap returns what is wrong.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// A GoneError says that a store's file was deleted or replaced while it was
-// open. What was written since then is in no file, and nothing more is.
-type GoneError struct {
-	Path string
-	Err  error // why the path leads nowhere; nil when another file is there
-}
-
-// Error says what happened to which file.
-func (e *GoneError) Error() string {
-	if e.Err == nil {
-		return e.Path + " was replaced by another file while it was open"
-	}
-	return fmt.Sprintf("%s is gone while it was open: %v", e.Path, e.Err)
-}
-
-// Unwrap returns why the path leads nowhere.
-func (e *GoneError) Unwrap() error { return e.Err }
-
 // explain gives SQLite's errors about path the type that callers decide by.
 func explain(path string, err error) error {
 	if _, done := errors.AsType[*CorruptError](err); done {

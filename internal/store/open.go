@@ -181,9 +181,6 @@ func (db *DB) openWriter(ctx context.Context, version int, d Durability) (err er
 	if err = configure(ctx, c, db.path, d); err == nil {
 		err = migrate(ctx, c, version)
 	}
-	if err == nil {
-		db.file, err = os.Stat(db.path)
-	}
 	if err != nil {
 		c.Close()
 		return err

@@ -366,41 +366,6 @@ func TestDamageThatShowsUpLateStopsAllWriting(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsGoneIsNotWrittenTo: neither when it was deleted nor when
-// another one is in its place.
-func TestAFileThatIsGoneIsNotWrittenTo(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows deletes no file that is open")
-	}
-	for _, replaced := range []bool{false, true} {
-		path := filepath.Join(t.TempDir(), "feeds.db")
-		db, err := Open(t.Context(), path, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		id := subscribe(t, db, 1)[0]
-		save(t, db, succeeded(id, epoch, item("a", "1")))
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-		if replaced {
-			if err := os.WriteFile(path, []byte("not ours"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range 2 {
-			saved, err := db.Save(t.Context(), []feeds.Outcome{succeeded(id, epoch, item("b", "1"))})
-			if gone, ok := errors.AsType[*GoneError](err); !ok || saved != nil || (gone.Err == nil) != replaced {
-				t.Errorf("replaced %v: got %v, %v, want a GoneError", replaced, saved, err)
-			}
-		}
-		db.Close()
-		if got, err := os.ReadFile(path); replaced && string(got) != "not ours" || !replaced && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("replaced %v: afterwards there is %q, %v", replaced, got, err)
-		}
-	}
-}
-
 func TestInterruptedMigrationLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "feeds.db")
 	ctx, cancel := context.WithCancel(t.Context())

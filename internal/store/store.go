@@ -17,7 +17,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 )
@@ -55,8 +54,6 @@ type DB struct {
 	readers  *sql.DB
 	jobs     *sql.Stmt // jobsSQL, prepared
 	writers  *sql.DB   // nil when read-only; has one connection, w.conn
-
-	file os.FileInfo // of the file that is written, for whether it is still there
 
 	mu     sync.Mutex // held for the length of a transaction; guards the fields below
 	w      *writer    // nil when read-only or closed
@@ -116,16 +113,13 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context, w *writer) 
 		if corrupt, ok := errors.AsType[*CorruptError](err); ok {
 			db.broken = corrupt
 		}
-		if gone, ok := errors.AsType[*GoneError](err); ok {
-			db.broken = gone
-		}
 	}()
 	if _, err := db.w.begin.ExecContext(ctx); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	if err = f(ctx, db.w); err == nil {
 		if _, err = db.w.commit.ExecContext(ctx); err == nil {
-			return db.present()
+			return nil
 		}
 		err = fmt.Errorf("commit: %w", err)
 	}
@@ -133,15 +127,4 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context, w *writer) 
 	// failing here.
 	db.w.rollback.ExecContext(ctx)
 	return err
-}
-
-// present returns a *GoneError unless the file that is written is the one that
-// the path leads to. SQLite does not notice and goes on to write to a file that
-// nobody will ever open.
-func (db *DB) present() error {
-	now, err := os.Stat(db.path)
-	if err != nil || !os.SameFile(db.file, now) {
-		return &GoneError{Path: db.path, Err: err}
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package pool
+package ipc
 
 import (
 	"os"
@@ -6,18 +6,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outputRoom is how much of a worker's output the kernel is to hold, in bytes:
+// pipeRoom is how much the kernel is to hold in a pipe of results, in bytes:
 // what Linux gives every user by default (/proc/sys/fs/pipe-max-size). In the
 // usual 64 KiB there is room for two results, and a worker that has more to say
 // sleeps until the coordinator was scheduled.
-const outputRoom = 1 << 20
+const pipeRoom = 1 << 20
 
-// widen makes room in the pipe of which f is an end. A user who has very many
+// Widen makes room in the pipe of which f is an end. A user who has very many
 // pipes gets no more room, and does with what there is.
-func widen(f *os.File) {
+func Widen(f *os.File) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, outputRoom) })
+	_ = raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeRoom) })
 }
