@@ -66,7 +66,12 @@ func benchmarkJobs(b *testing.B, o pool.Options, batch int, url string) {
 			js = append(js, feeds.Job{ID: id + 1, URL: url})
 		}
 		return js, nil
-	}, func(feeds.Result, func()) { answered++ })
+	}, func(_ feeds.Result, release func()) {
+		answered++
+		if release != nil {
+			release()
+		}
+	})
 	if err != nil || answered != b.N {
 		b.Fatalf("%d of %d jobs answered: %v", answered, b.N, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 )
 
 // maxDeaths is how many workers a job may outlive without an answer when it is
@@ -37,8 +38,8 @@ type lease struct {
 	accused *death   // that it is now tried for; nil when it is not
 	spared  []*death // that others are tried for
 
-	parts []feeds.Item // items that came ahead of the result
-	bytes int64        // what those parts take in memory
+	parts []*ipc.Message // Items that came ahead of the result
+	bytes int64          // what those parts take in memory
 }
 
 // A ledger is what one slot owes: every job that add took leaves it exactly
@@ -104,10 +105,11 @@ func (l *ledger) aloneOut() bool {
 	return false
 }
 
-// part keeps items that came ahead of job id's result. It fails when the
-// process does not have that job, or when its parts together exceed limit
-// bytes.
-func (l *ledger) part(id int64, items []feeds.Item, limit int64) error {
+// part keeps m, which has items that came ahead of their job's result. It fails
+// when the process does not have that job, or when its parts together exceed
+// limit bytes.
+func (l *ledger) part(m *ipc.Message, limit int64) error {
+	id, items := m.Items.ID, m.Items.Items
 	e := l.unanswered[id]
 	if e == nil || !e.sent {
 		return fmt.Errorf("items for job %d, which it does not have", id)
@@ -118,7 +120,7 @@ func (l *ledger) part(id int64, items []feeds.Item, limit int64) error {
 	if e.bytes > limit {
 		return fmt.Errorf("items of job %d exceed %d bytes", id, limit)
 	}
-	e.parts = append(e.parts, items...)
+	e.parts = append(e.parts, m)
 	return nil
 }
 
@@ -170,8 +172,13 @@ func (e *lease) charge() {
 	e.alone = e.alone || e.deaths > 1
 }
 
-// reset forgets what a process had sent of the job.
-func (e *lease) reset() { e.sent, e.parts, e.bytes = false, nil, 0 }
+// reset forgets what a process had sent of the job, which nobody has seen.
+func (e *lease) reset() {
+	for _, m := range e.parts {
+		m.Release()
+	}
+	e.sent, e.parts, e.bytes = false, nil, 0
+}
 
 // giveBack takes back job id, which a process was given and has not begun. It
 // fails when the process does not have that job.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 )
 
 func someJobs(from, to int64) []feeds.Job {
@@ -55,11 +56,12 @@ func TestLedgerTakesNoAnswerThatIsNotOwed(t *testing.T) {
 		if _, err := l.answer(id); err == nil {
 			t.Errorf("an answer for job %d was taken", id)
 		}
-		if err := l.part(id, nil, 1); err == nil {
+		if err := l.part(&ipc.Message{Items: &ipc.Items{ID: id}}, 1); err == nil {
 			t.Errorf("items for job %d were taken", id)
 		}
 	}
-	if err := l.part(2, []feeds.Item{{Content: "123"}}, 2); err == nil {
+	part := &ipc.Message{Items: &ipc.Items{ID: 2, Items: []feeds.Item{{Content: "123"}}}}
+	if err := l.part(part, 2); err == nil {
 		t.Error("items over the limit were taken")
 	}
 }

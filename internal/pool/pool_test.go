@@ -7,6 +7,8 @@ import (
 	"errors"
 	"reflect"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,7 +69,7 @@ func (r *round) next(ctx context.Context, w int) ([]feeds.Job, error) {
 	}
 }
 
-func (r *round) emit(res feeds.Result, _ func()) {
+func (r *round) emit(res feeds.Result, release func()) {
 	if r.busy.Add(1) != 1 {
 		panic("emit called twice at once")
 	}
@@ -75,10 +77,36 @@ func (r *round) emit(res feeds.Result, _ func()) {
 	if _, again := r.results[res.ID]; again {
 		r.twice = append(r.twice, res.ID)
 	}
+	// Whatever is lent is copied and given back: who still has it then would
+	// find it spoilt.
+	var items []feeds.Item
+	for _, it := range res.Items {
+		items = append(items, copied(it))
+	}
+	res.Items = items
+	if release != nil {
+		release()
+	}
 	r.results[res.ID] = res
 	if r.onEmit != nil {
 		r.onEmit(res)
 	}
+}
+
+// copied returns it with nothing of its memory.
+func copied(it feeds.Item) feeds.Item {
+	for _, s := range []*string{&it.GUID, &it.Link, &it.Title, &it.Author, &it.Summary, &it.Content, &it.Image} {
+		*s = strings.Clone(*s)
+	}
+	it.Categories = slices.Clone(it.Categories)
+	for i, c := range it.Categories {
+		it.Categories[i] = strings.Clone(c)
+	}
+	it.Enclosures = slices.Clone(it.Enclosures)
+	for i, e := range it.Enclosures {
+		it.Enclosures[i] = feeds.Enclosure{URL: strings.Clone(e.URL), Type: strings.Clone(e.Type), Length: e.Length}
+	}
+	return it
 }
 
 // run runs the round in a new pool and returns that pool and Run's error.

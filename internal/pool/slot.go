@@ -346,9 +346,9 @@ func (s *slot) send(w *process, jobs []feeds.Job) error {
 		}
 		return s.send(w, jobs[half:])
 	}
-	return s.settle(w, &feeds.Result{
+	return s.settle(w, &ipc.Message{Result: &feeds.Result{
 		ID: jobs[0].ID, Class: feeds.LimitSize, Detail: "the feed has too many known items to send to a worker",
-	})
+	}})
 }
 
 // drain asks a process to finish and waits for its Bye, for as long as its

@@ -114,6 +114,10 @@ func TestMain(m *testing.M) {
 		behaviours[name]()
 		os.Exit(0)
 	}
+	flag.Parse()
+	if flag.Lookup("test.bench").Value.String() == "" {
+		ipc.PoisonReleased()
+	}
 	code := m.Run()
 	for _, f := range []string{"test.run", "test.skip", "test.list", "test.bench", "test.fuzz"} {
 		if flag.Lookup(f).Value.String() != "" {
