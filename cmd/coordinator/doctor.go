@@ -19,7 +19,7 @@ import (
 
 const doctorLong = `Look at everything that a refresh needs: the worker program (it is started and
 must say Hello), the store (every invariant is checked), the sandbox that this
-system can give, and the limits of this machine.
+system can give, how servers see who asks, and the limits of this machine.
 
 Exit status is 0 when a refresh could run, 1 when the worker is in the way, and
 4 when the store is.`
@@ -48,6 +48,7 @@ func (a *app) doctor(ctx context.Context, r *runnerFlags) error {
 	fmt.Fprintf(w, "coordinator\t%s, %s\n", version(), runtime.Version())
 	errs := []error{a.examineWorker(ctx, w, r), a.examineStore(ctx, w)}
 	fmt.Fprintf(w, "sandbox\t%v (what this system can give)\n", sandbox.Probe())
+	errs = append(errs, examineAgent(w))
 	fmt.Fprintf(w, "machine\t%d CPUs, %s\n", runtime.NumCPU(), limits())
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print findings: %w", err)
@@ -75,6 +76,21 @@ func (a *app) examineWorker(ctx context.Context, w *tabwriter.Writer, r *runnerF
 	if hello.Build != version() {
 		fmt.Fprintf(w, "\tnot built from the same source as the coordinator: make build\n")
 	}
+	return nil
+}
+
+// examineAgent says what servers see of who asks.
+func examineAgent(w *tabwriter.Writer) error {
+	fetch := fetchFlags{timeout: feeds.DefaultTimeout}
+	if err := fetch.check(); err != nil {
+		fmt.Fprintf(w, "servers see\t%s\n", printable(err.Error()))
+		return err
+	}
+	hint := ""
+	if fetch.contact == "" {
+		hint = ", and cannot tell whom to ask: set " + contactVariable + " to a URL that says who you are"
+	}
+	fmt.Fprintf(w, "servers see\t%s%s\n", fetch.agent(), hint)
 	return nil
 }
 

@@ -2,9 +2,12 @@ package main
 
 import (
 	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/net/http/httpguts"
 
 	"feedmill/internal/feeds"
 )
@@ -25,21 +28,34 @@ func (r *fetchFlags) register(f *pflag.FlagSet) {
 	f.Var(&r.allowPort, "allow-port", "let redirects lead to this port, too: not only to 80, 443 and those of the feeds; repeatable")
 	f.DurationVar(&r.timeout, "timeout", feeds.DefaultTimeout, "for a whole request")
 	f.Var(&r.maxBody, "max-body", "largest body, as sent and decompressed [default: 10MiB and 20MiB]")
-	f.StringVar(&r.contact, "contact", "", "tell servers that this `URL` says who asks; a kindness")
+	f.StringVar(&r.contact, "contact", "", "tell servers that this `URL` says who asks; a kindness [default: $"+contactVariable+"]")
 	f.StringVar(&r.userAgent, "user-agent", "", "the `NAME` that servers see [default: feedmill/"+release+" (+contact)]")
 	f.StringVar(&r.proxy, "proxy", "", "go through the http, https or socks5 proxy at `URL`, or env [default: none]")
 }
+
+// contactVariable is the environment's --contact: for whoever runs this from
+// cron, and says once who asks.
+const contactVariable = "FEEDMILL_CONTACT"
 
 // check refuses what no request could be made with.
 func (r *fetchFlags) check() error {
 	if r.timeout < time.Millisecond || r.timeout > time.Hour {
 		return usage("", "timeout of %v: want 1ms to 1h", r.timeout)
 	}
+	if !httpguts.ValidHeaderFieldValue(r.userAgent) {
+		return usage("", "user agent %q: no header may have that", r.userAgent)
+	}
+	name := "contact"
+	if r.contact == "" {
+		name, r.contact = contactVariable, os.Getenv(contactVariable)
+	}
 	if r.contact == "" {
 		return nil
 	}
-	if u, err := url.Parse(r.contact); err != nil || u.Scheme == "" || u.User != nil {
-		return usage("", "contact %q: want a URL, as https://example.org/about or mailto:me@example.org", r.contact)
+	// Blanks and parentheses would end the comment of the header that it stands in.
+	if u, err := url.Parse(r.contact); err != nil || u.Scheme == "" || u.User != nil || strings.ContainsAny(r.contact, " ()\\") ||
+		!httpguts.ValidHeaderFieldValue(r.contact) {
+		return usage("", "%s %q: want a URL, as https://example.org/about or mailto:me@example.org", name, r.contact)
 	}
 	return nil
 }
@@ -53,7 +69,8 @@ func (r *fetchFlags) options() feeds.Options {
 }
 
 // agent returns the User-Agent. Rejected: an address of this program's own in
-// it by default. An operator wants to reach whoever runs it.
+// it by default. An operator wants to reach whoever runs it, and an address that
+// leads elsewhere is worse than none; doctor says when there is none.
 func (r *fetchFlags) agent() string {
 	switch {
 	case r.userAgent != "":

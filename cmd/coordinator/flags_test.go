@@ -100,3 +100,26 @@ func TestJSONHidesNoControls(t *testing.T) {
 		t.Errorf("it reads back as %q, %v, want %q", back, err, in)
 	}
 }
+
+func TestServersAreToldWhoAsks(t *testing.T) {
+	t.Setenv(contactVariable, "https://example.org/cron")
+	for _, c := range []struct{ name, agent, contact, want string }{
+		{"nothing", "", "", "feedmill/" + release + " (+https://example.org/cron)"},
+		{"a contact", "", "mailto:me@example.org", "feedmill/" + release + " (+mailto:me@example.org)"},
+		{"a name", "curl/8", "", "curl/8"},
+		{"two lines for a name", "a\nb", "", ""},
+		{"two lines for a contact", "", "https://example.org/\nb", ""},
+		{"the end of a comment", "", "https://example.org/) (b", ""},
+		{"a password", "", "https://u:p@example.org/", ""},
+		{"no URL", "", "me", ""},
+	} {
+		f := fetchFlags{timeout: time.Second, userAgent: c.agent, contact: c.contact}
+		if err := f.check(); err != nil {
+			if c.want != "" || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+		} else if got := f.agent(); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
