@@ -1,0 +1,103 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"feedmill/internal/bench"
+	"feedmill/internal/bench/plot"
+)
+
+// limitsSection is what the machine takes for the bare mechanisms.
+func limitsSection(run *bench.Run) section {
+	s := section{ID: "limits", Title: "Limits of this machine"}
+	if len(run.Limits) == 0 {
+		return s
+	}
+	s.say("Measured in the same run: what the bare mechanism takes here. A price well above its floor has room; one near it has none.")
+	t := table{
+		Caption: "Floors",
+		Columns: []column{{Name: "limit"}, {Name: "what", Wrap: true}, {Name: "takes", Number: true}, {Name: "of", Wrap: true}},
+	}
+	for _, l := range run.Limits {
+		what := "wall clock"
+		if l.CPU {
+			what = "CPU, both sides"
+		}
+		if l.Unit == "B" {
+			what = "memory"
+		}
+		t.Rows = append(t.Rows, row{Cells: []cell{{Text: l.Name}, {Text: l.What}, inUnit(l.Unit).measured(l.Value), {Text: what}}})
+	}
+	s.tabulate(t)
+	if f, multiples, ok := floorFigure(run); ok {
+		s.show(f)
+		s.tabulate(multiples)
+	}
+	return s
+}
+
+// floorFigure is every figure that has a floor as a multiple of it.
+func floorFigure(run *bench.Run) (figure, table, bool) {
+	p := plot.Bars{Axis: plot.Axis{Label: "times the floor", Format: tickTimes}}
+	t := table{
+		Caption: "Multiples of a floor",
+		Columns: []column{{Name: "figure", Wrap: true}, {Name: "is", Number: true}, {Name: "floor"}, {Name: "takes", Number: true}, {Name: "times", Number: true}},
+	}
+	add := func(name, limit string, value cell, floor string, by float64) {
+		if by == 0 || limit == "" || math.IsNaN(by) {
+			return
+		}
+		p.Rows = append(p.Rows, plot.Bar{Name: name, Value: times.format(by) + " " + limit, Parts: []float64{by}})
+		t.Rows = append(t.Rows, row{Cells: []cell{{Text: name}, value, {Text: limit}, {Text: floor}, {Text: times.format(by)}}})
+	}
+	for _, l := range run.Ledgers {
+		for _, r := range l.Rows {
+			add("+ "+rungName(r.Name)+" ("+l.What+")", r.Limit, durationFeed.difference(r.Ladder), durationFeed.format(r.LimitNS), r.Times)
+		}
+		for _, r := range l.Beside {
+			add(r.Name+" ("+l.What+")", r.Limit, durationFeed.difference(r.Ladder), durationFeed.format(r.LimitNS), r.Times)
+		}
+	}
+	for _, f := range run.Fits {
+		for _, term := range f.Terms {
+			u := inUnit(term.Unit)
+			add(term.What+" ("+f.What+")", term.Limit, u.difference(term.Value), u.format(term.Value.Estimate/term.Times), term.Times)
+		}
+	}
+	return figure{
+		Info:    plot.Info{ID: "floors", Title: "Multiples of the floor", Desc: "One bar for each figure that has a floor. " + barWords(p.Rows)},
+		Caption: "How many times what the machine takes for the bare mechanism.",
+		Chart:   p,
+	}, t, len(t.Rows) > 0
+}
+
+// inUnit is the unit that run.json calls so: ns, ns/B, ns/item, B and such.
+func inUnit(name string) unit {
+	base, per, found := strings.Cut(name, "/")
+	if found {
+		per = "/" + per
+	}
+	switch base {
+	case "ns":
+		return unit{per, nanoseconds}
+	case "B", "bytes":
+		return unit{per, decimalBytes}
+	}
+	return unit{per, []prefix{{1, base}}}
+}
+
+// tick writes the tick of an axis to a size.
+func (u unit) tick(v float64) string {
+	p := u.pick(v)
+	return minus(fmt.Sprintf("%g", v/p.factor)) + "\u00a0" + p.name + u.per
+}
+
+// label adds a unit to what an axis measures.
+func label(what, unit string) string {
+	if unit == "" {
+		return what
+	}
+	return what + ", " + unit
+}
