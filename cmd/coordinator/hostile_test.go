@@ -100,15 +100,15 @@ func TestHostileListEndsAsDocumented(t *testing.T) {
 	}
 	sum := out.summary
 	t.Logf("%d cases in %v, %d of them in the best class; largest worker %d MB, coordinator %d MB",
-		len(cases), out.wall.Round(100*time.Millisecond), best, sum.PeakRSS.Workers>>20, sum.PeakRSS.Coordinator>>20)
+		len(cases), out.wall.Round(100*time.Millisecond), best, sum.PeakRSS.Worker>>20, sum.PeakRSS.Coordinator>>20)
 	if out.wall > hostileWall {
 		t.Errorf("it took %v, want at most %v", out.wall, hostileWall)
 	}
 	if sum.WorkerDeaths != 0 {
 		t.Errorf("%d workers died, want none", sum.WorkerDeaths)
 	}
-	if sum.PeakRSS.Workers > hostilePeak {
-		t.Errorf("the largest worker had %d MB, want at most %d", sum.PeakRSS.Workers>>20, hostilePeak>>20)
+	if sum.PeakRSS.Worker > hostilePeak {
+		t.Errorf("the largest worker had %d MB, want at most %d", sum.PeakRSS.Worker>>20, hostilePeak>>20)
 	}
 	until(5*time.Second, func() bool { return len(log.lines()) > len(cases)/2 })
 	for _, line := range log.lines() {

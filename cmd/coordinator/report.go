@@ -44,7 +44,7 @@ type summaryLine struct {
 	WallMS       int64      `json:"wall_ms"`
 	CPUMS        perProcess `json:"cpu_ms"`
 	Bytes        byteCounts `json:"bytes"`
-	PeakRSS      perProcess `json:"peak_rss"` // bytes; workers: the largest one; 0 where unknown
+	PeakRSS      peaks      `json:"peak_rss"`
 	Readers      readers    `json:"readers"`
 	WorkerDeaths int        `json:"worker_deaths"`
 	Sandbox      string     `json:"sandbox"`
@@ -79,9 +79,17 @@ func (r *readers) count(res *feeds.Result) {
 	}
 }
 
+// perProcess is what the coordinator took, and all workers together.
 type perProcess struct {
 	Coordinator int64 `json:"coordinator"`
 	Workers     int64 `json:"workers"`
+}
+
+// peaks is the most memory, in bytes, of the coordinator and of the largest
+// worker; 0 where it is unknown.
+type peaks struct {
+	Coordinator int64 `json:"coordinator"`
+	Worker      int64 `json:"worker"`
 }
 
 // A report prints results, one line a feed and a summary last. It is used
@@ -149,7 +157,7 @@ func (r *report) summary(s summaryLine) {
 	r.line("items: %d new, %d updated\n", s.New, s.Updated)
 	r.line("cost: %s of bodies, cpu %s coordinator + %s workers, peak memory %s + %s\n",
 		humanize.IBytes(uint64(s.Bytes.Body)), seconds(s.CPUMS.Coordinator), seconds(s.CPUMS.Workers),
-		humanize.IBytes(uint64(s.PeakRSS.Coordinator)), humanize.IBytes(uint64(s.PeakRSS.Workers)))
+		humanize.IBytes(uint64(s.PeakRSS.Coordinator)), humanize.IBytes(uint64(s.PeakRSS.Worker)))
 	r.line("mode: %s, %s, %s sent, %s received, %s, sandbox: %s, seed %d\n",
 		s.Mode, count(s.Workers, "worker"), humanize.IBytes(uint64(s.Bytes.Sent)), humanize.IBytes(uint64(s.Bytes.Received)), count(s.WorkerDeaths, "death"), s.Sandbox, s.Seed)
 }

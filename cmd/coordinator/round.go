@@ -93,7 +93,7 @@ func (r *round) summary(sum refresh.Summary, b bill) summaryLine {
 		WallMS:       sum.Wall.Milliseconds(),
 		CPUMS:        perProcess{Workers: b.cpu.Milliseconds()},
 		Bytes:        byteCounts{Body: sum.Wire, Sent: b.sent, Received: b.received},
-		PeakRSS:      perProcess{Coordinator: peakRSS(), Workers: b.peak},
+		PeakRSS:      peaks{Coordinator: peakRSS(), Worker: b.peak},
 		Readers:      r.report.readers,
 		WorkerDeaths: b.deaths, Sandbox: b.sandbox, Seed: r.plan.Seed, DB: r.path,
 	}
