@@ -121,7 +121,7 @@ func barsFigure(run *bench.Run, l bench.Ledger, id string) figure {
 	total, top := l.Foot.Estimate, 0.0
 	bar := func(name string, total float64, parts []float64, tips []string) {
 		top = max(top, total)
-		p.Rows = append(p.Rows, plot.Bar{Name: name, Value: durationFeed.format(total), Parts: slices.Clone(parts), Tips: slices.Clone(tips)})
+		p.Rows = append(p.Rows, plot.Bar{Name: name, Value: duration.format(total), Parts: slices.Clone(parts), Tips: slices.Clone(tips)})
 	}
 	bar(p.Series[0], total, parts, tips)
 	for i, r := range l.Rows {
@@ -139,8 +139,8 @@ func barsFigure(run *bench.Run, l bench.Ledger, id string) figure {
 		words[len(words)-1] = r.Name + ": " + durationFeed.difference(r.Ladder).String()
 		bar(r.Name, l.Foot.Estimate+r.Ladder.Estimate, steps, words)
 	}
-	format, name := durationFeed.axis(top)
-	p.Axis = plot.Axis{Label: "CPU time, " + name, Format: format}
+	format, name := duration.axis(top)
+	p.Axis = plot.Axis{Label: "CPU time of a feed, " + name, Format: format}
 	return figure{
 		Info: plot.Info{ID: id + "-bars", Title: "The ledger as bars: " + l.What,
 			Desc: "One bar for each rung of the ladder, made of the CPU time of the foot and of each step so far. " + barWords(p.Rows)},
@@ -164,9 +164,9 @@ func twiceFigure(l bench.Ledger, id string) figure {
 	for _, r := range l.Rows {
 		top = max(top, r.Ladder.High)
 	}
-	format, name := durationFeed.axis(top)
+	format, name := duration.axis(top)
 	zero := 0.0
-	p := plot.Intervals{Axis: plot.Axis{Label: "CPU time, " + name, Format: format, Zero: true}, Reference: &zero,
+	p := plot.Intervals{Axis: plot.Axis{Label: "CPU time of a feed, " + name, Format: format, Zero: true}, Reference: &zero,
 		Series: []string{"ladder: difference between rungs", "direct: clocks and counts"}}
 	for _, r := range l.Rows {
 		direct := plot.Estimate{Missing: true}

@@ -65,8 +65,12 @@ func Page(w io.Writer, run *bench.Run) error {
 	return nil
 }
 
-// breaks escapes s and lets long names of cells break where their factors do.
+// breaks escapes s and lets names of cells, which are long, break where their
+// factors do.
 func breaks(s string) template.HTML {
+	if strings.Count(s, "/") < 2 {
+		return template.HTML(template.HTMLEscapeString(s))
+	}
 	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(s), "/", "/<wbr>"))
 }
 

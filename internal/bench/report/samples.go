@@ -44,10 +44,10 @@ func blocksFigure(run *bench.Run) (figure, bool) {
 			p.Lanes = append(p.Lanes, lane)
 		}
 	}
-	format, name := durationFeed.axis(top)
-	p.Axis = plot.Axis{Label: "CPU time, " + name, Format: format}
+	format, name := duration.axis(top)
+	p.Axis = plot.Axis{Label: "CPU time of a feed, " + name, Format: format}
 	if low > 0 && top/low > 6 { // so that one that is far off does not press the others together
-		p.Axis = plot.Axis{Label: "CPU time, logarithmic", Format: durationFeed.tick, Log: true}
+		p.Axis = plot.Axis{Label: "CPU time of a feed, logarithmic", Format: duration.tick, Log: true}
 	}
 	return figure{
 		Info: plot.Info{ID: "blocks", Title: "CPU time of every single run",
@@ -72,10 +72,10 @@ func laneOf(run *bench.Run, id int) plot.Lane {
 			Tip: fmt.Sprintf("%s: %s, invocation %d, block %d", lane.Name, durationFeed.format(v), s.Invocation+1, s.Block+1)})
 	}
 	lane.Median = middle(all)
-	lane.Value = durationFeed.format(lane.Median)
+	lane.Value = duration.format(lane.Median)
 	if i := slices.IndexFunc(run.Summaries, func(s bench.Summary) bool { return s.Cell == id }); i >= 0 {
 		m := run.Summaries[i].CPU.Median
-		lane.Median, lane.Lo, lane.Hi, lane.Value = m.Estimate, m.Low, m.High, durationFeed.measured(m).String()
+		lane.Median, lane.Lo, lane.Hi, lane.Value = m.Estimate, m.Low, m.High, duration.measured(m).String()
 	}
 	return lane
 }
