@@ -5,11 +5,11 @@ import "time"
 // A Limit is a floor: what the machine itself takes for the bare mechanism,
 // measured in the same run. Other figures are printed as multiples of one.
 type Limit struct {
-	// Name is memcpy, raw-pipe, spawn, spawn-worker, goroutine, process-memory,
-	// page-fault, switch or clock.
+	// Name is memcpy, raw-pipe, switch, page-fault, goroutine, clock, spawn,
+	// spawn-smallest, spawn-worker, spawn-worker-faults or process-memory.
 	Name  string   `json:"name"`
 	What  string   `json:"what"` // for people: "both ends of a pipe, 64 KiB writes"
-	Unit  string   `json:"unit"` // ns/B, ns, B
+	Unit  string   `json:"unit"` // ns/B, ns, B, faults
 	Value Interval `json:"value"`
 	// CPU says that it is CPU time, of both sides; else it is wall time or a
 	// size.

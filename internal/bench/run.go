@@ -137,6 +137,7 @@ type Cell struct {
 	Cold    bool          `json:"cold,omitempty"`       // workers are started and stopped inside the window
 	Heap    int64         `json:"heap_bytes,omitempty"` // kept alive in the coordinator beside the work
 	Shipped bool          `json:"shipped,omitempty"`    // the real worker program with its sandbox and its own GOGC
+	Gofeed  bool          `json:"gofeed,omitempty"`     // gofeed reads every document, and the fast reader none
 	// Clocked cells run with clocks around the stages and so are compared
 	// with nothing but each other.
 	Clocked bool `json:"clocked,omitempty"`
@@ -205,6 +206,8 @@ type Stage struct {
 	Side  string        `json:"side"` // worker or coordinator
 	CPU   time.Duration `json:"cpu_ns"`
 	Count int64         `json:"count"`
+	// Faults are the minor page faults within the stage; their time is in CPU.
+	Faults int64 `json:"faults,omitempty"`
 }
 
 // An Interval is an estimate with the bounds of its 95 % confidence interval,

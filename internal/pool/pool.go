@@ -127,10 +127,9 @@ type Options struct {
 	// they do where there is no memfd.
 	NoScoreboard bool
 
-	// Probe is told what the lines to the workers do, by several goroutines, if
-	// the mode has one Conn for each of them; nil means nobody is. It is for
-	// measuring.
-	Probe ipc.Probe
+	// Probe makes a probe for the line to each worker, if the mode has lines
+	// that can be watched; nil means that nobody watches. It is for measuring.
+	Probe func() ipc.Probe
 
 	// Logger gets starts, deaths and stops, and at debug level what workers
 	// write to stderr; nil means nowhere.

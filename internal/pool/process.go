@@ -83,7 +83,7 @@ func (p *Pool) start(r *run, log *slog.Logger, trial bool, handle func(*process,
 	w.line, err = r.carrier.Join(ipc.End{Incarnation: incarnation, Stdin: w.stdin, Stdout: w.stdout})
 	if err == nil {
 		if l, ok := w.line.(interface{ Probe(ipc.Probe) }); ok && p.o.Probe != nil {
-			l.Probe(p.o.Probe)
+			l.Probe(p.o.Probe())
 		}
 		w.inherit(w.line.Files())
 		err = r.starter.start(cmd)

@@ -1,0 +1,157 @@
+package bench
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"feedmill/internal/feeds"
+)
+
+// batch is how many jobs a worker is handed at a time, in every mode.
+const batch = 32
+
+// A script hands out jobs in phases: all of one are answered before the next
+// one begins. So one run of a runner can warm up, be measured and say what it
+// has used, with the same workers. Feed i always goes to worker i modulo their
+// number.
+type script struct {
+	workers int
+	phases  []phase
+
+	mu    sync.Mutex
+	turn  sync.Cond
+	at    int             // phase
+	queue [][][]feeds.Job // phase, worker
+	left  int             // unanswered in this phase
+	ended bool
+}
+
+// A phase is one part of a script.
+type phase struct {
+	jobs []feeds.Job
+	// begin is called when all of the phase before is answered and nothing of
+	// this one is handed out; end when all of it is answered. answer gets each
+	// result, with what gives its items back. All three are called from one
+	// goroutine at a time.
+	begin, end func()
+	answer     func(feeds.Result, func())
+}
+
+// newScript returns a script. Its first phase begins when run calls begin.
+func newScript(workers int, phases ...phase) *script {
+	s := &script{workers: workers, phases: phases, at: -1, queue: make([][][]feeds.Job, len(phases))}
+	s.turn.L = &s.mu
+	for p, ph := range phases {
+		s.queue[p] = make([][]feeds.Job, workers)
+		for i, j := range ph.jobs {
+			s.queue[p][i%workers] = append(s.queue[p][i%workers], j)
+		}
+	}
+	return s
+}
+
+// advance begins the next phase. The caller holds no lock.
+func (s *script) advance() {
+	next := s.at + 1
+	if next < len(s.phases) && s.phases[next].begin != nil {
+		s.phases[next].begin()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = next
+	if s.ended = next == len(s.phases); !s.ended {
+		s.left = len(s.phases[next].jobs)
+	}
+	s.turn.Broadcast()
+}
+
+// next is a refresh.Next.
+func (s *script) next(ctx context.Context, worker int) ([]feeds.Job, error) {
+	stop := context.AfterFunc(ctx, s.wake)
+	defer stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if s.ended || ctx.Err() != nil {
+			return nil, nil
+		}
+		if q := &s.queue[s.at][worker]; len(*q) > 0 {
+			n := min(batch, len(*q))
+			jobs := (*q)[:n:n]
+			*q = (*q)[n:]
+			return jobs, nil
+		}
+		if s.at == len(s.phases)-1 {
+			return nil, nil
+		}
+		s.turn.Wait()
+	}
+}
+
+func (s *script) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn.Broadcast()
+}
+
+// emit is a refresh.Emit.
+func (s *script) emit(r feeds.Result, release func()) {
+	p := &s.phases[s.at]
+	p.answer(r, release)
+	s.mu.Lock()
+	s.left--
+	done := s.left == 0
+	s.mu.Unlock()
+	if done {
+		if p.end != nil {
+			p.end()
+		}
+		s.advance()
+	}
+}
+
+// A dictionary is what the article's program keeps: for each feed its list. It
+// is made before the first worker starts, with a place for each feed, and each
+// place is written once.
+//
+// As it keeps the lists, it gives no memory back to the runner: every list comes
+// into memory of its own. A round that stores its items and forgets them is
+// spared that.
+type dictionary struct {
+	began time.Time
+	feeds map[string]*entry
+	byID  []*entry // job i+1
+}
+
+// An entry is a feed's place.
+type entry struct {
+	class feeds.Class
+	items []feeds.Item
+	after time.Duration // since the dictionary's began
+}
+
+// newDictionary returns the dictionary of jobs, whose numbers begin at 1.
+func newDictionary(jobs []feeds.Job) *dictionary {
+	d := &dictionary{feeds: make(map[string]*entry, len(jobs))}
+	for _, j := range jobs {
+		e := new(entry)
+		d.feeds[j.URL] = e
+		d.byID = append(d.byID, e)
+	}
+	return d
+}
+
+// put keeps a result.
+func (d *dictionary) put(r feeds.Result, _ func()) {
+	e := d.byID[r.ID-1]
+	e.class, e.items = r.Class, r.Items
+	e.after = time.Since(d.began)
+}
+
+// drop forgets the lists.
+func (d *dictionary) drop() {
+	for _, e := range d.byID {
+		*e = entry{}
+	}
+}
