@@ -78,6 +78,7 @@ func serveWorker(ctx context.Context, args []string, stdin, stdout *os.File) err
 	parseCPU := f.Duration("parse-cpu", 0, "")
 	memory := f.Int64("memory", 0, "")
 	carrier := f.String("carrier", string(ipc.ModePipe), "")
+	incarnation := f.Uint64("incarnation", 0, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func serveWorker(ctx context.Context, args []string, stdin, stdout *os.File) err
 		return err
 	}
 	board, _ := ipc.OpenScoreboard(3)
-	conn, err := ipc.Connect(ipc.Mode(*carrier), stdin, stdout)
+	conn, err := ipc.Connect(ipc.Mode(*carrier), ipc.WorkerEnd{Incarnation: uint32(*incarnation), Stdin: stdin, Stdout: stdout})
 	if err != nil {
 		return err
 	}
