@@ -185,7 +185,12 @@ func (db *DB) openWriter(ctx context.Context, version int, d Durability) (err er
 		c.Close()
 		return err
 	}
-	db.w, err = newWriter(ctx, c)
+	if db.w, err = newWriter(ctx, c); err != nil {
+		return err
+	}
+	if db.copier, err = newCopier(db.path); err != nil {
+		err = errors.Join(err, db.w.close())
+	}
 	return err
 }
 

@@ -59,6 +59,7 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 	if err != nil {
 		return nil, fmt.Errorf("save outcomes: %w", err)
 	}
+	db.copier.saved(outcomes)
 	return saved, nil
 }
 

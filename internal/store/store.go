@@ -55,6 +55,8 @@ type DB struct {
 	jobs     *sql.Stmt // jobsSQL, prepared
 	writers  *sql.DB   // nil when read-only; has one connection, w.conn
 
+	copier   *copier   // nil when read-only
+
 	mu     sync.Mutex // held for the length of a transaction; guards the fields below
 	w      *writer    // nil when read-only or closed
 	run    int64      // the run under way; 0 when none was begun
@@ -79,7 +81,7 @@ func (db *DB) Close() error {
 	// has SQLite copy the log into the file and delete it.
 	errs := []error{db.readers.Close()} // which ends db.jobs, too
 	if db.w != nil {
-		errs = append(errs, db.w.close(), db.writers.Close(), db.lock.release())
+		errs = append(errs, db.copier.close(), db.w.close(), db.writers.Close(), db.lock.release())
 		db.w = nil
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -1,0 +1,44 @@
+package store
+
+import (
+	"os"
+	"testing"
+
+	"feedmill/internal/feeds"
+)
+
+// TestLogIsCopiedBesideTheRound writes more than the copier lets lie, and finds
+// it in the file although the store is still open.
+func TestLogIsCopiedBesideTheRound(t *testing.T) {
+	db := newStore(t)
+	id := subscribe(t, db, 1)[0]
+	copier, err := newCopier(db.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := fileSize(t, db.path)
+	var unique uint64
+	outcomes := []feeds.Outcome{succeeded(id, epoch, benchItems(copyEvery/1000, &unique)...)}
+	if _, err := db.Save(t.Context(), outcomes); err != nil {
+		t.Fatal(err)
+	}
+	copier.saved(outcomes)
+	if err := copier.close(); err != nil {
+		t.Fatal(err)
+	}
+	if grown := fileSize(t, db.path) - before; grown < copyEvery {
+		t.Errorf("the file has grown by %d bytes, want at least the %d that were stored", grown, copyEvery)
+	}
+	if err := db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
