@@ -132,6 +132,7 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 	if err != nil {
 		return err
 	}
+	workInBatch()
 	crash.At("coordinator: before open")
 	db, err := a.openStore(ctx, store.Options{Durability: r.storeDurability()})
 	if err != nil {

@@ -54,7 +54,6 @@ type DB struct {
 	readers  *sql.DB
 	jobs     *sql.Stmt // jobsSQL, prepared
 	writers  *sql.DB   // nil when read-only; has one connection, w.conn
-
 	copier   *copier   // nil when read-only
 
 	mu     sync.Mutex // held for the length of a transaction; guards the fields below
