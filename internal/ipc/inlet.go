@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	readAhead = 16 << 10 // what is read in the hope that it is the next frames
+	readAhead = 64 << 10 // what is read in the hope that it is the next frames
+	leastRoom = 16 << 10 // with less than this left of it, a chunk is at its end
 	readPiece = 1 << 20  // longest stretch of a payload that is allocated on the header's word
 )
 
@@ -27,12 +28,12 @@ type inlet struct {
 }
 
 // peek returns what was read and not taken, at least n bytes of it, at most
-// readAhead. It reads only when there is less, and then what there is, up to
+// leastRoom. It reads only when there is less, and then what there is, up to
 // readAhead. io.EOF means that there is not a single byte, and
 // io.ErrUnexpectedEOF that there are fewer than n.
 func (in *inlet) peek(n int) ([]byte, error) {
 	if in.to-in.from < n {
-		in.makeRoom(readAhead)
+		in.makeRoom(leastRoom)
 	}
 	return in.fill(n, readAhead)
 }

@@ -12,10 +12,10 @@ import (
 // that is never released is left to the garbage collector, so forgetting it is
 // no leak.
 
-// chunkSize is how much memory is read into at a time, in bytes: two frames of
-// PieceSize with what is around them. Fewer bytes would be left over more often
-// and more would not stay in a core's cache.
-const chunkSize = 2*PieceSize + readAhead
+// chunkSize is how much memory is read into at a time, in bytes: a frame of
+// PieceSize with what is around it, or some results of usual size. More would be
+// held for a few items by every worker that has sent some.
+const chunkSize = PieceSize + leastRoom
 
 // keepItems bounds the lists that are kept to be used again, in items: more
 // than fit any frame of PieceSize.
