@@ -19,17 +19,8 @@ type analysis struct {
 // was measured outside of samples, the limits, what is bought and the tearing of
 // a pipe, stays.
 func analyse(run *Run) {
-	a := &analysis{
-		run: run, boot: bootstrap{run.Settings.Resamples, run.Settings.Seed},
-		good: make(map[int][]*Sample), unfit: make(map[int]bool),
-	}
+	a := newAnalysis(run)
 	run.Warnings = slices.DeleteFunc(run.Warnings, func(w Warning) bool { return w.Kind != "no-python" && w.Kind != "missing-mode" })
-	for i := range run.Samples {
-		s := &run.Samples[i]
-		if s.Failed == "" {
-			a.good[s.Cell] = append(a.good[s.Cell], s)
-		}
-	}
 	a.equalWork()
 	a.markOutliers()
 	a.summaries()
@@ -38,6 +29,21 @@ func analyse(run *Run) {
 	a.fits()
 	a.breakEven()
 	a.doubts()
+}
+
+// newAnalysis returns an analysis of run before its first step.
+func newAnalysis(run *Run) *analysis {
+	a := &analysis{
+		run: run, boot: bootstrap{run.Settings.Resamples, run.Settings.Seed},
+		good: make(map[int][]*Sample), unfit: make(map[int]bool),
+	}
+	for i := range run.Samples {
+		s := &run.Samples[i]
+		if s.Failed == "" {
+			a.good[s.Cell] = append(a.good[s.Cell], s)
+		}
+	}
+	return a
 }
 
 // use reports whether the figures of a cell may be used.

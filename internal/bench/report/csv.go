@@ -12,7 +12,7 @@ import (
 // csvHead are the columns of the CSV: the sample, the factors of its cell, and
 // one measurement.
 var csvHead = []string{"order", "invocation", "block", "cell", "work", "mode", "workers", "feeds", "items", "bytes",
-	"latency_ns", "cold", "heap_bytes", "shipped", "clocked", "twin", "failed", "outlier", "metric", "value"}
+	"latency_ns", "cold", "heap_bytes", "shipped", "gofeed", "clocked", "twin", "failed", "outlier", "metric", "value"}
 
 // CSV writes every sample in long form: a line for each measurement of each
 // sample, whole samples rather than one feed, with the names of run.json. What
@@ -26,7 +26,7 @@ func CSV(w io.Writer, run *bench.Run) error {
 		cell := run.Cells[s.Cell]
 		lead := []string{strconv.Itoa(s.Order), strconv.Itoa(s.Invocation), strconv.Itoa(s.Block), strconv.Itoa(s.Cell), string(cell.Work), cell.Mode,
 			strconv.Itoa(cell.Workers), strconv.Itoa(cell.Feeds), strconv.Itoa(cell.Items), strconv.Itoa(cell.Bytes),
-			strconv.FormatInt(int64(cell.Latency), 10), strconv.FormatBool(cell.Cold), strconv.FormatInt(cell.Heap, 10), strconv.FormatBool(cell.Shipped),
+			strconv.FormatInt(int64(cell.Latency), 10), strconv.FormatBool(cell.Cold), strconv.FormatInt(cell.Heap, 10), strconv.FormatBool(cell.Shipped), strconv.FormatBool(cell.Gofeed),
 			strconv.FormatBool(cell.Clocked), strconv.Itoa(cell.Twin), s.Failed, strconv.FormatBool(s.Outlier)}
 		for _, m := range measurements(s) {
 			if err := c.Write(append(lead[:len(lead):len(lead)], m.name, m.value)); err != nil {

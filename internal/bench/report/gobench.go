@@ -78,6 +78,9 @@ func goName(c bench.Cell) string {
 	if c.Shipped {
 		b.WriteString("/shipped=true")
 	}
+	if c.Gofeed {
+		b.WriteString("/gofeed=true")
+	}
 	if c.Twin > 0 {
 		fmt.Fprintf(&b, "/twin=%d", c.Twin)
 	}

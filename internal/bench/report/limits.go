@@ -21,12 +21,14 @@ func limitsSection(run *bench.Run) section {
 		Columns: []column{{Name: "limit"}, {Name: "what", Wrap: true}, {Name: "takes", Number: true}, {Name: "of", Wrap: true}},
 	}
 	for _, l := range run.Limits {
-		what := "wall clock"
-		if l.CPU {
+		what := "count"
+		switch {
+		case l.CPU:
 			what = "CPU, both sides"
-		}
-		if l.Unit == "B" {
+		case l.Unit == "B":
 			what = "memory"
+		case strings.HasPrefix(l.Unit, "ns"):
+			what = "wall clock"
 		}
 		t.Rows = append(t.Rows, row{Cells: []cell{{Text: l.Name}, {Text: l.What}, inUnit(l.Unit).measured(l.Value), {Text: what}}})
 	}

@@ -89,6 +89,9 @@ func laneName(c bench.Cell) string {
 	if c.Shipped {
 		name += ", as shipped"
 	}
+	if c.Gofeed {
+		name += ", read by gofeed"
+	}
 	if c.Twin > 0 {
 		name += ", once more"
 	}
