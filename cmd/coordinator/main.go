@@ -6,6 +6,7 @@
 //	coordinator demo                the whole of it, with no network
 //	coordinator origin              serve generated feeds on loopback
 //	coordinator doctor              is everything there?
+//	coordinator bench               what a process costs against a goroutine
 //
 // It deals the feeds to N worker processes by host, sends each its shard over
 // its stdin as msgpack, collects the item lists on its stdout and stores what

@@ -71,6 +71,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.itemsCommand(),
 		a.originCommand(),
 		a.demoCommand(),
+		a.benchCommand(),
+		a.benchChildCommand(),
 		a.doctorCommand(),
 	)
 	return root

@@ -3,7 +3,6 @@ package bench
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -164,7 +163,7 @@ func (a *analysis) comparisons() {
 		base := c
 		base.Twin = 0
 		if cmp, ok := a.compare("twin", c, base, "the same against itself"); ok {
-			v := max(cmp.CPURatio.High, 1/max(cmp.CPURatio.Low, 1e-9)) - 1
+			v := max(cmp.CPURatio.High, 1/max(cmp.CPURatio.Low, 1e-9))
 			visible[c.Work] = max(visible[c.Work], v)
 		}
 	}
@@ -245,7 +244,7 @@ func verdict(r Interval, visible float64, twin bool) string {
 	switch {
 	case r.Contains(1):
 		return NoDifference
-	case !twin && math.Abs(r.Estimate-1) <= visible:
+	case !twin && max(r.Estimate, 1/r.Estimate) <= visible:
 		return NoDifference
 	case r.Estimate > 1:
 		return Higher

@@ -22,7 +22,7 @@ func Execute(ctx context.Context, o Options) (*Run, error) {
 	}
 	run := &Run{
 		Schema: Schema, Command: o.Command, Started: time.Now(),
-		Settings: o.Settings, Environment: environment(&o), Cells: plan(&o),
+		Settings: o.Settings, Environment: environment(&o), Cells: Plan(&o),
 	}
 	dir, err := os.MkdirTemp("", "feedmill-bench-")
 	if err != nil {

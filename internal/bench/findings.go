@@ -58,8 +58,8 @@ type Comparison struct {
 	// of the run.
 	P    float64 `json:"p"`
 	Holm float64 `json:"holm"`
-	// Visible is the smallest CPU ratio, over 1, that the run could have told
-	// from none, from its pair of equal cells; 0 when it had none.
+	// Visible is the smallest CPU ratio above 1, such as 1.02, that the run
+	// could have told from 1, by its pair of equal cells; 0 when it had none.
 	Visible float64 `json:"visible,omitempty"`
 	// Verdict is higher, lower or "no difference": the last when CPURatio's
 	// interval has 1 in it or its estimate is within Visible.
@@ -100,7 +100,7 @@ type Ledger struct {
 
 // A LedgerRow is one step of the ladder.
 type LedgerRow struct {
-	Name string `json:"name"` // concurrency, codec, pipe, process, spawn; beside: a mode
+	Name string `json:"name"` // codec, local-pipe, process, spawn; beside: concurrency or a mode
 	What string `json:"what"` // for people: what this step adds
 	From int    `json:"from"` // the cells whose difference Ladder is
 	To   int    `json:"to"`

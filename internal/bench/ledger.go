@@ -35,8 +35,8 @@ func (a *analysis) ledgers() {
 		return
 	}
 	steps := []step{
-		{"codec", "every result is encoded and decoded", cell(Goroutine), cell(Codec), "memcpy"},
-		{"pipe", "and written to a pipe, and read by another goroutine", cell(Codec), cell(LocalPipe), "raw-pipe"},
+		{Codec, "every result is encoded and decoded", cell(Goroutine), cell(Codec), "memcpy"},
+		{LocalPipe, "and written to a pipe, and read by another goroutine", cell(Codec), cell(LocalPipe), "raw-pipe"},
 		{"process", "and written by a process with a heap of its own", cell(LocalPipe), cell(Pipe), "switch"},
 		{"spawn", "which is started and ended for this alone", cell(Pipe), cold, "spawn"},
 	}
@@ -126,8 +126,8 @@ func (l *Ledger) explain() {
 		}
 	}
 	l.Missing = map[string]string{
-		"codec":   "what the collector takes of the CPU while it runs beside the stages is priced by a cycle on an idle heap; hardware counters, which would tell, are not to be had from a Go program without privileges",
-		"pipe":    "the price of a switch is that of two processes that do nothing else; what a switch does to caches would need hardware counters",
+		Codec:     "what the collector takes of the CPU while it runs beside the stages is priced by a cycle on an idle heap; hardware counters, which would tell, are not to be had from a Go program without privileges",
+		LocalPipe: "the price of a switch is that of two processes that do nothing else; what a switch does to caches would need hardware counters",
 		"process": "the cold caches and translation buffers of a second address space would need hardware counters, which this system does not give to a program without privileges",
 		"spawn":   "what the kernel does for a process after it was waited for is charged to nobody, and a worker's first pass through its code is not timed apart from its work",
 	}[l.Rows[worst].Name]

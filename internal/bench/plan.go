@@ -67,9 +67,9 @@ type planner struct {
 	cells []Cell
 }
 
-// plan returns the cells of a run: a centre and, from there, one factor at a
+// Plan returns the cells of a run: a centre and, from there, one factor at a
 // time. All combinations of all factors would take hours.
-func plan(o *Options) []Cell {
+func Plan(o *Options) []Cell {
 	p := &planner{s: &o.Settings}
 	p.ladder(o.Settings.Work)
 	p.beside()
