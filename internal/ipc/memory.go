@@ -27,6 +27,9 @@ type chunk struct {
 	// users is how many have it: the inlet that reads into it, and each
 	// message that has items in it.
 	users atomic.Int32
+	// free, where it is set, gives back b, which is not of the pool, such as a
+	// mapping. Nothing is ever written to such a b.
+	free func()
 }
 
 var chunks = sync.Pool{New: func() any { return &chunk{b: make([]byte, chunkSize)} }}
@@ -42,9 +45,15 @@ func newChunk() *chunk {
 // in it may be written over.
 func (c *chunk) unused() bool { return c.users.Load() == 1 && !poison.Load() }
 
-// drop takes a user away.
+// drop takes a user away, and with the last one the chunk.
 func (c *chunk) drop() {
-	if c.users.Add(-1) == 0 && !poison.Load() {
+	if c.users.Add(-1) > 0 {
+		return
+	}
+	switch {
+	case c.free != nil:
+		c.free()
+	case !poison.Load():
 		chunks.Put(c)
 	}
 }
@@ -104,7 +113,7 @@ func (m *Message) Release() {
 	case m.Result != nil:
 		m.Result.Items = nil
 	}
-	if poison.Load() {
+	if poison.Load() && h.chunk != nil && h.chunk.free == nil {
 		for i := range h.bytes {
 			h.bytes[i] = poisonByte
 		}

@@ -212,3 +212,33 @@ func TestEveryItemIsDecodedWithoutAnAllocation(t *testing.T) {
 		}
 	}
 }
+
+// TestBorrowedMemoryIsFreedWithItsLastMessage: items that lie in memory which is
+// not ours, such as a mapping, keep it until the last of them is released, and
+// nothing is written to it.
+func TestBorrowedMemoryIsFreedWithItsLastMessage(t *testing.T) {
+	poisonReleased(t, true)
+	payload := frameOf(t, &Message{Items: &Items{ID: 1, Items: itemsOf(3, 10)}})[headerSize:]
+	before := bytes.Clone(payload)
+	freed := 0
+	c := &chunk{b: payload, free: func() { freed++ }}
+	c.users.Store(1)
+	var messages []*Message
+	for range 2 {
+		m, err := decodeMessage(kindItems, payload, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages = append(messages, m)
+	}
+	c.drop()
+	for i, m := range messages {
+		if freed != 0 {
+			t.Fatalf("freed with %d messages unreleased", len(messages)-i)
+		}
+		m.Release()
+	}
+	if freed != 1 || !bytes.Equal(payload, before) {
+		t.Errorf("freed %d times, want once; bytes changed: %v, want not", freed, !bytes.Equal(payload, before))
+	}
+}
