@@ -72,6 +72,8 @@ func (a *app) refreshCommand() *cobra.Command {
 	f.StringArrayVar(&r.opmls, "opml", nil, "refresh the feeds of this OPML `FILE`; repeatable")
 	r.runner.register(c)
 	f.StringVar(&r.runner.poison, "keep-poison", "", "keep feeds that kill their workers, and what is known of it, in `DIR`")
+	f.StringVar(&r.runner.manager, "manager", "", "with --mode manager: the one at `HOST:PORT`, a worker --manager, and not one of its own")
+	f.StringVar(&r.runner.key, "manager-key", "", "with --manager: `FILE` with its key")
 	r.parser.register(c, "parser", "who reads feeds: gofeed alone, or a faster reader where it can (auto)")
 	r.ship.register(c, "ship", "what workers send back: new (and updated) items, or all")
 	f.BoolVar(&r.force, "force", false, "refresh also what is not due, gone or to be left alone")

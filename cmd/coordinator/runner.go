@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 )
 
 // The modes that refresh can run in, the default first. Some systems lack some.
-var modes = []string{"pipe", "goroutine", "locked-pipe"}
+var modes = []string{"pipe", "goroutine", "locked-pipe", "manager"}
 
 // goroutineMode is the mode without processes.
 const goroutineMode = "goroutine"
@@ -32,6 +33,8 @@ type runnerFlags struct {
 	worker  string
 	sandbox choice
 	poison  string // the folder for feeds that kill; empty for none
+	manager string // host:port of one that lives elsewhere; empty for our own
+	key     string // file with its key
 	// hangAfter is how long a worker may stand still; 0 means what the pool
 	// thinks. No flag sets it.
 	hangAfter time.Duration
@@ -57,6 +60,9 @@ func (r *runnerFlags) complete() error {
 	if m := ipc.Mode(r.mode.value); m != goroutineMode && !slices.Contains(ipc.Modes(), m) {
 		return usage("use --mode pipe, which every system has", "--mode %s is not to be had on %s", m, runtime.GOOS)
 	}
+	if (r.manager == "") != (r.key == "") || r.manager != "" && r.mode.value != string(ipc.ModeManager) {
+		return usage("", "--manager and --manager-key go together, with --mode manager")
+	}
 	if r.workers == 0 {
 		r.workers = runtime.NumCPU()
 	}
@@ -79,10 +85,15 @@ func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Log
 	if r.mode.value == goroutineMode {
 		return runner{Runner: &refresh.Goroutines{Workers: r.workers, Options: o}}, nil
 	}
+	elsewhere, err := r.managerAddress()
+	if err != nil {
+		return runner{}, err
+	}
 	p, err := pool.New(pool.Options{
 		Path:    r.worker,
 		Args:    r.workerArgs(),
 		Mode:    ipc.Mode(r.mode.value),
+		Manager: elsewhere,
 		Workers: r.workers,
 		Refresh: o,
 		Build:   version(),
@@ -97,6 +108,19 @@ func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Log
 	}
 	r.workers = p.Stats().Workers // there may be room for fewer
 	return runner{Runner: p, pool: p}, nil
+}
+
+// managerAddress returns where the manager is that the flags name, nil for one
+// of our own.
+func (r *runnerFlags) managerAddress() (*ipc.Address, error) {
+	if r.manager == "" {
+		return nil, nil
+	}
+	key, err := os.ReadFile(r.key)
+	if err != nil {
+		return nil, usage("", "read the manager's key: %w", err)
+	}
+	return &ipc.Address{Network: "tcp", Addr: r.manager, Key: bytes.TrimSpace(key)}, nil
 }
 
 // bill is what the workers of a round cost.

@@ -3,6 +3,7 @@
 // hand; docs/protocol.md says what it speaks.
 //
 //	worker [--sandbox best-effort|require|off] [--connect PORTS] [--parse-cpu DURATION] [--carrier MODE --incarnation N] [--version]
+//	worker --manager [--listen HOST:PORT --key-file FILE]
 //
 // It says what it does in shared memory, if the coordinator gave it that as
 // file descriptor 3: a scoreboard, which is still there when the worker was
@@ -23,6 +24,7 @@
 //	    sandbox that is required and not to be had; do not start it again
 //	70  it failed, or the coordinator broke the protocol
 //	71  a document took more CPU time than it may; stderr has the stacks
+//	72  what it shares with other processes to send its lists is gone
 //
 // 2 is never chosen: it is the Go runtime's own, for a crash.
 package main
@@ -58,6 +60,7 @@ const (
 	exitRefused  = 64
 	exitInternal = 70
 	exitCPU      = 71
+	exitCarrier  = 72
 )
 
 func main() {
@@ -90,6 +93,9 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 	if done || err != nil {
 		return exit(stderr, err)
 	}
+	if flags.manager.on {
+		return exit(stderr, flags.manager.serve(stdin, stderr))
+	}
 	if term.IsTerminal(int(stdin.Fd())) {
 		return exit(stderr, refusal("the coordinator starts this program and speaks to it over pipes: run coordinator refresh"))
 	}
@@ -98,8 +104,11 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 	board, _ := ipc.OpenScoreboard(boardFD)
 	specimen, _ := ipc.OpenSpecimen(specimenFD)
 	conn, err := ipc.Connect(flags.carrier, ipc.WorkerEnd{Incarnation: flags.incarnation, Stdin: stdin, Stdout: wire})
+	if _, cut := errors.AsType[*ipc.CarrierError](err); err != nil && !cut {
+		err = refusal(err.Error())
+	}
 	if err != nil {
-		return exit(stderr, refusal(err.Error()))
+		return exit(stderr, err)
 	}
 	level, err := sandbox.Apply(policy(flags))
 	if err != nil {
@@ -171,6 +180,7 @@ type options struct {
 	connect  []uint16 // nil means any port
 	parseCPU time.Duration
 
+	manager     managerFlags
 	carrier     ipc.Mode
 	incarnation uint32
 }
@@ -204,6 +214,9 @@ func parseFlags(args []string, stdout, stderr io.Writer) (o options, done bool, 
 		o.incarnation = uint32(n)
 		return err
 	})
+	flags.BoolVar(&o.manager.on, "manager", false, "hold the dictionary of the mode manager instead of doing jobs")
+	flags.StringVar(&o.manager.listen, "listen", "", "with --manager: for coordinators at `HOST:PORT` (default for the one that started it)")
+	flags.StringVar(&o.manager.key, "key-file", "", "with --listen: `FILE` with the key that callers must have")
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	err = flags.Parse(args)
 	switch {
@@ -215,6 +228,8 @@ func parseFlags(args []string, stdout, stderr io.Writer) (o options, done bool, 
 		return o, false, refusal("unexpected argument " + flags.Arg(0))
 	case o.parseCPU <= 0:
 		return o, false, refusal(fmt.Sprintf("no document is read in %v", o.parseCPU))
+	case (o.manager.listen == "") != (o.manager.key == "") || o.manager.listen != "" && !o.manager.on:
+		return o, false, refusal("--listen and --key-file go together, with --manager")
 	case *showVersion:
 		_, err = fmt.Fprintf(stdout, "worker %s, protocol %d\n", version(), ipc.Version)
 		return o, true, err
@@ -242,6 +257,9 @@ func exit(stderr io.Writer, err error) int {
 	}
 	if _, ok := errors.AsType[*ipc.VersionError](err); ok {
 		return exitRefused
+	}
+	if _, ok := errors.AsType[*ipc.CarrierError](err); ok {
+		return exitCarrier
 	}
 	return exitInternal
 }

@@ -18,6 +18,11 @@ const (
 	ModePipe       Mode = "pipe"        // frames on stdin and stdout, one owner an end
 	ModeLockedPipe Mode = "locked-pipe" // all workers' lists through one pipe, a lock around each frame
 	ModeUnsafePipe Mode = "unsafe-pipe" // the same without the lock: for measuring how frames tear
+	ModeManager    Mode = "manager"     // lists live in a server process, which is asked through proxies
+
+	// ModeManagerAppend is manager with a call for each item instead of one
+	// for each list, for measuring what that costs.
+	ModeManagerAppend Mode = "manager-append"
 )
 
 // A wiring is the two ends of a mode.
@@ -34,12 +39,12 @@ var wirings = map[Mode]wiring{
 	ModePipe: {newPipes, connectPipe},
 }
 
-// Modes returns the modes that this system has and that lose nothing, in the
-// order of their names.
+// Modes returns the modes that this system has, but for those that are there to
+// be measured only, in the order of their names.
 func Modes() []Mode {
 	var all []Mode
 	for m := range wirings {
-		if m != ModeUnsafePipe {
+		if m != ModeUnsafePipe && m != ModeManagerAppend {
 			all = append(all, m)
 		}
 	}
@@ -54,6 +59,11 @@ const CarrierFD = 5
 // CarrierOptions configures a Carrier. The zero value is valid.
 type CarrierOptions struct {
 	MaxFrame uint32 // longest payload accepted from a worker, in bytes; 0 means DefaultMaxFrame
+
+	// Manager returns where the manager is, for the modes that have one. It is
+	// given the address that it returned before if nobody answered there. It
+	// may be called by several goroutines.
+	Manager func(failed Address) (Address, error)
 }
 
 // A Carrier is what the workers of one run share in the coordinator to bring

@@ -33,6 +33,10 @@ func appendMessage(b []byte, m *Message) ([]byte, error) {
 		return appendResult(b, m.Result), nil
 	case m.Items != nil:
 		return appendItems(b, m.Items), nil
+	case m.Call != nil:
+		return appendCall(b, m.Call), nil
+	case m.Reply != nil:
+		return appendReply(b, m.Reply), nil
 	}
 	w := &sliceWriter{b}
 	enc := msgpack.GetEncoder()
@@ -135,6 +139,10 @@ func decodeMessage(k kind, payload []byte, in *chunk) (*Message, error) {
 		return decodeShard(payload)
 	case kindResult:
 		return decodeResult(payload, in)
+	case kindCall:
+		return decodeCall(payload, in)
+	case kindReply:
+		return decodeReply(payload, in)
 	case kindItems:
 		return decodeItems(payload, in)
 	}

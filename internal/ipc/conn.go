@@ -24,6 +24,7 @@ type Conn struct {
 	recvErr  error // the error that ended receiving; nil before
 
 	out     sink
+	lists   remote // where items go instead; nil in most modes
 	sendSeq uint32
 	sendErr error // the error that ended sending; nil before
 
@@ -57,6 +58,9 @@ func (c *Conn) Show(b *Scoreboard) {
 	if s, ok := c.out.(interface{ show(*Scoreboard) }); ok {
 		s.show(b)
 	}
+	if c.lists != nil {
+		c.lists.show(b)
+	}
 }
 
 // Sent returns how many bytes were written so far, headers included. It may be
@@ -83,6 +87,10 @@ func (c *Conn) Send(m *Message) error {
 		err = checkItems(m.Items.Items)
 	case m.Result != nil:
 		err = checkItems(m.Result.Items)
+	case m.Call != nil:
+		err = checkItems(m.Call.Items)
+	case m.Reply != nil:
+		err = checkItems(m.Reply.Items)
 	}
 	if err != nil {
 		return err
@@ -118,16 +126,45 @@ func (c *Conn) SendResult(r *feeds.Result) error {
 		return err
 	}
 	items := r.Items
+	if c.lists != nil && len(items) > 0 {
+		sizes = append(sizes, len(items)-sum(sizes))
+	}
 	for _, n := range sizes {
-		if err := c.Send(&Message{Items: &Items{ID: r.ID, Items: items[:n]}}); err != nil {
+		if err := c.sendItems(r.ID, items[:n]); err != nil {
 			return err
 		}
 		items = items[n:]
 		crash.At("worker: between pieces")
 	}
+	if c.lists != nil && len(r.Items) > 0 {
+		if err := c.Send(&Message{Items: &Items{ID: r.ID}}); err != nil {
+			return err
+		}
+	}
 	last := *r
 	last.Items = items
 	return c.Send(&Message{Result: &last})
+}
+
+// sendItems sends a part of a list to where the mode has it.
+func (c *Conn) sendItems(job int64, items []feeds.Item) error {
+	if c.lists == nil {
+		return c.Send(&Message{Items: &Items{ID: job, Items: items}})
+	}
+	return c.lists.add(job, items)
+}
+
+// remote is where items go that do not go with their result.
+type remote interface {
+	add(job int64, items []feeds.Item) error
+	show(*Scoreboard)
+}
+
+func sum(list []int) (n int) {
+	for _, v := range list {
+		n += v
+	}
+	return n
 }
 
 // pieces returns how many items go into each Items frame before the Result,

@@ -112,6 +112,10 @@ func (m *Message) Release() {
 		m.Items.Items = nil
 	case m.Result != nil:
 		m.Result.Items = nil
+	case m.Call != nil:
+		m.Call.Items = nil
+	case m.Reply != nil:
+		m.Reply.Items = nil
 	}
 	if poison.Load() && h.chunk != nil && h.chunk.free == nil {
 		for i := range h.bytes {

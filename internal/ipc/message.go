@@ -18,6 +18,10 @@ type Message struct {
 	Drain  *Drain
 	Bye    *Bye
 
+	// Of the mode manager, between a manager and its callers.
+	Call  *Call
+	Reply *Reply
+
 	hold hold // the memory of its items, when it was received; see Release
 }
 
@@ -83,6 +87,8 @@ const (
 	kindCancel kind = 6
 	kindDrain  kind = 7
 	kindBye    kind = 8
+	kindCall   kind = 13
+	kindReply  kind = 14
 )
 
 var kindNames = [...]string{
@@ -94,9 +100,11 @@ var kindNames = [...]string{
 	kindCancel: "Cancel",
 	kindDrain:  "Drain",
 	kindBye:    "Bye",
+	kindCall:   "Call",
+	kindReply:  "Reply",
 }
 
-func (k kind) known() bool { return k >= kindHello && k <= kindBye }
+func (k kind) known() bool { return int(k) < len(kindNames) && kindNames[k] != "" }
 
 func (k kind) String() string {
 	if k.known() {
@@ -119,6 +127,8 @@ func (m *Message) kind() (kind, error) {
 		kindCancel: m.Cancel != nil,
 		kindDrain:  m.Drain != nil,
 		kindBye:    m.Bye != nil,
+		kindCall:   m.Call != nil,
+		kindReply:  m.Reply != nil,
 	} {
 		if there {
 			set = kind(k)

@@ -67,6 +67,9 @@ func samples() []sample {
 		{"cancel", Message{Cancel: &Cancel{ID: 300}}},
 		{"drain", Message{Drain: &Drain{}}},
 		{"bye", Message{Bye: &Bye{Answered: 2}}},
+		{"call", Message{Call: &Call{Method: MethodExtend, Incarnation: 7, ID: 1, Items: []feeds.Item{item}}}},
+		{"reply", Message{Reply: &Reply{More: true, Items: []feeds.Item{item}}}},
+		{"reply-failed", Message{Reply: &Reply{Error: "there is no such list"}}},
 	}
 }
 

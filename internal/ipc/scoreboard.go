@@ -205,6 +205,8 @@ func (m *Message) subject() int64 {
 		return m.Result.ID
 	case m.Items != nil:
 		return m.Items.ID
+	case m.Call != nil:
+		return m.Call.ID
 	}
 	return 0
 }

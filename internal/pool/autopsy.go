@@ -104,6 +104,9 @@ func runtimeClass(reason string) feeds.Class {
 // the coordinator found out later that it broke the protocol, or lost patience
 // with all its jobs together, or it left on its own account.
 func accuse(e end, st ipc.Standing, told bool, suspect int64) blame {
+	if _, cut := errors.AsType[*ipc.CarrierError](e.cause); cut || e.cause == nil && e.code == ExitCarrier {
+		return blame{nobody: true}
+	}
 	if !told {
 		if suspect == 0 {
 			return blame{}

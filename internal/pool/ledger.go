@@ -21,6 +21,8 @@ type blame struct {
 	// sure says that the process was working on these when it died. Then
 	// nobody else is charged, as long as one of them may be guilty.
 	sure bool
+	// nobody says that it died of something that no job can cause.
+	nobody bool
 }
 
 // A death is one for which jobs were accused. Those that were spared for it
@@ -213,6 +215,10 @@ func (l *ledger) giveBack(id int64) error {
 func (l *ledger) died(b blame) (condemned []*lease) {
 	d := &death{}
 	lost := l.lost()
+	if b.nobody {
+		l.pending = slices.Concat(lost, l.pending)
+		return nil
+	}
 	accused := func(e *lease) bool { return slices.Contains(b.jobs, e.job.ID) }
 	sure := b.sure && slices.ContainsFunc(lost, accused)
 	var tried, crowd, alone []*lease

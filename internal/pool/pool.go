@@ -87,7 +87,10 @@ type Options struct {
 	Env  []string
 
 	// Mode is how the workers' lists come back; empty means ipc.ModePipe.
-	Mode ipc.Mode
+	// Manager is where the manager is, in the mode that has one; nil means that
+	// the pool starts one for each run.
+	Mode    ipc.Mode
+	Manager *ipc.Address
 
 	Workers  int           // processes at a time; 0 means one for each CPU
 	Refresh  feeds.Options // what every worker is told
@@ -223,7 +226,10 @@ type Stats struct {
 	CPU      time.Duration // user and system time of all workers that ended
 	PeakRSS  []int64       // most memory resident, in bytes, by worker number; 0 where it is not known
 	// Mode is how the workers' lists come back; empty means ipc.ModePipe.
-	Mode ipc.Mode
+	// Manager is where the manager is, in the mode that has one; nil means that
+	// the pool starts one for each run.
+	Mode    ipc.Mode
+	Manager *ipc.Address
 
 	Workers  int    // processes at a time; fewer than asked for where the system has no room
 	Spawns   int    // processes started
@@ -295,25 +301,31 @@ type run struct {
 	out     *output
 	starter *starter
 	carrier ipc.Carrier
+	manager *manager
 	slots   []*slot
 }
 
 // newRun opens what the slots of a run share. It must be closed when they are
 // done.
 func (p *Pool) newRun(emit func(r feeds.Result, release func())) (*run, error) {
-	carrier, err := ipc.NewCarrier(p.o.Mode, ipc.CarrierOptions{MaxFrame: p.o.MaxFrame})
+	r := &run{pool: p, out: &output{emit: emit}, starter: newStarter()}
+	r.manager = &manager{run: r, log: p.o.Logger}
+	var err error
+	r.carrier, err = ipc.NewCarrier(p.o.Mode, ipc.CarrierOptions{MaxFrame: p.o.MaxFrame, Manager: r.manager.find})
 	if err != nil {
+		r.starter.close()
 		return nil, err
 	}
-	return &run{pool: p, out: &output{emit: emit}, starter: newStarter(), carrier: carrier}, nil
+	return r, nil
 }
 
 // close gives back what the slots, which are gone, shared.
 func (r *run) close() {
-	r.starter.close()
 	if err := r.carrier.Close(); err != nil {
 		r.pool.o.Logger.Warn("close carrier", "mode", r.pool.o.Mode, "err", err)
 	}
+	r.manager.close()
+	r.starter.close()
 }
 
 // An output passes results on, one at a time.

@@ -187,7 +187,9 @@ func (w *process) read(handle func(*process, *ipc.Message) error) {
 			err = handle(w, m)
 		}
 	}
-	if _, broken := errors.AsType[*ipc.ProtocolError](err); broken {
+	_, broken := errors.AsType[*ipc.ProtocolError](err)
+	_, cut := errors.AsType[*ipc.CarrierError](err)
+	if broken || cut {
 		w.kill(err)
 	}
 	close(w.endC)

@@ -258,14 +258,14 @@ func TestWhoIsAccused(t *testing.T) {
 		tick  int64
 		want  blame
 	}{
-		{"crashed in a document", end{code: 2}, reading, true, 4, blame{[]int64{5}, true}},
-		{"crashed between a document and an answer", end{code: 2}, both, true, 0, blame{[]int64{5, 6}, true}},
+		{"crashed in a document", end{code: 2}, reading, true, 4, blame{jobs: []int64{5}, sure: true}},
+		{"crashed between a document and an answer", end{code: 2}, both, true, 0, blame{jobs: []int64{5, 6}, sure: true}},
 		{"crashed while it fetched", end{code: 2}, fetching, true, 4, blame{}},
-		{"hung in a document", end{cause: &hangError{what: "said nothing"}}, reading, true, 0, blame{[]int64{5}, true}},
-		{"answered nothing", end{cause: &hangError{all: true}}, reading, true, 0, blame{[]int64{5}, false}},
-		{"broke the protocol", end{cause: broken}, reading, true, 0, blame{[]int64{5}, false}},
-		{"left", end{code: ExitInternal}, reading, true, 0, blame{[]int64{5}, false}},
-		{"no scoreboard", end{code: 2}, ipc.Standing{}, false, 4, blame{[]int64{4}, false}},
+		{"hung in a document", end{cause: &hangError{what: "said nothing"}}, reading, true, 0, blame{jobs: []int64{5}, sure: true}},
+		{"answered nothing", end{cause: &hangError{all: true}}, reading, true, 0, blame{jobs: []int64{5}, sure: false}},
+		{"broke the protocol", end{cause: broken}, reading, true, 0, blame{jobs: []int64{5}, sure: false}},
+		{"left", end{code: ExitInternal}, reading, true, 0, blame{jobs: []int64{5}, sure: false}},
+		{"no scoreboard", end{code: 2}, ipc.Standing{}, false, 4, blame{jobs: []int64{4}, sure: false}},
 		{"nothing known", end{code: 2}, ipc.Standing{}, false, 0, blame{}},
 	}
 	for _, tt := range tests {

@@ -387,6 +387,10 @@ func (s *slot) end(w *process) {
 	s.pool.bill(w.line.Sent(), w.line.Received(), cpu)
 }
 
+// maxBlameless is how many processes in a row may die without one answer before
+// jobs are charged although none seems to be at fault.
+const maxBlameless = 5
+
 // mourn takes back what a dead process had not answered, and answers the job
 // that is now known to have killed it.
 func (s *slot) mourn(w *process) {
@@ -394,6 +398,9 @@ func (s *slot) mourn(w *process) {
 	s.mu.Lock()
 	lost := s.ledger.out
 	s.fails++
+	if s.fails > maxBlameless {
+		how.blame.nobody = false // it does not end, so it may be somebody after all
+	}
 	accused := s.urls(how.blame.jobs)
 	condemned := s.ledger.died(how.blame)
 	s.mu.Unlock()

@@ -27,6 +27,11 @@ const ExitInternal = 70
 // more CPU time than it may; the stacks are on stderr. It is started again.
 const ExitCPU = 71
 
+// ExitCarrier is the exit status with which a worker says that what it shares
+// with others to bring its lists back is gone. It is started again, and nobody
+// is blamed.
+const ExitCarrier = 72
+
 // A StartError says that the worker program could not be made to work: it is
 // missing, it is no worker, it is one of another version, or it ends before it
 // has said Hello.

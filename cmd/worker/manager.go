@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"feedmill/internal/ipc"
+)
+
+// leastKey is how long a key must be that a user makes, in bytes.
+const leastKey = 16
+
+// managerFlags say how to be a manager.
+type managerFlags struct {
+	on     bool
+	listen string // host:port, for coordinators elsewhere; empty for the one that started us
+	key    string // file with the key; only with listen
+}
+
+// serve holds a dictionary until stdin ends or, where it was started by hand, it
+// is interrupted.
+func (f managerFlags) serve(stdin io.Reader, stderr io.Writer) error {
+	m := &ipc.Manager{Log: slog.New(slog.NewTextHandler(stderr, nil))}
+	if f.listen == "" {
+		return serveHeir(m, stdin)
+	}
+	key, err := os.ReadFile(f.key)
+	if err != nil {
+		return refusal("read key: " + err.Error())
+	}
+	if m.Key = bytes.TrimSpace(key); len(m.Key) < leastKey {
+		return refusal(fmt.Sprintf("%s has %d bytes: a key has %d or more", f.key, len(m.Key), leastKey))
+	}
+	l, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return refusal(err.Error())
+	}
+	fmt.Fprintf(stderr, "worker: manager listens on %s\n", l.Addr())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return m.Serve(ctx, l)
+}
+
+// serveHeir serves on the socket that was inherited. The key is the first that
+// stdin says, and its end the last.
+func serveHeir(m *ipc.Manager, stdin io.Reader) error {
+	m.Key = make([]byte, 32)
+	if _, err := io.ReadFull(stdin, m.Key); err != nil {
+		return refusal("the coordinator starts managers; by hand it takes --listen and --key-file")
+	}
+	socket := os.NewFile(ipc.CarrierFD, "manager")
+	l, err := net.FileListener(socket)
+	if err = errors.Join(err, socket.Close()); err != nil {
+		return fmt.Errorf("inherit socket: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() {
+		io.Copy(io.Discard, stdin)
+		stop()
+	}()
+	return m.Serve(ctx, l)
+}

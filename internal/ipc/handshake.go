@@ -1,0 +1,99 @@
+package ipc
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// A manager may live on another machine, so whoever calls it proves that it has
+// the key, and so does the manager, without either showing it: each signs the
+// other's fresh number (HMAC-SHA256), as connections of CPython's multiprocessing
+// do.
+//
+//	manager → caller   magic, nonce M
+//	caller → manager   nonce C, session, HMAC(key, "caller" M C session)
+//	manager → caller   HMAC(key, "manager" C M session)
+//
+// What follows is neither secret nor signed: across a network it belongs into a
+// tunnel.
+
+const (
+	handshakeMagic  = "fmmanag1"
+	nonceSize       = 32
+	sessionSize     = 16
+	handshakeWithin = 5 * time.Second
+)
+
+// ErrWrongKey says that a manager and its caller do not have the same key.
+var ErrWrongKey = errors.New("the two do not have the same key")
+
+// A session is what all callers of one run have in common: a manager drops its
+// lists when the last of them is gone.
+type session [sessionSize]byte
+
+// sign returns the proof of one side.
+func sign(key []byte, who string, first, second []byte, s session) []byte {
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, who)
+	mac.Write(first)
+	mac.Write(second)
+	mac.Write(s[:])
+	return mac.Sum(nil)
+}
+
+// admit is the manager's side. It returns the caller's session.
+func admit(c net.Conn, key []byte) (s session, err error) {
+	c.SetDeadline(time.Now().Add(handshakeWithin))
+	defer c.SetDeadline(time.Time{})
+	ours := make([]byte, nonceSize)
+	rand.Read(ours)
+	if _, err := c.Write(append([]byte(handshakeMagic), ours...)); err != nil {
+		return s, err
+	}
+	answer := make([]byte, nonceSize+sessionSize+sha256.Size)
+	if _, err := io.ReadFull(c, answer); err != nil {
+		return s, err
+	}
+	theirs, proof := answer[:nonceSize], answer[nonceSize+sessionSize:]
+	copy(s[:], answer[nonceSize:])
+	if !hmac.Equal(proof, sign(key, "caller", ours, theirs, s)) {
+		return s, ErrWrongKey
+	}
+	_, err = c.Write(sign(key, "manager", theirs, ours, s))
+	return s, err
+}
+
+// introduce is the caller's side.
+func introduce(c net.Conn, key []byte, s session) error {
+	c.SetDeadline(time.Now().Add(handshakeWithin))
+	defer c.SetDeadline(time.Time{})
+	hello := make([]byte, len(handshakeMagic)+nonceSize)
+	if _, err := io.ReadFull(c, hello); err != nil {
+		return err
+	}
+	if string(hello[:len(handshakeMagic)]) != handshakeMagic {
+		return errors.New("it is no manager")
+	}
+	theirs := hello[len(handshakeMagic):]
+	ours := make([]byte, nonceSize)
+	rand.Read(ours)
+	answer := append(append(ours[:nonceSize:nonceSize], s[:]...), sign(key, "caller", theirs, ours, s)...)
+	if _, err := c.Write(answer); err != nil {
+		return err
+	}
+	proof := make([]byte, sha256.Size)
+	if _, err := io.ReadFull(c, proof); err != nil {
+		// One who has not our key hangs up.
+		return fmt.Errorf("%w (%w)", ErrWrongKey, err)
+	}
+	if !hmac.Equal(proof, sign(key, "manager", ours, theirs, s)) {
+		return ErrWrongKey
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package pool
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"feedmill/internal/ipc"
+)
+
+// A manager is the server process of the mode manager: the worker program, told
+// to hold a dictionary. One that dies is replaced when somebody next needs it;
+// what it held was not stored yet, so the jobs are done again.
+type manager struct {
+	run *run
+	log *slog.Logger
+
+	mu      sync.Mutex // guards the fields below; held while a process is started and stopped
+	current *managerProcess
+	closed  bool
+}
+
+// A managerProcess is one that was started.
+type managerProcess struct {
+	address ipc.Address
+	cmd     *exec.Cmd
+	stdin   io.Closer     // its leash
+	gone    chan struct{} // closed when it is reaped
+	remove  func()        // removes what its socket leaves
+}
+
+// managerKeySize is how long the key of a manager is that nobody else is to
+// reach, in bytes.
+const managerKeySize = 32
+
+// find returns where the manager is, and starts one where there is none, or
+// where failed, which it has returned before, does not answer.
+func (m *manager) find(failed ipc.Address) (ipc.Address, error) {
+	if given := m.run.pool.o.Manager; given != nil {
+		return *given, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ipc.Address{}, errors.New("the run is over")
+	}
+	if m.current != nil {
+		select {
+		case <-m.current.gone:
+		default:
+			if m.current.address.Addr != failed.Addr {
+				return m.current.address, nil
+			}
+		}
+		m.log.Warn("manager is replaced", "pid", m.current.cmd.Process.Pid)
+		m.stop(0)
+	}
+	p, err := m.start()
+	if err != nil {
+		return ipc.Address{}, fmt.Errorf("start manager: %w", err)
+	}
+	m.current = p
+	m.log.Debug("manager started", "pid", p.cmd.Process.Pid)
+	return p.address, nil
+}
+
+// start starts a manager that listens already.
+func (m *manager) start() (*managerProcess, error) {
+	o := &m.run.pool.o
+	l, remove, err := listenLocal()
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	socket, err := l.File()
+	if err != nil {
+		remove()
+		return nil, err
+	}
+	defer socket.Close()
+	cmd := exec.Command(o.Path, "--manager")
+	cmd.Env = environ(o.MemLimit, "", o.Env)
+	attributes(cmd)
+	cmd.ExtraFiles = append(make([]*os.File, ipc.CarrierFD-3), socket)
+	cmd.Stderr = &tail{log: m.log}
+	cmd.WaitDelay = o.StopGrace
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = m.run.starter.start(cmd)
+	}
+	if err != nil {
+		remove()
+		return nil, err
+	}
+	p := &managerProcess{
+		address: ipc.Address{Network: "unix", Addr: l.Addr().String(), Key: make([]byte, managerKeySize)},
+		cmd:     cmd, stdin: stdin, gone: make(chan struct{}), remove: remove,
+	}
+	go func() {
+		defer close(p.gone)
+		cmd.Wait() // its state says what came of it
+	}()
+	rand.Read(p.address.Key)
+	if _, err := stdin.Write(p.address.Key); err != nil {
+		m.log.Debug("manager takes no key", "err", err) // it is gone, as the first caller will find
+	}
+	return p, nil
+}
+
+// stop ends the process that there is, at once or after a grace, and counts
+// what it cost. The caller holds m.mu.
+func (m *manager) stop(grace time.Duration) {
+	p := m.current
+	m.current = nil
+	p.stdin.Close()
+	if grace > 0 {
+		select {
+		case <-p.gone:
+		case <-time.After(grace):
+			m.log.Info("manager still there", "after", grace)
+		}
+	}
+	p.cmd.Process.Kill() // it may be gone
+	<-p.gone
+	p.remove()
+	if st := p.cmd.ProcessState; st != nil {
+		m.run.pool.bill(0, 0, st.UserTime()+st.SystemTime())
+	}
+}
+
+// close ends the manager, once all who call it are gone.
+func (m *manager) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	if m.current != nil {
+		m.stop(m.run.pool.o.StopGrace)
+	}
+}
