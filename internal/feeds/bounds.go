@@ -34,6 +34,17 @@ const (
 	// with two maps for each.
 	maxForeign = 128 << 20
 
+	// maxNames bounds the authors of an item: each is looked for among those
+	// before it. The others are left out.
+	maxNames = 1000
+
+	// maxDate bounds a date, in bytes, and maxNoDates how often in a document
+	// gofeed's hundred layouts are tried on what is none of them, at 0.1 ms
+	// each. What is longer, or comes later, is no date unless it has one of the
+	// two usual forms.
+	maxDate    = 128
+	maxNoDates = 5000
+
 	// maxBaseWork bounds what links grow by when they become absolute, in bytes:
 	// for every place within an xml:base where one may be, as much as the base is
 	// long. Tags and texts with HTML are counted each on their own.

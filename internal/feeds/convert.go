@@ -223,7 +223,7 @@ func (c *converter) link(s string) string {
 func authors(it *gofeed.Item) string {
 	var names []string
 	add := func(name string) {
-		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+		if name = strings.TrimSpace(name); name != "" && len(names) < maxNames && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

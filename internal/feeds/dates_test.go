@@ -81,6 +81,9 @@ func FuzzCommonDates(f *testing.F) {
 		f.Add(date)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > maxDate {
+			t.Skip("not tried")
+		}
 		var r fastReader
 		got, ok := r.date(text)
 		want, wantOK := anyDate(text)

@@ -53,6 +53,8 @@ type fastReader struct {
 	found int // items, also those that say nothing
 	empty int // items that say nothing
 
+	noDates int // texts that anyDate could not read
+
 	arena      arena
 	renderer   renderer
 	scratch    []byte

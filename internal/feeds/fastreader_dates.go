@@ -9,7 +9,7 @@ import (
 )
 
 // date returns the date in text as Unix seconds, and whether there is one, as
-// gofeed's ParseDate has it.
+// gofeed's ParseDate has it, within the bounds on dates.
 func (f *fastReader) date(text string) (int64, bool) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -18,10 +18,14 @@ func (f *fastReader) date(text string) (int64, bool) {
 	if at, ok := commonDate(text); ok {
 		return at, true
 	}
-	if isNoDate(text) {
+	if isNoDate(text) || len(text) > maxDate || f.noDates >= maxNoDates {
 		return 0, false
 	}
-	return anyDate(text)
+	at, ok := anyDate(text)
+	if !ok {
+		f.noDates++
+	}
+	return at, ok
 }
 
 // anyDate asks gofeed, which does not export its ParseDate but uses it for a

@@ -124,7 +124,7 @@ func (f *fastReader) addCreators() {
 
 // addName adds the name of an author that is not there yet.
 func (f *fastReader) addName(name string) {
-	if name = strings.TrimSpace(name); name != "" && !slices.Contains(f.names, name) {
+	if name = strings.TrimSpace(name); name != "" && len(f.names) < maxNames && !slices.Contains(f.names, name) {
 		f.names = append(f.names, name)
 	}
 }
