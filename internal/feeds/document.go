@@ -81,6 +81,9 @@ func (p Parser) readDocument(body []byte, contentType, base string, rec *recall,
 		c := converter{now: time.Now()}
 		d = c.document(r.feed, base)
 		d.Reader, d.Declined = ReaderGofeed, r.declined
+		if r.parser == ParserAuto && r.declined == 0 {
+			d.Reader = ReaderFast // which decoded JSON into gofeed's types
+		}
 	default:
 		return nil, r.failure
 	}
@@ -223,7 +226,7 @@ func lineOf(text []byte, at int) int { return 1 + bytes.Count(text[:at], []byte(
 // readJSON reads the JSON Feed at text[start:].
 func (r *reading) readJSON(text []byte, start int) {
 	if r.parser == ParserAuto {
-		r.declined = DeclineJSON
+		r.declined = DeclineJSON // unless readFastJSON says otherwise
 	}
 	g := jsonGuard{position: position{watch: r.watch}}
 	if r.failure = g.run(text, start); r.failure != nil {
@@ -241,15 +244,40 @@ func (r *reading) readJSON(text []byte, start int) {
 		return
 	}
 	whole, dropped := g.feed()
-	if wrong := r.parseJSON(whole, g.hasNull); wrong >= 0 {
-		r.failure = &Failure{Class: Parse, Detail: fmt.Sprintf("line %d: invalid JSON", lineOf(whole, wrong))}
-		if part, ok := salvageJSON(whole, g.items, wrong); ok {
-			r.parseJSON(part, g.hasNull)
+	if !r.readFastJSON(&g, whole) {
+		if wrong := r.parseJSON(whole, g.hasNull); wrong >= 0 {
+			r.failure = &Failure{Class: Parse, Detail: fmt.Sprintf("line %d: invalid JSON", lineOf(whole, wrong))}
+			if part, ok := salvageJSON(whole, g.items, wrong); ok {
+				r.parseJSON(part, g.hasNull)
+			}
 		}
 	}
 	r.sanitized = g.repaired
 	r.note(g.trailing, "trailing data")
 	r.note(dropped > 0, "%d items, read the first %d", maxItems+dropped, maxItems)
+}
+
+// readFastJSON sets r.feed with the fast reader. It reports false when that gave
+// up or was not to be asked.
+func (r *reading) readFastJSON(g *jsonGuard, text []byte) (done bool) {
+	if r.parser != ParserAuto || g.hasNull {
+		return false
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			r.declined, done = DeclinePanic, false
+		}
+	}()
+	f := readJSONFeed(text)
+	if f == nil {
+		return false
+	}
+	feed, err := (&gofeed.DefaultJSONTranslator{}).Translate(f)
+	if err != nil {
+		return false
+	}
+	r.feed, r.declined = feed, 0
+	return true
 }
 
 // parseJSON gives text to the parser, with its types repaired when it needs

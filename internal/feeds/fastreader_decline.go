@@ -6,7 +6,7 @@ type Decline uint8
 
 // The reasons.
 const (
-	DeclineJSON      Decline = iota + 1 // JSON Feed, which it does not read
+	DeclineJSON      Decline = iota + 1 // JSON Feed that is not just as its format says
 	DeclineBroken                       // the document ends early or breaks
 	DeclineRepaired                     // something forbidden was replaced
 	DeclineUnclosed                     // an element that counts has no end tag

@@ -159,6 +159,9 @@ func FuzzFastReader(f *testing.F) {
 			f.Add([]byte(strings.Replace(head, "?", piece, 1)))
 		}
 	}
+	for _, m := range jsonMembers {
+		f.Add([]byte(`{"version":"https://jsonfeed.org/version/1","items":[{"id":"z",` + m + `}]}`))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		compareReaders(t, data, "", "https://example.org/feed")
 	})
