@@ -92,6 +92,7 @@ func runExample(t *testing.T, s *site, example string) {
 		"https://example.org/feed.xml", feed,
 		"127.0.0.1:8080", "127.0.0.1:0",
 		"coordinator refresh", "coordinator refresh --allow-net 127.0.0.0/8",
+		"coordinator verify", "coordinator verify --allow-net 127.0.0.0/8",
 	).Replace(example)
 	switch {
 	case strings.HasPrefix(line, "coordinator bench --"):

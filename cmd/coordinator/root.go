@@ -69,6 +69,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.refreshCommand(),
 		a.feedsCommand(),
 		a.itemsCommand(),
+		a.verifyCommand(),
 		a.originCommand(),
 		a.demoCommand(),
 		a.benchCommand(),

@@ -42,12 +42,17 @@ type runnerFlags struct {
 }
 
 func (r *runnerFlags) register(c *cobra.Command) {
+	r.registerWorkers(c)
+	r.mode.register(c, "mode", "how workers run and their lists come back: "+strings.Join(modes[:len(modes)-1], ", ")+" or "+modes[len(modes)-1])
+}
+
+// registerWorkers registers the flags that do not choose the mode.
+func (r *runnerFlags) registerWorkers(c *cobra.Command) {
 	f := c.Flags()
 	r.stderr = c.ErrOrStderr
 	r.mode = choice{modes[0], modes}
 	r.sandbox = choice{"best-effort", []string{"best-effort", "require", "off"}}
 	f.IntVarP(&r.workers, "workers", "n", 0, "use `N` workers [default: CPUs]")
-	r.mode.register(c, "mode", "how workers run and their lists come back: "+strings.Join(modes[:len(modes)-1], ", ")+" or "+modes[len(modes)-1])
 	f.StringVar(&r.worker, "worker", "", "the worker program at `PATH` [default: beside the coordinator, then $PATH]")
 	r.sandbox.register(c, "sandbox", "what workers give up: best-effort, require or off")
 }
