@@ -145,6 +145,7 @@ func Connect(m Mode, e WorkerEnd) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect by %s: %w", m, err)
 	}
+	c.ends = e
 	return c, nil
 }
 

@@ -28,6 +28,7 @@ type Conn struct {
 	sendSeq uint32
 	sendErr error // the error that ended sending; nil before
 
+	ends    WorkerEnd     // held, so that no stdout is closed for being forgotten
 	board   *Scoreboard   // told which answer is sent; nil for none
 	probe   Probe         // told of every stage; nil for none
 	peerMax atomic.Uint32 // the peer's limit: Recv learns it from Hello, Send keeps to it
