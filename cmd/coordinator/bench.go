@@ -85,7 +85,7 @@ func (a *app) benchCommand() *cobra.Command {
 	f.StringVar(&b.python, "python", "python3", "the Python that runs the article's program; empty for none")
 	f.BoolVar(&b.dryRun, "dry-run", false, "say what would be measured, and measure nothing")
 	f.BoolVarP(&b.quiet, "quiet", "q", false, "no progress")
-	c.AddCommand(a.benchReportCommand())
+	c.AddCommand(a.benchReportCommand(), a.benchCompareCommand())
 	return c
 }
 

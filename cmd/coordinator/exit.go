@@ -12,7 +12,7 @@ import (
 const (
 	exitOK      = 0
 	exitUsage   = 1 // nothing was attempted
-	exitFeeds   = 3 // some feeds failed
+	exitFeeds   = 3 // some feeds failed; bench compare: something got dearer
 	exitStore   = 4
 	exitLocked  = 5
 	exitSandbox = 6

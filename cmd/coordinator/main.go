@@ -19,7 +19,8 @@
 //
 //	0         every feed ended ok, not_modified or unchanged
 //	1         usage or configuration: nothing was attempted
-//	3         the round is done, some feeds failed
+//	3         the round is done, some feeds failed; bench compare: something
+//	          got dearer
 //	4         the store failed; what was stored stays
 //	5         another run holds the store
 //	6         --sandbox require, and it is not to be had

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -31,12 +33,16 @@ func makeAnswer(run *bench.Run) answer {
 		return a
 	}
 	mode, base := run.Cells[c.Cell], run.Cells[c.Base]
-	a.Headline = verdictSentence(c, people(mode.Mode), people(base.Mode))
-	a.Lines = append(a.Lines, setting(mode))
-	a.Figures = []keyFigure{
-		{times.format(c.CPURatio.Estimate), times.bounds(c.CPURatio), "the CPU time of " + people(base.Mode), ""},
-		{duration.signed(c.CPUDiff.Estimate), duration.bounds(c.CPUDiff), "CPU time for each feed", ""},
-		{times.format(c.WallRatio.Estimate), times.bounds(c.WallRatio), "the wall-clock time of " + people(base.Mode), ""},
+	a.Headline = headlineSentence(c, mode, base)
+	a.Lines = append(a.Lines, setting(mode), ratioSentence(c, mode, base))
+	a.Figures = []keyFigure{{duration.signed(c.CPUDiff.Estimate), duration.bounds(c.CPUDiff), "CPU time a feed, " + workWord(mode.Work), ""}}
+	for _, w := range works(run, c) {
+		cell := run.Cells[w.Cell]
+		a.Figures = append(a.Figures, keyFigure{times.format(w.CPURatio.Estimate), times.bounds(w.CPURatio),
+			fmt.Sprintf("the CPU time of %s, %s", people(base.Mode), workWord(cell.Work)), ""})
+		if w != c {
+			a.add(ratioSentence(w, cell, run.Cells[w.Base]))
+		}
 	}
 	a.add(whereItGoes(run))
 	lost, figure := whatItBuys(run, mode.Mode, base.Mode)
@@ -45,6 +51,33 @@ func makeAnswer(run *bench.Run) answer {
 		a.Figures = append(a.Figures, *figure)
 	}
 	return a
+}
+
+// works are the headline's comparison and the same one with the other kinds of
+// work, where all else is equal: what copying costs says little without what it
+// is a part of.
+func works(run *bench.Run, headline bench.Comparison) []bench.Comparison {
+	all := []bench.Comparison{headline}
+	same := func(a, b bench.Cell) bool {
+		a.ID, a.Name, a.Work, a.Sweeps = b.ID, b.Name, b.Work, nil
+		b.Sweeps = nil
+		return reflect.DeepEqual(a, b)
+	}
+	for _, work := range []bench.Work{bench.Ship, bench.Parse, bench.Round} {
+		for _, c := range run.Comparisons {
+			cell := run.Cells[c.Cell]
+			if cell.Work == work && same(cell, run.Cells[headline.Cell]) && same(run.Cells[c.Base], run.Cells[headline.Base]) &&
+				!slices.ContainsFunc(all, func(o bench.Comparison) bool { return run.Cells[o.Cell].Work == work }) {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// workWord is a kind of work in few words.
+func workWord(w bench.Work) string {
+	return cmp.Or(map[bench.Work]string{bench.Round: "whole refresh", bench.Parse: "parsing and copying", bench.Ship: "copying alone"}[w], string(w))
 }
 
 func (a *answer) add(line string) {
@@ -74,21 +107,34 @@ func doubts(run *bench.Run) []string {
 	return all
 }
 
-// verdictSentence is the answer in one line.
-func verdictSentence(c bench.Comparison, mode, base string) string {
-	upper := strings.ToUpper(mode[:1]) + mode[1:]
+// headlineSentence is the answer in one line. Where nothing but copying is done
+// a ratio says little, because goroutines copy nothing: there it is the
+// difference.
+func headlineSentence(c bench.Comparison, mode, base bench.Cell) string {
+	if mode.Work == bench.Ship && c.Verdict == bench.Higher && mode.Mode == bench.Pipe && base.Mode == bench.Goroutine {
+		return fmt.Sprintf("A process costs %s of CPU time more than a goroutine, for each feed.", duration.format(c.CPUDiff.Estimate))
+	}
+	return ratioSentence(c, mode, base)
+}
+
+// ratioSentence says how two cells compare, and what they did.
+func ratioSentence(c bench.Comparison, mode, base bench.Cell) string {
+	s := fmt.Sprintf("%s: %s ", upper(workWord(mode.Work)), people(mode.Mode))
 	switch r := c.CPURatio.Estimate; {
 	case c.Verdict == bench.NoDifference:
-		s := fmt.Sprintf("%s and %s take the same CPU time, as far as this run can tell", upper, base)
-		if c.Visible > 1 {
-			s += fmt.Sprintf(": a difference below %s would not have shown", share(c.Visible-1))
-		}
-		return s + "."
+		s += fmt.Sprintf("and %s take the same CPU time, as far as this run can tell", people(base.Mode))
 	case r >= 2:
-		return fmt.Sprintf("%s take %s times the CPU time of %s.", upper, figures(r, max(times.decimals(r)-1, 0)), base)
+		s += fmt.Sprintf("take %s times the CPU time of %s", figures(r, max(times.decimals(r)-1, 0)), people(base.Mode))
 	default:
-		return fmt.Sprintf("%s take %s CPU time than %s.", upper, more(r), base)
+		s += fmt.Sprintf("take %s CPU time than %s", more(r), people(base.Mode))
 	}
+	if w := c.WallRatio; w != (bench.Interval{}) {
+		s += fmt.Sprintf(", and %s %s the wall-clock time", times.format(w.Estimate), times.bounds(w))
+	}
+	if c.Verdict == bench.NoDifference && c.Visible > 1 {
+		s += fmt.Sprintf("; a difference in CPU time below %s would not have shown", share(c.Visible-1))
+	}
+	return s + "."
 }
 
 // people is what people call what runs in a mode.

@@ -71,8 +71,8 @@ func (s *section) overheads(all []bench.Overhead, f overheadFigure) {
 	if len(all) == 0 {
 		return
 	}
-	p, modes := plot.XY{Y: plot.Axis{Label: "more than goroutines, %", Zero: true}}, modesOf(all)
-	levels := levelsOf(all)
+	p, point, above := overheadAxis(all)
+	modes, levels := modesOf(all), levelsOf(all)
 	for _, l := range levels {
 		p.X.Names = append(p.X.Names, l.Label)
 	}
@@ -85,25 +85,47 @@ func (s *section) overheads(all []bench.Overhead, f overheadFigure) {
 				continue
 			}
 			x := float64(slices.IndexFunc(levels, func(l bench.Overhead) bool { return l.At == o.At }))
-			wall.Points = append(wall.Points, overheadPoint(x, o.Wall, mode+" at "+o.Label+", wall clock: "))
-			cpu.Points = append(cpu.Points, overheadPoint(x, o.CPU, mode+" at "+o.Label+", CPU: "))
+			wall.Points = append(wall.Points, point(x, o.Wall, mode+" at "+o.Label+", wall clock: "))
+			cpu.Points = append(cpu.Points, point(x, o.CPU, mode+" at "+o.Label+", CPU: "))
 		}
 		p.Lines = append(p.Lines, wall, cpu)
 	}
 	s.show(figure{
 		Info:    plot.Info{ID: f.id, Title: "Overhead against " + f.against, Desc: f.desc + " The table below has the numbers."},
-		Caption: "Overhead over goroutines against " + f.against + ". The levels stand evenly spaced, whatever lies between them; bars are 95 % intervals.",
+		Caption: upper(above) + " against " + f.against + ". The levels stand evenly spaced, whatever lies between them; bars are 95 % intervals.",
 		Chart:   p,
 	})
 	s.fold("The numbers of this plot", overheadTable(all, f))
 }
 
-func overheadPoint(x float64, i bench.Interval, what string) plot.Point {
-	return plot.Point{X: x, Y: i.Estimate * 100, Lo: i.Low * 100, Hi: i.High * 100, Tip: what + overheadCell(i).String()}
+// overheadAxis is a plot of percentages above goroutines or, where some are so
+// large that they would press the others together, of logarithmic multiples.
+func overheadAxis(all []bench.Overhead) (p plot.XY, point func(x float64, i bench.Interval, what string) plot.Point, above string) {
+	top, low := 0.0, 0.0
+	for _, o := range all {
+		top, low = max(top, o.Wall.High, o.CPU.High), min(low, o.Wall.Low, o.CPU.Low)
+	}
+	if top > 5 && low > -0.99 {
+		one := 1.0
+		p = plot.XY{Y: plot.Axis{Label: "times goroutines, logarithmic", Log: true, Format: tickTimes}, Reference: &one}
+		return p, func(x float64, i bench.Interval, what string) plot.Point {
+			return plot.Point{X: x, Y: 1 + i.Estimate, Lo: 1 + i.Low, Hi: 1 + i.High, Tip: what + overheadCell(i).String()}
+		}, "multiples of goroutines"
+	}
+	p = plot.XY{Y: plot.Axis{Label: "more than goroutines, %", Zero: true}}
+	return p, func(x float64, i bench.Interval, what string) plot.Point {
+		return plot.Point{X: x, Y: i.Estimate * 100, Lo: i.Low * 100, Hi: i.High * 100, Tip: what + overheadCell(i).String()}
+	}, "overhead over goroutines"
 }
 
-// overheadCell writes a fraction on top as a percentage with its interval.
-func overheadCell(i bench.Interval) cell { return percent.difference(scaled(i, 100)) }
+// overheadCell writes a fraction on top as a percentage with its interval, and a
+// large one as a multiple.
+func overheadCell(i bench.Interval) cell {
+	if i.Estimate >= 4 {
+		return times.measured(bench.Interval{Estimate: 1 + i.Estimate, Low: 1 + i.Low, High: 1 + i.High})
+	}
+	return percent.difference(scaled(i, 100))
+}
 
 func overheadTable(all []bench.Overhead, f overheadFigure) table {
 	t := table{

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"feedmill/internal/bench"
 	"feedmill/internal/bench/plot"
@@ -15,11 +16,27 @@ func buysSection(run *bench.Run) section {
 	}
 	s.say("The same feeds once more, with one among them that overflows the parser's stack, eats all memory or never ends. " +
 		"Lost are the others, innocent, that were left without a list; the hostile feed never gets one.")
-	if f, ok := lostFigure(run.Buys); ok {
+	buys := byKiller(run.Buys)
+	if f, ok := lostFigure(buys); ok {
 		s.show(f)
 	}
-	s.tabulate(buysTable(run.Buys))
+	s.tabulate(buysTable(buys))
 	return s
+}
+
+// byKiller puts the modes that met the same killer together.
+func byKiller(buys []bench.Buy) []bench.Buy {
+	var killers []string
+	for _, b := range buys {
+		if !slices.Contains(killers, b.Killer) {
+			killers = append(killers, b.Killer)
+		}
+	}
+	sorted := slices.Clone(buys)
+	slices.SortStableFunc(sorted, func(a, b bench.Buy) int {
+		return slices.Index(killers, a.Killer) - slices.Index(killers, b.Killer)
+	})
+	return sorted
 }
 
 // killerName says what a killer does.

@@ -33,7 +33,7 @@ func ledgerSection(run *bench.Run) section {
 }
 
 func gapSentence(l bench.Ledger) string {
-	return fmt.Sprintf("%s: %s of CPU time %s on top of %s.", upper(l.What), durationFeed.signed(l.Gap.Estimate),
+	return fmt.Sprintf("%s: %s %s on top of %s.", upper(l.What), durationFeed.signed(l.Gap.Estimate),
 		durationFeed.bounds(l.Gap), durationFeed.format(l.Foot.Estimate))
 }
 
@@ -54,7 +54,7 @@ func residueSentence(l bench.Ledger) string {
 
 func ledgerTable(l bench.Ledger) table {
 	t := table{
-		Caption: upper(l.What) + ": CPU time, one feed",
+		Caption: upper(l.What) + ", one feed",
 		Columns: []column{{Name: "step", Wrap: true, Bare: true}, {Name: "ladder", Number: true}, {Name: "of gap", Number: true},
 			{Name: "direct", Number: true}, {Name: "disagree", Number: true, Bare: true}, {Name: "of floor", Number: true}},
 		Notes: []string{"disagree: ladder less direct. of floor: the ladder's figure over what the machine takes for the bare mechanism (see Limits). " +
@@ -62,7 +62,7 @@ func ledgerTable(l bench.Ledger) table {
 	}
 	add := func(name string, r bench.LedgerRow, gap float64) {
 		floor := cell{Text: "–"}
-		if r.Times != 0 {
+		if r.Times > 0 { // what costs less than nothing is no multiple
 			floor = cell{Text: times.format(r.Times), Aside: r.Limit}
 		}
 		of := "–"

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"feedmill/internal/bench"
@@ -48,24 +47,30 @@ func floorFigure(run *bench.Run) (figure, table, bool) {
 		Columns: []column{{Name: "figure", Wrap: true}, {Name: "is", Number: true}, {Name: "floor"}, {Name: "takes", Number: true}, {Name: "times", Number: true}},
 	}
 	add := func(name, limit string, value cell, floor string, by float64) {
-		if by == 0 || limit == "" || math.IsNaN(by) {
+		if !(by > 0) || limit == "" {
 			return
 		}
 		p.Rows = append(p.Rows, plot.Bar{Name: name, Value: times.format(by) + " " + limit, Parts: []float64{by}})
 		t.Rows = append(t.Rows, row{Cells: []cell{{Text: name}, value, {Text: limit}, {Text: floor}, {Text: times.format(by)}}})
 	}
+	of := func(what string, all int) string {
+		if all < 2 {
+			return ""
+		}
+		return " (" + what + ")"
+	}
 	for _, l := range run.Ledgers {
 		for _, r := range l.Rows {
-			add("+ "+rungName(r.Name)+" ("+l.What+")", r.Limit, durationFeed.difference(r.Ladder), durationFeed.format(r.LimitNS), r.Times)
+			add("+ "+rungName(r.Name)+of(l.What, len(run.Ledgers)), r.Limit, durationFeed.difference(r.Ladder), durationFeed.format(r.LimitNS), r.Times)
 		}
 		for _, r := range l.Beside {
-			add(r.Name+" ("+l.What+")", r.Limit, durationFeed.difference(r.Ladder), durationFeed.format(r.LimitNS), r.Times)
+			add(r.Name+of(l.What, len(run.Ledgers)), r.Limit, durationFeed.difference(r.Ladder), durationFeed.format(r.LimitNS), r.Times)
 		}
 	}
 	for _, f := range run.Fits {
 		for _, term := range f.Terms {
 			u := inUnit(term.Unit)
-			add(term.What+" ("+f.What+")", term.Limit, u.difference(term.Value), u.format(term.Value.Estimate/term.Times), term.Times)
+			add(term.What+of(f.What, len(run.Fits)), term.Limit, u.difference(term.Value), u.format(term.Value.Estimate/term.Times), term.Times)
 		}
 	}
 	return figure{

@@ -37,7 +37,7 @@ func lackSentence(f bench.Fit) string {
 
 func termsTable(f bench.Fit) table {
 	t := table{
-		Caption: upper(f.What) + ": the model, CPU time on top for one feed",
+		Caption: upper(f.What) + ": the terms",
 		Columns: []column{{Name: "term"}, {Name: "for", Wrap: true}, {Name: "costs", Number: true}, {Name: "of floor", Number: true}},
 	}
 	for _, term := range f.Terms {

@@ -23,8 +23,8 @@ func modesSection(run *bench.Run) section {
 	if len(rows) > 0 {
 		s.say("CPU time of the whole process tree, over that of the base in the same blocks, with 95 % intervals. " +
 			"Wall-clock time is beside it, because waiting hides what work costs. " + smallestEffect(run))
-		s.show(ratioFigure(rows))
-		s.tabulate(comparisonTable("Modes compared in pairs, one feed", rows))
+		s.show(ratioFigure(run, rows))
+		s.tabulate(comparisonTable("Modes compared in pairs, one feed", rows, func(c bench.Comparison) cell { return cell{Text: comparedName(run, c)} }))
 	}
 	var rest []bench.Comparison
 	for _, c := range run.Comparisons {
@@ -32,7 +32,9 @@ func modesSection(run *bench.Run) section {
 			rest = append(rest, c)
 		}
 	}
-	s.fold(fmt.Sprintf("The other comparisons (%d)", len(rest)), comparisonTable("The sweeps, compared in pairs, one feed", rest))
+	s.fold(fmt.Sprintf("The other comparisons (%d)", len(rest)), comparisonTable("The sweeps, compared in pairs, one feed", rest, func(c bench.Comparison) cell {
+		return cell{Text: run.Cells[c.Cell].Name, Aside: "against " + modeOf(run, c.Base)}
+	}))
 	return s
 }
 
@@ -47,7 +49,15 @@ func smallestEffect(run *bench.Run) string {
 	return "No pair of equal cells was run, so how small an effect could have been seen is not known."
 }
 
-func comparisonTable(caption string, rows []bench.Comparison) table {
+// comparedName tells the pairs of equal cells apart.
+func comparedName(run *bench.Run, c bench.Comparison) string {
+	if c.Sweep == "twin" {
+		return fmt.Sprintf("%s against itself, %s", modeOf(run, c.Cell), run.Cells[c.Cell].Work)
+	}
+	return c.What
+}
+
+func comparisonTable(caption string, rows []bench.Comparison, name func(bench.Comparison) cell) table {
 	t := table{
 		Caption: caption,
 		Columns: []column{{Name: "what", Wrap: true}, {Name: "CPU ratio", Number: true}, {Name: "CPU more", Number: true},
@@ -60,7 +70,7 @@ func comparisonTable(caption string, rows []bench.Comparison) table {
 		if c.Verdict == bench.NoDifference {
 			verdict.Mood = meh
 		}
-		t.Rows = append(t.Rows, row{Cells: []cell{{Text: c.What}, times.measured(c.CPURatio), durationFeed.difference(c.CPUDiff).perFeed(),
+		t.Rows = append(t.Rows, row{Cells: []cell{name(c), times.measured(c.CPURatio), durationFeed.difference(c.CPUDiff).perFeed(),
 			times.measured(c.WallRatio), verdict}})
 	}
 	return t
@@ -79,7 +89,7 @@ func pValue(p float64) string {
 	return fmt.Sprintf("p = %.3f", p)
 }
 
-func ratioFigure(rows []bench.Comparison) figure {
+func ratioFigure(run *bench.Run, rows []bench.Comparison) figure {
 	one := 1.0
 	p := plot.Intervals{
 		Axis:      plot.Axis{Label: "times the base", Format: tickTimes},
@@ -88,8 +98,9 @@ func ratioFigure(rows []bench.Comparison) figure {
 	}
 	low, high := 1.0, 1.0
 	for _, c := range rows {
-		p.Rows = append(p.Rows, plot.Row{Name: c.What, Value: times.measured(c.CPURatio).String(), Estimates: []plot.Estimate{
-			estimate(c.CPURatio, times, c.What+", CPU time: "), estimate(c.WallRatio, times, c.What+", wall-clock time: ")}})
+		what := comparedName(run, c)
+		p.Rows = append(p.Rows, plot.Row{Name: what, Value: times.measured(c.CPURatio).String(), Estimates: []plot.Estimate{
+			estimate(c.CPURatio, times, what+", CPU time: "), estimate(c.WallRatio, times, what+", wall-clock time: ")}})
 		low, high = min(low, c.CPURatio.Low, c.WallRatio.Low), max(high, c.CPURatio.High, c.WallRatio.High)
 	}
 	if low > 0 && high/low > 8 { // else a large ratio presses the others together
