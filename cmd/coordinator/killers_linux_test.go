@@ -137,6 +137,45 @@ func TestTenKillersCostTenFeeds(t *testing.T) {
 	checkPoison(t, poison, want)
 }
 
+// TestAKillerNeedNotBeTheOneThatIsRead: what strikes while its feed is still
+// being fetched takes a process with it that reads innocent ones, time and
+// again. They are tried and have their results, and it is named.
+func TestAKillerNeedNotBeTheOneThatIsRead(t *testing.T) {
+	worker := killerWorker(t)
+	s := serve(t, origin.Options{Feeds: 200, Hosts: 100, Items: 4, Bytes: 300})
+	killers := map[string]feeds.Class{"memory": feeds.WorkerMemory, "exit": feeds.WorkerSignal, "panic": feeds.WorkerSignal}
+	var urls []string
+	want := make(map[string]feeds.Class)
+	kinds := slices.Sorted(maps.Keys(killers))
+	for u := range s.URLs() {
+		if len(urls)%60 == 30 && len(want) < len(kinds) {
+			kind := kinds[len(want)]
+			u = strings.Replace(u, "://", "://"+kind+":early@", 1)
+			want[u] = killers[kind]
+		}
+		urls = append(urls, u)
+	}
+	out := inProcess(t, filepath.Join(t.TempDir(), "feeds.db"), urls, &runnerFlags{
+		mode: choice{"pipe", modes}, sandbox: choice{"best-effort", nil}, workers: 2, worker: worker, hangAfter: 6 * time.Second,
+	})
+	out.want(t, exitFeeds)
+	for _, l := range out.feeds {
+		bad := ""
+		for u, class := range want {
+			if l.URL == feeds.RedactURL(u) {
+				bad = string(class)
+			}
+		}
+		switch {
+		case bad == "" && (!l.Class.OK() || l.Items == 0):
+			t.Errorf("%s, which is innocent, ended as %s: %s", l.URL, l.Class, l.Detail)
+		case bad != "" && string(l.Class) != bad:
+			t.Errorf("%s ended as %s, want %s: %s", l.URL, l.Class, bad, l.Detail)
+		}
+	}
+	t.Logf("%v, %d deaths", out.wall, out.summary.WorkerDeaths)
+}
+
 // checkPoison looks at what was kept of the killers: a report each, and the
 // document of all that died while they read it.
 func checkPoison(t *testing.T, dir string, killers map[string]feeds.Class) {

@@ -21,7 +21,9 @@ import (
 // killersName is the name under which this test binary is the real worker, but
 // for feeds whose URL asks for something else by a user's name, such as
 // http://stack@host/feed. They are fetched like all others, and strike where
-// their document would be parsed. No program that is not a test has this.
+// their document would be parsed; with a password, as in http://memory:early@,
+// they strike instead of being fetched, while other documents are read. No
+// program that is not a test has this.
 const killersName = "worker-with-killers"
 
 // killersCPU is the budget of that worker for one document.
@@ -68,6 +70,10 @@ func (k *killing) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feed
 		defer close(noted)
 		for j := range jobs {
 			if u, err := url.Parse(j.URL); err == nil && killers[u.User.Username()] != nil {
+				if _, early := u.User.Password(); early {
+					go killers[u.User.Username()](k.wire)
+					continue
+				}
 				k.kind.Store(j.ID, u.User.Username())
 			}
 			noted <- j
