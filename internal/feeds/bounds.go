@@ -45,6 +45,10 @@ const (
 	maxDate    = 128
 	maxNoDates = 5000
 
+	// maxOddDates bounds the texts in neither of these two forms that gofeed itself
+	// is given for a date. Which of them are dates only trying them would say.
+	maxOddDates = 20_000
+
 	// maxBaseWork bounds what links grow by when they become absolute, in bytes:
 	// for every place within an xml:base where one may be, as much as the base is
 	// long. Tags and texts with HTML are counted each on their own.

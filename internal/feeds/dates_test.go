@@ -3,6 +3,8 @@ package feeds
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +51,53 @@ func gofeedDate(t *testing.T, text string) time.Time {
 		return time.Time{}
 	}
 	return *feed.Items[0].PubDateParsed
+}
+
+// TestGofeedIsGivenSoManyOddDates: of dates in a form that gofeed has to look for
+// it is given so many and no more, whatever the format; common ones are read
+// after them, too. The fast reader of XML counts only what is no date.
+func TestGofeedIsGivenSoManyOddDates(t *testing.T) {
+	const n = maxOddDates + 100
+	const odd, common, iso = "09 May 20 10:00 +0000", "Sat, 09 May 2020 10:00:00 GMT", "2020-05-09T10:00:00Z"
+	list := func(item, last string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, item, i, odd)
+		}
+		fmt.Fprintf(&b, item, n, last)
+		return b.String()
+	}
+	for name, doc := range map[string]string{
+		"rss":   "<rss><channel>" + list("<item><guid>%d</guid><pubDate>%s</pubDate></item>", common) + "</channel></rss>",
+		"cdata": "<rss><channel>" + list("<item><guid>%d</guid><pubDate><![CDATA[%s]]></pubDate></item>", common) + "</channel></rss>",
+		"dc": "<rss xmlns:dc='http://purl.org/dc/elements/1.1/'><channel>" +
+			list("<item><guid>%d</guid><dc:date>%s</dc:date></item>", iso) + "</channel></rss>",
+		"atom": "<feed xmlns='http://www.w3.org/2005/Atom'>" + list("<entry><id>%d</id><published>%s</published></entry>", iso) + "</feed>",
+		"json": `{"version":"https://jsonfeed.org/version/1","items":[` + list("{\"id\":\"%d\",\"date_published\":\"%s\n\"},", iso) + "{}]}",
+	} {
+		for _, parser := range []Parser{ParserAuto, ParserGofeed} {
+			d, err := parser.ReadDocument([]byte(doc), "", "")
+			if err != nil || len(d.Items) != n+1 {
+				t.Fatalf("%s, parser %d: got %v, want %d items", name, parser, err, n+1)
+			}
+			want := n + 1
+			if note := fmt.Sprintf("%d odd dates, tried the first %d", n, maxOddDates); parser == ParserGofeed || name == "json" {
+				want = maxOddDates + 1
+				if !slices.Contains(d.Notes, note) {
+					t.Errorf("%s, parser %d: notes %q, want %q", name, parser, d.Notes, note)
+				}
+			}
+			dated := 0
+			for i := range d.Items {
+				if d.Items[i].Published == 1589018400 || d.Items[i].Updated == 1589018400 {
+					dated++
+				}
+			}
+			if dated != want {
+				t.Errorf("%s, parser %d: %d items have a date, want %d", name, parser, dated, want)
+			}
+		}
+	}
 }
 
 func TestAbsurdDatesAreNoDates(t *testing.T) {

@@ -165,9 +165,15 @@ func (r *reading) noteXML(g *guard, parsed int) {
 	r.note(g.trailing, "trailing data")
 	r.note(g.strayTags > 0, "%s of nothing", count(g.strayTags, "end tag"))
 	r.note(g.dropped > 0, "%d items, read the first %d", len(g.items)+g.dropped, maxItems)
+	r.noteDates(g.oddDates)
 	if found := g.seen - g.dropped; g.complete && found != parsed {
 		r.note(true, "items seen %d parsed %d", found, parsed)
 	}
+}
+
+// noteDates notes that of so many odd dates gofeed was not given all.
+func (r *reading) noteDates(odd int) {
+	r.note(odd > maxOddDates, "%d odd dates, tried the first %d", odd, maxOddDates)
 }
 
 // readFast reads it with the fast reader. It reports false when that declined,
@@ -254,6 +260,7 @@ func (r *reading) readJSON(text []byte, start int) {
 	}
 	r.sanitized = g.repaired
 	r.note(g.trailing, "trailing data")
+	r.noteDates(g.oddDates)
 	r.note(dropped > 0, "%d items, read the first %d", maxItems+dropped, maxItems)
 }
 

@@ -234,12 +234,12 @@ func (f *fastReader) identify(it *Item) {
 func (f *fastReader) dates(it *Item) {
 	e := &f.entry
 	dc := f.characters(e.dcDate.raw)
+	dcAt, _ := f.date(dc) // once: the odd ones are slow
 	date := func(atom *passage) int64 {
-		text := dc
-		if text == "" {
-			text = f.characters(atom.raw)
+		if dc != "" {
+			return dcAt
 		}
-		at, _ := f.date(text)
+		at, _ := f.date(f.characters(atom.raw))
 		return at
 	}
 	it.Updated = date(&e.atomUpdated)

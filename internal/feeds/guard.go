@@ -63,6 +63,7 @@ type guard struct {
 	elements      int    // start tags, and end tags without one
 	namespaceWork int    // see maxNamespaceWork
 	base          int    // the most bytes that the xml:base in scope may have
+	oddDates      int    // see maxOddDates
 	baseWork      int    // see maxBaseWork
 	baseGuess     int    // the same for text that was not looked through
 	foreign       int    // see maxForeign
@@ -154,6 +155,9 @@ func (g *guard) run(text []byte, start int) *Failure {
 			err = g.readText()
 			g.tail = g.text
 		case tokenCDATA:
+			if !g.fast.on {
+				g.readDate()
+			}
 			err = g.weighText(g.text)
 		default:
 			g.drop()
@@ -506,16 +510,65 @@ func isVoid(name []byte) bool {
 
 // readText takes in a piece of text.
 func (g *guard) readText() *Failure {
-	if closes := g.closes && bytes.Contains(g.text, []byte("]]>")); g.refers || closes {
-		g.fix(g.text, closes)
-	}
-	top := &g.open[len(g.open)-1]
-	if name := top.name.full; !g.fast.on && len(name) == len("pubDate") && bytes.EqualFold(name, []byte("pubDate")) {
-		if date, ok := plainDate(g.text); ok {
-			g.edits.replace(g.start, g.pos, date)
+	if g.fast.on || !g.readDate() {
+		if closes := g.closes && bytes.Contains(g.text, []byte("]]>")); g.refers || closes {
+			g.fix(g.text, closes)
 		}
 	}
 	return g.weighText(g.text)
+}
+
+// readDate takes in a piece of text where gofeed may look for a date, and reports
+// whether it is replaced. A common one is put in the form that gofeed tries
+// first, and one too long or too many in no common form is left out.
+func (g *guard) readDate() (replaced bool) {
+	name := g.open[len(g.open)-1].name.local()
+	if !isDateName(name) {
+		return false
+	}
+	text := bytes.TrimSpace(g.text)
+	if date, ok := plainDate(text); ok {
+		if replaced = len(name) == len("pubDate") && name[0]|0x20 == 'p'; replaced {
+			g.edits.replace(g.start, g.pos, date)
+		}
+	} else if isOddDate(text) {
+		g.oddDates++
+		if replaced = g.oddDates > maxOddDates || len(text) > maxDate; replaced {
+			g.edits.replace(g.start, g.pos, "")
+		}
+	}
+	return replaced
+}
+
+// isOddDate reports whether text is no date of a common form; nothing is none.
+func isOddDate(text []byte) bool {
+	_, common := commonDate(string(text))
+	return !common && len(text) > 0
+}
+
+// isDateName reports whether gofeed takes the text of an element with that name,
+// in one of its vocabularies, for a date.
+func isDateName(local []byte) bool {
+	var name string
+	switch local[0] | 0x20 {
+	case 'p':
+		if name = "pubdate"; len(local) != len(name) {
+			name = "published"
+		}
+	case 'u':
+		name = "updated"
+	case 'd':
+		name = "date"
+	case 'l':
+		name = "lastbuilddate"
+	case 'i':
+		name = "issued"
+	case 'c':
+		name = "created"
+	case 'm':
+		name = "modified"
+	}
+	return len(local) == len(name) && strings.EqualFold(string(local), name)
 }
 
 // weighText counts a piece of text towards maxBaseWork and maxTextWork.

@@ -29,6 +29,9 @@ type jsonGuard struct {
 	itemFrom int    // where the item that is open begins; -1 when none is
 	listEnd  int    // where the root's items end in the edited text; -1 when not yet
 
+	dated    bool // the last key of an item is that of a date
+	oddDates int  // see maxOddDates
+
 	hasNull  bool // a list holds null
 	repaired bool // a string held a line break or a tab
 	complete bool // the root is closed
@@ -132,10 +135,11 @@ func (g *jsonGuard) close(c byte) {
 func (g *jsonGuard) readString() bool {
 	g.begin()
 	from := g.pos + 1
+	at := g.edits.offset(from)
 	for g.pos = from; g.pos < len(g.input); g.pos++ {
 		switch c := g.input[g.pos]; c {
 		case '"':
-			g.noteString(g.input[from:g.pos])
+			g.noteString(at, g.input[from:g.pos])
 			g.pos++
 			return true
 		case '\\':
@@ -148,22 +152,47 @@ func (g *jsonGuard) readString() bool {
 	return false
 }
 
-// noteString takes in a string in the root object: a key, or the version.
-func (g *jsonGuard) noteString(s []byte) {
-	if len(g.open) != 1 {
+// noteString takes in a string, which begins at that offset of the edited text:
+// in the root object a key, or the version; in an item a key, or a date.
+func (g *jsonGuard) noteString(at int, s []byte) {
+	switch {
+	case len(g.open) == 1:
+	case len(g.open) == 3 && g.open[1] == '[':
+		g.noteMember(at, s)
+		return
+	default:
 		return
 	}
-	next := g.pos + 1
-	for next < len(g.input) && isSpace(g.input[next]) {
-		next++
-	}
 	switch {
-	case next < len(g.input) && g.input[next] == ':':
+	case g.isKey():
 		g.key = s
 		g.named = g.named || string(s) == "feed_url" || string(s) == "home_page_url"
 	case string(g.key) == "version" && g.version == nil:
 		g.version = s
 	}
+}
+
+// noteMember takes in a string in an object of a list of the root's.
+func (g *jsonGuard) noteMember(at int, s []byte) {
+	if !g.dated || g.isKey() {
+		g.dated = string(s) == "date_published" || string(s) == "date_modified"
+		return
+	}
+	g.dated = false
+	if s = bytes.TrimSpace(s); isOddDate(s) {
+		if g.oddDates++; g.oddDates > maxOddDates || len(s) > maxDate {
+			g.edits.rewind(at, g.pos)
+		}
+	}
+}
+
+// isKey reports whether the string that ends at g.pos is a key.
+func (g *jsonGuard) isKey() bool {
+	next := g.pos + 1
+	for next < len(g.input) && isSpace(g.input[next]) {
+		next++
+	}
+	return next < len(g.input) && g.input[next] == ':'
 }
 
 // isFeed reports whether the root is that of a JSON Feed. One that ends early
