@@ -267,7 +267,7 @@ func (r *reading) readJSON(text []byte, start int) {
 // readFastJSON sets r.feed with the fast reader. It reports false when that gave
 // up or was not to be asked.
 func (r *reading) readFastJSON(g *jsonGuard, text []byte) (done bool) {
-	if r.parser != ParserAuto || g.hasNull {
+	if r.parser != ParserAuto {
 		return false
 	}
 	defer func() {
@@ -275,7 +275,7 @@ func (r *reading) readFastJSON(g *jsonGuard, text []byte) (done bool) {
 			r.declined, done = DeclinePanic, false
 		}
 	}()
-	f := readJSONFeed(text)
+	f, repaired := readJSONFeed(text, g.hasNull)
 	if f == nil {
 		return false
 	}
@@ -284,6 +284,7 @@ func (r *reading) readFastJSON(g *jsonGuard, text []byte) (done bool) {
 		return false
 	}
 	r.feed, r.declined = feed, 0
+	r.note(repaired, "types repaired")
 	return true
 }
 

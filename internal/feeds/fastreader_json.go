@@ -11,29 +11,35 @@ import (
 
 // A jsonReader decodes a JSON Feed into gofeed's structs, as encoding/json does
 // for gofeed but in one pass, without a syntax check before it, and without
-// copies of strings that need no decoding. Whatever is not just as the format
-// says (other types, members that are there twice or are spelt in capitals,
-// broken syntax) makes it give up, and then gofeed reads the document.
+// copies of strings that need no decoding. Values of other types than the format
+// says become what repairJSON makes of them. Whatever else is not just as the
+// format says (members that are there twice or are spelt in capitals, broken
+// syntax) makes it give up, and then gofeed reads the document.
 //
 // Rejected: encoding/json into structs of our own. gofeed's methods for loose
 // types are half of its cost, checking the syntax twice the other half.
 type jsonReader struct {
-	s   string // the document, one copy for all strings
-	pos int
-	odd bool // it has given up
+	s        string // the document, one copy for all strings
+	pos      int
+	repaired bool // a type was not as it should be
+	odd      bool // it has given up
 }
 
 // readJSONFeed returns the feed that text is, or nil when encoding/json has to
-// say.
-func readJSONFeed(text []byte) *jsonfeed.Feed {
-	r := &jsonReader{s: string(text)}
+// say. repaired says whether the types had to be repaired. With hasNull a list
+// holds null, which is a wrong type too.
+func readJSONFeed(text []byte, hasNull bool) (feed *jsonfeed.Feed, repaired bool) {
+	r := &jsonReader{s: string(text), repaired: hasNull}
 	f := new(jsonfeed.Feed)
 	r.feed(f)
 	r.space()
 	if r.odd || r.pos < len(r.s) {
-		return nil
+		return nil, false
 	}
-	return f
+	if r.repaired {
+		withoutEmptyLists(f)
+	}
+	return f, r.repaired
 }
 
 func (r *jsonReader) giveUp() { r.odd, r.pos = true, len(r.s) }
@@ -229,25 +235,51 @@ func (r *jsonReader) unit() rune {
 	return rune(n)
 }
 
-// null takes null, and reports whether it was there.
-func (r *jsonReader) null() bool {
-	if strings.HasPrefix(r.s[r.pos:], "null") {
-		r.pos += len("null")
-		return true
+// kind returns the first byte of the value at r.pos, which says of what type it
+// is.
+func (r *jsonReader) kind() byte {
+	if r.pos < len(r.s) {
+		return r.s[r.pos]
 	}
-	return false
+	r.giveUp()
+	return 0
 }
 
-// text reads a string, or null, which is none.
+// drop skips a value of a type that cannot be made to fit.
+func (r *jsonReader) drop() {
+	r.repaired = r.repaired || r.kind() != 'n'
+	r.skip()
+}
+
+// text reads a string. A number or a boolean becomes one.
 func (r *jsonReader) text(to *string) {
-	if !r.null() {
+	switch r.kind() {
+	case '"':
 		*to = r.string()
+	case '{', '[', 'n':
+		r.drop()
+	default:
+		from := r.pos
+		r.drop()
+		*to = r.s[from:r.pos]
 	}
+}
+
+// id is text for what gofeed reads as a string itself.
+func (r *jsonReader) id(to *string) {
+	if k := r.kind(); k == '{' || k == '[' {
+		r.giveUp()
+		return
+	}
+	before := r.repaired
+	r.text(to)
+	r.repaired = before
 }
 
 // integer reads a whole number, or null.
 func (r *jsonReader) integer(to *int64) {
-	if r.null() {
+	if r.kind() == 'n' {
+		r.skip()
 		return
 	}
 	from := r.pos

@@ -22,6 +22,9 @@ var jsonMembers = []string{
 	`"tags":["a"," b ",""]`, `"tags":[]`, `"tags":"a"`, `"tags":[1]`, `"tags":[null]`, `"tags":null`,
 	`"attachments":[{"url":"e.mp3","mime_type":"audio/mpeg","size_in_bytes":5,"duration_in_seconds":60,"title":"t"}]`,
 	`"attachments":[{"url":"e","size_in_bytes":"5"},{"size_in_bytes":5e3},{"size_in_bytes":-1},{"size_in_bytes":99999999999999999999}]`,
+	`"attachments":{"url":"e","size_in_bytes":7}`, `"attachments":["e"]`, `"attachments":7`, `"authors":"N"`, `"authors":["N",{"name":"M"},[{"name":"L"}],5,{}]`,
+	`"author":[{"name":"F"},{"name":"G"}]`, `"author":[]`, `"author":[7,{"name":"G"}]`, `"author":7`, `"tags":{"a":1}`, `"tags":["a",{},[],true,null,"b"]`, `"tags":7`,
+	`"summary":{"a":"b"}`, `"title":7.0`, `"title":false`, `"_own":[null]`, `"version":1`, `"items":{"id":"1"}`,
 	`"attachments":[]`, `"attachments":null`, `"attachments":[null]`, `"attachments":[{"size_in_bytes":05}]`,
 	`"_own":{"a":[1,-2.5e+3,{"b":null}],"b":false}`, `"_own":[tru]`, `"_own":1.`, `"_own":-`, `"_own":0x1`, `"_own":"\u12"`, `"_own":{"a":1,}`, `"_own":[1,]`, `"_own":{1:2}`,
 	`"language":"en"`, `"expired":"true"`, `"user_comment":5`, `"icon":"i"`, `"home_page_url":"https://h.example/"`, `"feed_url":""`,
@@ -79,7 +82,9 @@ func TestEveryJSONMemberIsDecodedAsGofeedDoes(t *testing.T) {
 		compareReaders(t, []byte(head+`{"id":"z"}],`+m+`}`), "", "https://example.org/")
 		compareReaders(t, []byte(head+`{`+m+`,`+m+`}]}`), "", "https://example.org/")
 	}
-	for _, doc := range []string{head + `]}`, head + `]} x`, head + `],}`, head + `]`, head + `1]}`, head + `null]}`, head + `[]]}`} {
+	for _, doc := range []string{head + `]}`, head + `]} x`, head + `],}`, head + `]`, head + `1]}`, head + `null]}`, head + `[]]}`,
+		`{"version":"https://jsonfeed.org/version/1","items":{"id":"1","title":5}}`, `{"version":"https://jsonfeed.org/version/1","items":null}`,
+		`{"version":"https://jsonfeed.org/version/1","items":"none"}`, `{"version":"https://jsonfeed.org/version/1","authors":[],"author":"A","items":[{"id":1,"authors":[]}]}`} {
 		compareReaders(t, []byte(doc), "", "https://example.org/")
 	}
 }

@@ -1,9 +1,13 @@
 package feeds
 
-import jsonfeed "github.com/mmcdole/gofeed/json"
+import (
+	"strings"
+
+	jsonfeed "github.com/mmcdole/gofeed/json"
+)
 
 // The objects of JSON Feed 1.0 and 1.1. Members that nothing is made of are
-// read all the same: gofeed must have a look when they have another type.
+// read all the same, since a wrong type of theirs has all types repaired.
 
 func (r *jsonReader) feed(f *jsonfeed.Feed) {
 	var unused string
@@ -56,12 +60,29 @@ func (r *jsonReader) feed(f *jsonfeed.Feed) {
 	})
 }
 
-func (r *jsonReader) items() []*jsonfeed.Item {
-	if r.null() {
-		return nil
+// oneOrMore calls element for each element of a list, or for the value that is
+// there instead of a list. It reports false when that is null.
+func (r *jsonReader) oneOrMore(element func()) bool {
+	switch r.kind() {
+	case 'n':
+		r.skip()
+		return false
+	case '[':
+		r.list(element)
+	default:
+		r.repaired = true
+		element()
 	}
-	items := []*jsonfeed.Item{}
-	r.list(func() {
+	return true
+}
+
+func (r *jsonReader) items() []*jsonfeed.Item {
+	var items []*jsonfeed.Item
+	r.oneOrMore(func() {
+		if r.kind() != '{' {
+			r.drop()
+			return
+		}
 		it := new(jsonfeed.Item)
 		r.item(it)
 		items = append(items, it)
@@ -73,7 +94,7 @@ func (r *jsonReader) item(it *jsonfeed.Item) {
 	r.object(func(key string) int {
 		switch key {
 		case "id":
-			r.text(&it.ID)
+			r.id(&it.ID)
 			return 0
 		case "url":
 			r.text(&it.URL)
@@ -125,10 +146,33 @@ func (r *jsonReader) item(it *jsonfeed.Item) {
 	})
 }
 
+// author reads an author: an object, the first of a list, or a name.
 func (r *jsonReader) author() *jsonfeed.Author {
-	if r.null() {
-		return nil
+	switch r.kind() {
+	case '{':
+		return r.person()
+	case '"':
+		r.repaired = true
+		return &jsonfeed.Author{Name: strings.TrimSpace(r.string())}
+	case '[':
+		r.repaired = true
+		var a *jsonfeed.Author
+		first := true
+		r.list(func() {
+			if first && r.kind() == '{' {
+				a = r.person()
+			} else {
+				r.skip()
+			}
+			first = false
+		})
+		return a
 	}
+	r.drop()
+	return nil
+}
+
+func (r *jsonReader) person() *jsonfeed.Author {
 	a := new(jsonfeed.Author)
 	r.object(func(key string) int {
 		switch key {
@@ -148,35 +192,51 @@ func (r *jsonReader) author() *jsonfeed.Author {
 }
 
 func (r *jsonReader) authors() []*jsonfeed.Author {
-	if r.null() {
+	list := []*jsonfeed.Author{} // not nil: an empty list hides a lone author
+	there := r.oneOrMore(func() {
+		if a := r.author(); a != nil {
+			list = append(list, a)
+		}
+	})
+	if !there {
 		return nil
 	}
-	list := []*jsonfeed.Author{} // not nil: an empty list hides a lone author
-	r.list(func() {
-		a := r.author()
-		if a == nil {
-			r.giveUp()
+	return list
+}
+
+// withoutEmptyLists removes lists of no authors, as repairJSON does.
+func withoutEmptyLists(f *jsonfeed.Feed) {
+	if len(f.Authors) == 0 {
+		f.Authors = nil
+	}
+	for _, it := range f.Items {
+		if len(it.Authors) == 0 {
+			it.Authors = nil
 		}
-		list = append(list, a)
+	}
+}
+
+func (r *jsonReader) tags() (list []string) {
+	r.oneOrMore(func() {
+		switch r.kind() {
+		case '{', '[', 'n':
+			r.drop()
+		default:
+			var s string
+			r.text(&s)
+			list = append(list, s)
+		}
 	})
 	return list
 }
 
-func (r *jsonReader) tags() []string {
-	if r.null() {
-		return nil
-	}
-	list := []string{}
-	r.list(func() { list = append(list, r.string()) })
-	return list
-}
-
 func (r *jsonReader) attachments() *[]jsonfeed.Attachments {
-	if r.null() {
-		return nil
-	}
-	list := []jsonfeed.Attachments{}
-	r.list(func() {
+	var list []jsonfeed.Attachments
+	r.oneOrMore(func() {
+		if r.kind() != '{' {
+			r.drop()
+			return
+		}
 		var a jsonfeed.Attachments
 		r.object(func(key string) int {
 			switch key {
