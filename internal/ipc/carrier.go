@@ -23,6 +23,7 @@ const (
 	// ModeManagerAppend is manager with a call for each item instead of one
 	// for each list, for measuring what that costs.
 	ModeManagerAppend Mode = "manager-append"
+	ModeShm           Mode = "shm" // frames in memory that is sealed and handed over, read in place
 )
 
 // A wiring is the two ends of a mode.
@@ -167,4 +168,10 @@ type sink interface {
 	// put sends a frame, whole. It may keep the frame's memory for a later
 	// buffer, and nobody else touches it again. An error is final.
 	put(frame []byte) error
+}
+
+// A gatherer is a sink that puts frames aside, to hand over several at once.
+type gatherer interface {
+	pending() bool // whether there are any
+	flush() error  // hand them over; an error is final
 }

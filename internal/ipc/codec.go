@@ -37,6 +37,8 @@ func appendMessage(b []byte, m *Message) ([]byte, error) {
 		return appendCall(b, m.Call), nil
 	case m.Reply != nil:
 		return appendReply(b, m.Reply), nil
+	case m.Mapped != nil:
+		return appendMapped(b, m.Mapped), nil
 	}
 	w := &sliceWriter{b}
 	enc := msgpack.GetEncoder()
@@ -145,6 +147,8 @@ func decodeMessage(k kind, payload []byte, in *chunk) (*Message, error) {
 		return decodeReply(payload, in)
 	case kindItems:
 		return decodeItems(payload, in)
+	case kindMapped:
+		return decodeMapped(payload)
 	}
 	m, err := decodeControl(k, payload)
 	if err != nil {

@@ -27,6 +27,8 @@ type Conn struct {
 	lists   remote // where items go instead; nil in most modes
 	sendSeq uint32
 	sendErr error // the error that ended sending; nil before
+	// unchecked says that frames go to out without their checksums.
+	unchecked bool
 
 	ends    WorkerEnd     // held, so that no stdout is closed for being forgotten
 	board   *Scoreboard   // told which answer is sent; nil for none
@@ -200,7 +202,10 @@ func (c *Conn) write(k kind, b []byte) error {
 	if n, limit := int64(len(b)-headerSize), int64(c.peerMax.Load()); n > limit {
 		return tooLarge(k.String(), n, limit)
 	}
-	sealFrame(b, k, c.sendSeq)
+	putHeader(b, k, c.sendSeq)
+	if !c.unchecked {
+		putChecksum(b)
+	}
 	c.end(StageEncode)
 	c.begin(StageWrite)
 	if err := c.out.put(b); err != nil {
@@ -211,4 +216,24 @@ func (c *Conn) write(k kind, b []byte) error {
 	c.sent.Add(int64(len(b)))
 	c.sendSeq++
 	return nil
+}
+
+// Pending reports whether Send has put something aside that Flush would hand
+// over. There is never anything in modes that write each frame at once.
+func (c *Conn) Pending() bool {
+	g, ok := c.out.(gatherer)
+	return ok && g.pending()
+}
+
+// Flush hands over what Send has put aside, and counts as Send. Its errors are
+// final.
+func (c *Conn) Flush() error {
+	g, ok := c.out.(gatherer)
+	if !ok || c.sendErr != nil {
+		return c.sendErr
+	}
+	if err := g.flush(); err != nil {
+		c.sendErr = fmt.Errorf("hand over frames: %w", err)
+	}
+	return c.sendErr
 }

@@ -21,6 +21,9 @@ var (
 	// ErrMalformed: an intact frame whose payload is not the one spelling of
 	// a message of its kind.
 	ErrMalformed = errors.New("malformed payload")
+	// ErrMapped: memory that was handed over, or was not, is not what the
+	// worker says or not fit to be read in place.
+	ErrMapped = errors.New("bad shared memory")
 	// ErrUnexpected: a well-formed message that may not come here. Conn never
 	// returns it, those who hold the conversation do.
 	ErrUnexpected = errors.New("unexpected message")

@@ -40,6 +40,12 @@ func reserveHeader(b []byte) []byte {
 // The checksum covers kind, sequence and length as well as the payload: a
 // damaged length would otherwise be found out only by what follows it.
 func sealFrame(frame []byte, k kind, seq uint32) {
+	putHeader(frame, k, seq)
+	putChecksum(frame)
+}
+
+// putHeader fills in the header but for the checksum.
+func putHeader(frame []byte, k kind, seq uint32) {
 	frame[0] = markArray
 	frame[1] = byte(k)
 	frame[2] = markSeq
@@ -47,8 +53,15 @@ func sealFrame(frame []byte, k kind, seq uint32) {
 	frame[7] = markCRC
 	frame[12] = markBin
 	binary.BigEndian.PutUint32(frame[13:], uint32(len(frame)-headerSize))
+}
+
+// putChecksum fills in the checksum of a frame that is complete but for it.
+func putChecksum(frame []byte) {
 	binary.BigEndian.PutUint32(frame[crcFrom:], checksum(headChecksum(frame), frame[headerSize:]))
 }
+
+// frameSeq returns the number of the frame that b begins with.
+func frameSeq(b []byte) uint32 { return binary.BigEndian.Uint32(b[3:]) }
 
 // headChecksum returns the CRC-32C of the header that b begins with, without
 // the checksum's own bytes.

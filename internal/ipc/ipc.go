@@ -49,6 +49,13 @@
 // for itself; whoever keeps an item beyond that copies it. Everything else in a
 // message is independent of its frame.
 //
+// # Modes
+//
+// All of this is so in every mode. What differs is how frames come back: over
+// the worker's stdout in the mode pipe, and elsewhere as the mode's own file
+// says. In the mode shm they lie in sealed memory, without their checksums, and
+// a Mapped frame on stdout announces them.
+//
 // # Versions and growth
 //
 // Both ends must speak the same [Version]; [CheckHello] says so in words. Any

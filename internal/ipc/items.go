@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"fmt"
+	"math"
 
 	"feedmill/internal/feeds"
 )
@@ -176,6 +177,29 @@ func resultBound(r *feeds.Result) int64 {
 	const numbers = 1 + 2 + 1 + 3 + pacingFields + costFields + 2 // in the order of the fields
 	return maxHead*6 + maxNumber*numbers + 1 + stringsBound(r.Links...) +
 		stringsBound(string(r.Class), r.Detail, r.Hint, r.MovedTo, r.Validators.ETag, r.Validators.LastModified, r.Title, r.Link, r.Spans)
+}
+
+// frameBound returns a bound on the length of the frame that will carry m, in
+// bytes. It is a very large number for messages that only begin a conversation.
+func frameBound(m *Message) int64 {
+	const few = 64
+	var items []feeds.Item
+	n := headerSize + itemsBound
+	switch {
+	case m.Items != nil:
+		items = m.Items.Items
+	case m.Result != nil:
+		items = m.Result.Items
+		n += resultBound(m.Result)
+	case m.Tick != nil || m.Bye != nil:
+		return headerSize + few
+	default:
+		return math.MaxInt64
+	}
+	for i := range items {
+		n += itemBound(&items[i])
+	}
+	return n
 }
 
 // checkItem returns an error if an item that takes bound bytes cannot go into

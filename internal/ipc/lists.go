@@ -23,6 +23,7 @@ const (
 	itemFields       = 13
 	enclosureFields  = 3
 	resultFields     = 22
+	mappedFields     = 2
 	pacingFields     = 5
 	costFields       = 5
 )
@@ -293,6 +294,18 @@ func (r *speller) cost(c *feeds.Cost) {
 	c.Fetch = time.Duration(r.amount())
 	c.Parse = time.Duration(r.amount())
 	c.ParseCPU = time.Duration(r.amount())
+}
+
+func appendMapped(b []byte, m *Mapped) []byte {
+	b = appendArray(b, mappedFields)
+	b = appendInt(b, int64(m.Frames))
+	return appendInt(b, m.Bytes)
+}
+
+func decodeMapped(payload []byte) (*Message, error) {
+	r := newSpeller(payload)
+	r.fields(mappedFields)
+	return finish(r, &Message{Mapped: &Mapped{Frames: r.count(), Bytes: r.amount()}})
 }
 
 func appendItems(b []byte, it *Items) []byte {

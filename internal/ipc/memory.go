@@ -58,6 +58,13 @@ func (c *chunk) drop() {
 	}
 }
 
+// foreignChunk returns a chunk with one user, of memory that free gives back.
+func foreignChunk(b []byte, free func()) *chunk {
+	c := &chunk{b: b, free: free}
+	c.users.Store(1)
+	return c
+}
+
 // A list is what the items of one message take besides their bytes.
 type list struct {
 	items      []feeds.Item

@@ -17,6 +17,7 @@ type Message struct {
 	Cancel *Cancel
 	Drain  *Drain
 	Bye    *Bye
+	Mapped *Mapped
 
 	// Of the mode manager, between a manager and its callers.
 	Call  *Call
@@ -74,6 +75,15 @@ type Bye struct {
 	Answered int // jobs answered in this worker's life
 }
 
+// Mapped says that a worker has handed over memory with frames in it, and how to
+// check that it is the right memory. It takes no number of its own: it has that
+// of the first of those frames. Only the mode shm has it, and callers of Recv
+// never see it.
+type Mapped struct {
+	Frames int   // frames in the memory
+	Bytes  int64 // where the last of them ends
+}
+
 // A kind is the second byte of a frame: which field of Message it carries.
 type kind uint8
 
@@ -89,6 +99,7 @@ const (
 	kindBye    kind = 8
 	kindCall   kind = 13
 	kindReply  kind = 14
+	kindMapped kind = 12
 )
 
 var kindNames = [...]string{
@@ -102,6 +113,7 @@ var kindNames = [...]string{
 	kindBye:    "Bye",
 	kindCall:   "Call",
 	kindReply:  "Reply",
+	kindMapped: "Mapped",
 }
 
 func (k kind) known() bool { return int(k) < len(kindNames) && kindNames[k] != "" }
@@ -129,6 +141,7 @@ func (m *Message) kind() (kind, error) {
 		kindBye:    m.Bye != nil,
 		kindCall:   m.Call != nil,
 		kindReply:  m.Reply != nil,
+		kindMapped: m.Mapped != nil,
 	} {
 		if there {
 			set = kind(k)

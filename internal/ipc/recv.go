@@ -56,6 +56,16 @@ func (c *Conn) recv() (*Message, error) {
 	if got := checksum(head, payload); got != h.crc {
 		return nil, c.protocol(ErrChecksum, "%d bytes, checksum %08x, header says %08x", h.size, got, h.crc)
 	}
+	m, err := c.message(h, payload, in)
+	if err != nil {
+		return nil, err
+	}
+	c.end(StageDecode)
+	return m, nil
+}
+
+// message judges what an intact frame says, whose payload lies in a chunk.
+func (c *Conn) message(h header, payload []byte, in *chunk) (*Message, error) {
 	if h.seq != c.recvSeq {
 		return nil, c.protocol(ErrSequence, "%s has number %d", h.kind, h.seq)
 	}
@@ -66,7 +76,6 @@ func (c *Conn) recv() (*Message, error) {
 	if err != nil {
 		return nil, c.protocol(ErrMalformed, "%s of %d bytes: %v", h.kind, h.size, err)
 	}
-	c.end(StageDecode)
 	return m, nil
 }
 

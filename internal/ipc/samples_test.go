@@ -70,6 +70,7 @@ func samples() []sample {
 		{"call", Message{Call: &Call{Method: MethodExtend, Incarnation: 7, ID: 1, Items: []feeds.Item{item}}}},
 		{"reply", Message{Reply: &Reply{More: true, Items: []feeds.Item{item}}}},
 		{"reply-failed", Message{Reply: &Reply{Error: "there is no such list"}}},
+		{"mapped", Message{Mapped: &Mapped{Frames: 7, Bytes: 1_800_000}}},
 	}
 }
 

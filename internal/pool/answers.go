@@ -70,6 +70,7 @@ func (s *slot) settle(w *process, m *ipc.Message) error {
 		if err != nil {
 			return unexpected(err.Error())
 		}
+		m.Release()
 		return nil
 	}
 	e, err := s.ledger.answer(r.ID)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 )
 
 // TestNothingIsLostWhereverStdoutIsCut cuts what a worker writes at some
@@ -69,13 +70,22 @@ func cutAt(t *testing.T, at, n int) {
 }
 
 func TestKill9AtRandomMomentsLosesNothing(t *testing.T) {
-	t.Parallel()
+	for _, mode := range modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			killAtRandom(t, mode)
+		})
+	}
+}
+
+func killAtRandom(t *testing.T, mode ipc.Mode) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range 50 / fewer {
 		micros := random.IntN(30_000)
 		o := onlyOnce(t, as(t, "kills itself", micros))
-		r := newRound(jobs(40, map[int64]string{3: "sleep", 9: "sleep", 27: "sleep"}), o.Workers, 4)
+		o.Mode = mode
+		r := newRound(jobs(40, map[int64]string{3: "sleep", 9: "sleep", 20: "items 300 of 2000", 27: "sleep", 34: "items 3 of 20000"}), o.Workers, 4)
 		if _, err := r.run(t, t.Context(), o); err != nil {
 			t.Fatalf("seed %d, round %d: %v", seed, i, err)
 		}

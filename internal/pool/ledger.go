@@ -268,6 +268,7 @@ func (l *ledger) lost() []*lease {
 func (l *ledger) rest() []*lease {
 	var left []*lease
 	for _, e := range l.unanswered {
+		e.reset()
 		left = append(left, e)
 	}
 	slices.SortFunc(left, func(a, b *lease) int { return cmp.Compare(a.job.ID, b.job.ID) })

@@ -184,7 +184,9 @@ func (w *process) read(handle func(*process, *ipc.Message) error) {
 		m, err = w.line.Recv()
 		w.watch.hear(time.Now())
 		if err == nil {
-			err = handle(w, m)
+			if err = handle(w, m); err != nil {
+				m.Release() // nobody has it
+			}
 		}
 	}
 	_, broken := errors.AsType[*ipc.ProtocolError](err)

@@ -170,8 +170,8 @@ func TestWorkersDoNotOutliveAKilledCoordinator(t *testing.T) {
 // long makes TestSpawnsLeaveNoTrace start a thousand processes.
 var long = flag.Bool("long", false, "run long tests at their full length")
 
-// TestSpawnsLeaveNoTrace starts 200 processes, some of which die, are tried or
-// keep a document, and then looks for what is left of them.
+// TestSpawnsLeaveNoTrace starts 200 processes in all modes, some of which die,
+// are tried or keep a document, and then looks for what is left of them.
 func TestSpawnsLeaveNoTrace(t *testing.T) {
 	want := 200 / fewer
 	if *long {
@@ -180,15 +180,19 @@ func TestSpawnsLeaveNoTrace(t *testing.T) {
 	o := as(t, "good")
 	o.Workers, o.KeepPoison = 4, t.TempDir()
 	// The runtime opens what it polls with when the first pipe is used.
-	if _, err := newRound(jobs(8, nil), o.Workers, 2).run(t, t.Context(), o); err != nil {
-		t.Fatal(err)
+	modes := modes()
+	for _, o.Mode = range modes {
+		if _, err := newRound(jobs(8, nil), o.Workers, 2).run(t, t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
 	}
 	fdsBefore, goroutinesBefore := openFiles(t), runtime.NumGoroutine()
 	spawns := 0
 	for i := 0; spawns < want; i++ {
-		var urls map[int64]string
-		if i%16 == 0 {
-			urls = map[int64]string{3: "exit"}
+		o.Mode = modes[i%len(modes)]
+		urls := map[int64]string{2: "items 50 of 2000"}
+		if i%16 < len(modes) {
+			urls[3] = "exit"
 		}
 		r := newRound(jobs(8, urls), o.Workers, 2)
 		p, err := r.run(t, t.Context(), o)

@@ -217,7 +217,14 @@ func serve(in io.Reader, out io.Writer) { serveFrames(in, out, 0) }
 func serveFrames(in io.Reader, out io.Writer, maxFrame uint32) {
 	board, _ := ipc.OpenScoreboard(3)
 	specimen, _ := ipc.OpenSpecimen(4)
-	err := worker.Serve(context.Background(), ipc.NewConn(in, out, maxFrame), worker.Options{
+	conn := ipc.NewConn(in, out, maxFrame)
+	if mode, incarnation := carrier(); mode != ipc.ModePipe {
+		var err error
+		if conn, err = ipc.Connect(mode, ipc.WorkerEnd{Incarnation: incarnation, Stdin: in, Stdout: out}); err != nil {
+			panic(err)
+		}
+	}
+	err := worker.Serve(context.Background(), conn, worker.Options{
 		Board:        board,
 		Specimen:     specimen,
 		ParseCPU:     parseCPU(),
@@ -233,6 +240,26 @@ func serveFrames(in io.Reader, out io.Writer, maxFrame uint32) {
 		}
 		os.Exit(pool.ExitInternal)
 	}
+}
+
+// modes returns the modes that this system has, but for manager: its server is
+// the real worker program, so package main tests it.
+func modes() []ipc.Mode {
+	return slices.DeleteFunc(ipc.Modes(), func(m ipc.Mode) bool { return m == ipc.ModeManager })
+}
+
+// carrier returns the mode that this process was told, and its number in that.
+func carrier() (ipc.Mode, uint32) {
+	mode, incarnation := ipc.ModePipe, uint32(0)
+	for i, arg := range os.Args[:len(os.Args)-1] {
+		switch value := os.Args[i+1]; arg {
+		case "--carrier":
+			mode = ipc.Mode(value)
+		case "--incarnation":
+			fmt.Sscan(value, &incarnation)
+		}
+	}
+	return mode, incarnation
 }
 
 // hostile answers a job well unless its URL asks for something else.

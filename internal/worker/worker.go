@@ -62,14 +62,15 @@ type server struct {
 	board     *ipc.Scoreboard
 	refresher Refresher
 	inbox     *inbox
+	owed      atomic.Int64  // jobs received and not answered
 	drainC    chan struct{} // closed when nothing more is to be begun
 	drainOnce sync.Once
 
 	mu       sync.Mutex    // held while a message is sent; the goroutine that reads never needs it
 	answered int           // guarded by mu
+	awaits   bool          // guarded by mu: what was put aside will be handed over soon
 	sendErr  error         // guarded by mu; set before failC is closed
 	failC    chan struct{} // closed when a message could not be sent
-	parting  atomic.Bool   // Bye is being said, or was
 }
 
 // Serve does what the coordinator at the other end of conn asks for. It sends
@@ -115,11 +116,6 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	defer s.drain()
 	select {
 	case err := <-readC:
-		// Not behind the sending of Bye: the coordinator may be quicker than
-		// the goroutine that has sent it, and this one then returns.
-		if s.parting.Load() {
-			crash.At("worker: after bye")
-		}
 		return err
 	case err := <-overrunC:
 		return err
@@ -177,6 +173,7 @@ func (s *server) read() error {
 			return err
 		case m.Shard != nil:
 			crash.At("worker: after shard read")
+			s.owed.Add(int64(len(m.Shard.Jobs)))
 			if !s.inbox.add(m.Shard.Jobs) {
 				return unexpected("Shard after Drain")
 			}
@@ -221,8 +218,8 @@ func (s *server) work(ctx context.Context, tickEvery time.Duration) {
 	ticking.Wait()
 	s.refresher.Close()
 	crash.At("worker: before bye")
-	s.parting.Store(true)
 	s.send(func() error { return s.conn.Send(&ipc.Message{Bye: &ipc.Bye{Answered: s.answered}}) })
+	crash.At("worker: after bye")
 }
 
 // deal hands the jobs of the inbox to the refresher, one by one, and answers
@@ -280,6 +277,7 @@ func (s *server) answer(r feeds.Result) {
 			err = s.conn.SendResult(tooLong(&r, err))
 		}
 		crash.At("worker: after write")
+		s.owed.Add(-1)
 		s.board.Owe(-1)
 		return err
 	})
@@ -304,7 +302,34 @@ func (s *server) send(one func() error) {
 	if s.sendErr != nil {
 		return
 	}
-	if s.sendErr = one(); s.sendErr != nil {
+	if s.sendErr = one(); s.sendErr == nil {
+		s.sendErr = s.handOver()
+	}
+	if s.sendErr != nil {
 		close(s.failC)
 	}
+}
+
+// handOverWithin is how long an answer may wait for others to be handed over
+// with it, in modes where that is worth it.
+const handOverWithin = 5 * time.Millisecond
+
+// handOver sees to it that what was put aside reaches the coordinator: at once
+// when there is nothing else to do, and soon when there is. The caller holds
+// s.mu.
+func (s *server) handOver() error {
+	switch {
+	case !s.conn.Pending():
+	case s.owed.Load() == 0:
+		return s.conn.Flush()
+	case !s.awaits:
+		s.awaits = true
+		time.AfterFunc(handOverWithin, func() {
+			s.send(func() error {
+				s.awaits = false
+				return s.conn.Flush()
+			})
+		})
+	}
+	return nil
 }
