@@ -3,6 +3,7 @@ package plot
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // An Axis is a scale and how its numbers are written. Its zero value is linear,
@@ -20,7 +21,7 @@ func (a Axis) format(v float64) string {
 	if a.Format != nil {
 		return a.Format(v)
 	}
-	return strconv.FormatFloat(v, 'g', 6, 64)
+	return strings.Replace(strconv.FormatFloat(v, 'g', 6, 64), "-", "−", 1)
 }
 
 // A scale takes values to pixels.
@@ -203,5 +204,5 @@ func gutter(s scale) float64 {
 	for _, v := range s.ticks {
 		w = max(w, textWidth(s.tick(v)))
 	}
-	return w + 8
+	return w + 14 // a minus and a times sign are wider than most
 }

@@ -26,7 +26,7 @@ type Estimate struct {
 func (p Intervals) draw(c *canvas) {
 	y := 0.0
 	if len(p.Series) > 1 {
-		y = c.legend(0, p.Series, func(n int, x, y float64) { c.mark(n, "", x+7, y+7, 5.5, "") })
+		y = c.legend(0, p.Series, func(n int, x, y float64) { c.mark(n, x+7, y+7, 5.5, "") })
 	}
 	var values []float64
 	for _, row := range p.Rows {
@@ -56,7 +56,7 @@ func (p Intervals) draw(c *canvas) {
 				if e.Lo != e.Hi {
 					c.whisker("err "+stroke(n), s.at(e.Lo), s.at(e.Hi), y+step/2, 4)
 				}
-				c.mark(n, "", s.at(e.Value), y+step/2, 5.5, e.Tip)
+				c.mark(n, s.at(e.Value), y+step/2, 5.5, e.Tip)
 			}
 			y += step
 		}

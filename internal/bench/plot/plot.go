@@ -132,8 +132,8 @@ var marks = []func(x, y, r float64) string{
 }
 
 // mark draws the mark of series n.
-func (c *canvas) mark(n int, extra string, x, y, r float64, tip string) {
-	c.path(strings.TrimSpace(fill(n)+" mark "+extra), marks[n%len(marks)](x, y, r), tip)
+func (c *canvas) mark(n int, x, y, r float64, tip string) {
+	c.path(fill(n)+" mark", marks[n%len(marks)](x, y, r), tip)
 }
 
 // fill and stroke are the classes of series n; the style sheet has colours for

@@ -18,11 +18,12 @@ type XY struct {
 // A Line is one series: a mark for each point, joined or not.
 type Line struct {
 	Name   string
-	Series int  // its colour and mark
-	Join   bool // the points by a line
-	Bare   bool // no marks: a curve
-	Dashed bool
-	Band   bool // Lo and Hi as an area, instead of a bar at each point
+	Series int     // its colour and mark
+	Join   bool    // the points by a line
+	Bare   bool    // no marks: a curve
+	Dashed bool    // and the marks hollow
+	Aside  float64 // how many pixels to the right of its place, so that intervals do not cover each other
+	Band   bool    // Lo and Hi as an area, instead of a bar at each point
 	Points []Point
 }
 
@@ -114,17 +115,17 @@ func (l Line) draw(c *canvas, x, y scale) {
 	if l.Join && len(l.Points) > 1 {
 		var d strings.Builder
 		for i, pt := range l.Points {
-			d.WriteString(step(i) + num(x.at(pt.X)) + "," + num(y.at(pt.Y)))
+			d.WriteString(step(i) + num(x.at(pt.X)+l.Aside) + "," + num(y.at(pt.Y)))
 		}
 		c.path(l.lineClass(), d.String(), "")
 	}
 	for _, pt := range l.Points {
 		if !l.Band && pt.Lo != pt.Hi {
-			px := x.at(pt.X)
+			px := x.at(pt.X) + l.Aside
 			c.path("err "+stroke(l.Series), "M"+num(px)+","+num(y.at(pt.Lo))+"V"+num(y.at(pt.Hi)), "")
 		}
 		if !l.Bare {
-			c.mark(l.Series, "", x.at(pt.X), y.at(pt.Y), 5, pt.Tip)
+			l.mark(c, x.at(pt.X)+l.Aside, y.at(pt.Y), pt.Tip)
 		}
 	}
 }
@@ -150,6 +151,14 @@ func (l Line) swatch(c *canvas, x, y float64) {
 		c.path(l.lineClass(), "M"+num(x)+","+num(y+7)+"h14", "")
 	}
 	if !l.Bare {
-		c.mark(l.Series, "", x+7, y+7, 5, "")
+		l.mark(c, x+7, y+7, "")
 	}
+}
+
+func (l Line) mark(c *canvas, x, y float64, tip string) {
+	if l.Dashed {
+		c.path(stroke(l.Series)+" hollow", marks[l.Series%len(marks)](x, y, 4.5), tip)
+		return
+	}
+	c.mark(l.Series, x, y, 5, tip)
 }

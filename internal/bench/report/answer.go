@@ -36,13 +36,17 @@ func makeAnswer(run *bench.Run) answer {
 	a.Headline = headlineSentence(c, mode, base)
 	a.Lines = append(a.Lines, setting(mode), ratioSentence(c, mode, base))
 	a.Figures = []keyFigure{{duration.signed(c.CPUDiff.Estimate), duration.bounds(c.CPUDiff), "CPU time a feed, " + workWord(mode.Work), ""}}
-	for _, w := range works(run, c) {
+	all := works(run, c)
+	for _, w := range all {
 		cell := run.Cells[w.Cell]
-		a.Figures = append(a.Figures, keyFigure{times.format(w.CPURatio.Estimate), times.bounds(w.CPURatio),
-			fmt.Sprintf("the CPU time of %s, %s", people(base.Mode), workWord(cell.Work)), ""})
 		if w != c {
 			a.add(ratioSentence(w, cell, run.Cells[w.Base]))
 		}
+		if cell.Work == bench.Ship && len(all) > 1 {
+			continue // of a number near zero: not for large print
+		}
+		a.Figures = append(a.Figures, keyFigure{times.format(w.CPURatio.Estimate), times.bounds(w.CPURatio),
+			fmt.Sprintf("the CPU time of %s, %s", people(base.Mode), workWord(cell.Work)), ""})
 	}
 	a.add(whereItGoes(run))
 	lost, figure := whatItBuys(run, mode.Mode, base.Mode)

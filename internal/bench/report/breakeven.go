@@ -78,8 +78,9 @@ func (s *section) overheads(all []bench.Overhead, f overheadFigure) {
 	}
 	p.X.Label = f.axis
 	for n, mode := range modes {
-		wall := plot.Line{Name: mode + ", wall clock", Series: n, Join: true}
-		cpu := plot.Line{Name: mode + ", CPU", Series: n, Join: true, Dashed: true}
+		aside := 9 * (2*float64(n) - float64(len(modes)) + 0.5)
+		wall := plot.Line{Name: mode + ", wall clock", Series: n, Join: true, Aside: aside}
+		cpu := plot.Line{Name: mode + ", CPU", Series: n, Join: true, Dashed: true, Aside: aside + 9}
 		for _, o := range all {
 			if o.Mode != mode {
 				continue

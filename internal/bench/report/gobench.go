@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,7 @@ var goUnits = []struct {
 //
 // compares the modes. One op is one feed.
 //
+// Goroutines come first, so they are what benchstat compares the others with.
 // benchstat makes a table for every set of file-level keys, so only what is the
 // same in the whole file is one; seed and date are comments. Clocked cells are
 // left out, because they are not to be compared with others.
@@ -50,7 +52,7 @@ func GoBench(w io.Writer, run *bench.Run) error {
 			fmt.Fprintf(b, "Unit %s %s\n", u.name, u.meta)
 		}
 	}
-	for _, s := range run.Samples {
+	for _, s := range baseFirst(run) {
 		c := run.Cells[s.Cell]
 		if s.Failed != "" || c.Clocked || c.Feeds < 1 {
 			continue
@@ -62,6 +64,20 @@ func GoBench(w io.Writer, run *bench.Run) error {
 		b.WriteByte('\n')
 	}
 	return b.Flush()
+}
+
+// baseFirst is the samples by cell, goroutines first: benchstat compares all
+// others with what it sees first.
+func baseFirst(run *bench.Run) []bench.Sample {
+	place := func(s bench.Sample) int {
+		if run.Cells[s.Cell].Mode == bench.Goroutine {
+			return s.Cell - len(run.Cells)
+		}
+		return s.Cell
+	}
+	sorted := slices.Clone(run.Samples)
+	slices.SortStableFunc(sorted, func(a, b bench.Sample) int { return place(a) - place(b) })
+	return sorted
 }
 
 // goName is the cell as the name of a benchmark, with a key for each factor.

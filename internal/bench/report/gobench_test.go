@@ -29,6 +29,11 @@ func TestGoBenchIsReadBackWhole(t *testing.T) {
 			want = append(want, s)
 		}
 	}
+	slices.SortStableFunc(want, func(a, b bench.Sample) int { return a.Cell - b.Cell })
+	slices.SortStableFunc(want, func(a, b bench.Sample) int { // goroutines first
+		base := map[bool]int{true: -1}
+		return base[run.Cells[a.Cell].Mode == bench.Goroutine] - base[run.Cells[b.Cell].Mode == bench.Goroutine]
+	})
 	keys := make(map[string]string)
 	n := 0
 	for reader := benchfmt.NewReader(bytes.NewReader(text.Bytes()), "bench.txt"); reader.Scan(); {

@@ -23,7 +23,7 @@ func limitsSection(run *bench.Run) section {
 		what := "count"
 		switch {
 		case l.CPU:
-			what = "CPU, both sides"
+			what = "CPU time"
 		case l.Unit == "B":
 			what = "memory"
 		case strings.HasPrefix(l.Unit, "ns"):
@@ -39,9 +39,12 @@ func limitsSection(run *bench.Run) section {
 	return s
 }
 
-// floorFigure is every figure that has a floor as a multiple of it.
+// floorFigure is every figure that has a floor as a multiple of it. Marks and not
+// bars, because on logarithmic paper a length means nothing.
 func floorFigure(run *bench.Run) (figure, table, bool) {
-	p := plot.Bars{Axis: plot.Axis{Label: "times the floor", Format: tickTimes}}
+	one := 1.0
+	p := plot.Intervals{Axis: plot.Axis{Label: "times the floor, logarithmic", Format: tickTimes, Log: true}, Reference: &one}
+	var words []string
 	t := table{
 		Caption: "Multiples of a floor",
 		Columns: []column{{Name: "figure", Wrap: true}, {Name: "is", Number: true}, {Name: "floor"}, {Name: "takes", Number: true}, {Name: "times", Number: true}},
@@ -50,7 +53,8 @@ func floorFigure(run *bench.Run) (figure, table, bool) {
 		if !(by > 0) || limit == "" {
 			return
 		}
-		p.Rows = append(p.Rows, plot.Bar{Name: name, Value: times.format(by) + " " + limit, Parts: []float64{by}})
+		words = append(words, fmt.Sprintf("%s %s %s", name, times.format(by), limit))
+		p.Rows = append(p.Rows, plot.Row{Name: name, Value: times.format(by) + " " + limit, Estimates: []plot.Estimate{{Value: by, Tip: name + ": " + value.String()}}})
 		t.Rows = append(t.Rows, row{Cells: []cell{{Text: name}, value, {Text: limit}, {Text: floor}, {Text: times.format(by)}}})
 	}
 	of := func(what string, all int) string {
@@ -74,8 +78,8 @@ func floorFigure(run *bench.Run) (figure, table, bool) {
 		}
 	}
 	return figure{
-		Info:    plot.Info{ID: "floors", Title: "Multiples of the floor", Desc: "One bar for each figure that has a floor. " + barWords(p.Rows)},
-		Caption: "How many times what the machine takes for the bare mechanism.",
+		Info:    plot.Info{ID: "floors", Title: "Multiples of the floor", Desc: "One mark for each figure that has a floor. " + strings.Join(words, "; ") + "."},
+		Caption: "How many times what the machine takes for the bare mechanism; the dashed line is the floor.",
 		Chart:   p,
 	}, t, len(t.Rows) > 0
 }

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"feedmill/internal/bench"
 )
 
 func pageOf(t *testing.T, invocations, blocks int) string {
@@ -146,15 +148,23 @@ var views = []struct {
 // window, all text of the plots can be read and is where it can be seen, and the
 // picture is one.
 //
-// FEEDMILL_LOOK=DIR keeps the page and whole screenshots in DIR, to be looked at.
+// FEEDMILL_LOOK=DIR keeps the page and whole screenshots in DIR, to be looked at;
+// if there is a run.json in DIR, the page is of that run.
 func TestPageInABrowser(t *testing.T) {
 	b := startBrowser(t)
 	dir := t.TempDir()
 	look := os.Getenv("FEEDMILL_LOOK")
+	run := madeUp(5, 10)
 	if look != "" {
 		dir = look
+		if f, err := os.Open(filepath.Join(look, RunFile)); err == nil {
+			defer f.Close()
+			if run, err = bench.Read(f); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	if err := Write(dir, madeUp(5, 10)); err != nil {
+	if err := Write(dir, run); err != nil {
 		t.Fatal(err)
 	}
 	url := "file://" + filepath.Join(dir, PageFile)

@@ -102,6 +102,8 @@ func (u unit) decimals(v float64) int {
 		n = 0
 	case v >= 9.995:
 		n = 1
+	case v < 0.0995:
+		n = 3
 	}
 	if u.prefixes[0].name == "%" {
 		n = max(n-1, 0)
