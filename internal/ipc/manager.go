@@ -53,11 +53,11 @@ func (m *Manager) Serve(ctx context.Context, l net.Listener) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var callers sync.WaitGroup
 	defer callers.Wait()
-	ctx, stop := context.WithCancel(ctx)
+	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	for {
 		c, err := l.Accept()
-		if ctx.Err() != nil {
+		if ctx.Err() != nil { // of the context that closes l, not of one that ends with it a little later
 			return nil
 		}
 		if err != nil {
@@ -65,8 +65,8 @@ func (m *Manager) Serve(ctx context.Context, l net.Listener) error {
 		}
 		callers.Go(func() {
 			defer c.Close()
-			defer context.AfterFunc(ctx, func() { c.Close() })()
-			if err := m.attend(c); err != nil && ctx.Err() == nil {
+			defer context.AfterFunc(serving, func() { c.Close() })()
+			if err := m.attend(c); err != nil && serving.Err() == nil {
 				m.Log.Warn("caller is turned away", "caller", c.RemoteAddr().String(), "err", err)
 			}
 		})
