@@ -27,6 +27,7 @@ func analyse(run *Run) {
 	a.ledgers()
 	a.fits()
 	a.breakEven()
+	a.claims()
 	a.doubts()
 }
 
@@ -54,13 +55,14 @@ func (a *analysis) equalWork() {
 	type work struct {
 		work                Work
 		feeds, items, bytes int
+		python              bool // which has a hash of its own
 	}
 	hashes := make(map[work]string)
 	for _, sure := range []bool{true, false} {
 		for _, c := range a.run.Cells {
-			w := work{c.Work, c.Feeds, c.Items, c.Bytes}
+			w := work{c.Work, c.Feeds, c.Items, c.Bytes, isPython(c.Mode)}
 			for _, s := range a.good[c.ID] {
-				if hashes[w] == "" && (c.Mode == Goroutine) == sure && !isPython(c.Mode) {
+				if hashes[w] == "" && (c.Mode == Goroutine || c.Mode == "python-threads") == sure {
 					hashes[w] = s.Hash
 				}
 			}
@@ -68,8 +70,7 @@ func (a *analysis) equalWork() {
 	}
 	for _, c := range a.run.Cells {
 		for _, s := range a.good[c.ID] {
-			// Python has its own hash, of counts and lengths: its script checks.
-			if want := hashes[work{c.Work, c.Feeds, c.Items, c.Bytes}]; s.Hash != want && !isPython(c.Mode) {
+			if want := hashes[work{c.Work, c.Feeds, c.Items, c.Bytes, isPython(c.Mode)}]; s.Hash != want {
 				a.unfit[c.ID] = true
 				a.warn("unequal-work", fmt.Sprintf("%s: its results hash to %s, those of the others to %s; its figures are left out", c.Name, s.Hash, want), c.ID)
 				break
@@ -238,13 +239,18 @@ func (a *analysis) judge(visible map[Work]float64) {
 	})
 }
 
-// verdict says whether a ratio differs from 1. An equal pair is judged by its
-// interval alone: what it can tell from itself is what it shows.
+// negligible is the difference below which two cells are taken to be the same,
+// however sure it is: compilers and linkers move code by as much.
+const negligible = 1.01
+
+// verdict says whether a ratio differs from 1. An equal pair is not judged by
+// what it shows itself.
 func verdict(r Interval, visible float64, twin bool) string {
+	if twin {
+		visible = 1
+	}
 	switch {
-	case r.Contains(1):
-		return NoDifference
-	case !twin && max(r.Estimate, 1/r.Estimate) <= visible:
+	case r.Contains(1), max(r.Estimate, 1/r.Estimate) <= max(visible, negligible):
 		return NoDifference
 	case r.Estimate > 1:
 		return Higher

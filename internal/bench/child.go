@@ -23,6 +23,7 @@ import (
 //	worker  is a worker with the work of the experiment, see package worker
 //	origin  serves feeds until stdin ends, and says where on stdout
 //	rounds  does jobs one of which may kill it, and says which are done
+//	tear    writes frames to a pipe that others write to, too
 //	sink    reads stdin to its end
 //	echo    sends back what comes on stdin
 //	none    does nothing
@@ -44,6 +45,8 @@ func Child(ctx context.Context, args []string, stdin, stdout, stderr *os.File) i
 		err = echo(stdin, stdout)
 	case "rounds":
 		err = suffer(ctx, stdin, stdout)
+	case "tear":
+		err = tear(args[1:], stdout)
 	case "none":
 	default:
 		err = fmt.Errorf("no child %q", args[0])

@@ -203,6 +203,9 @@ const sampleTime = time.Minute
 // sample takes one sample. An error means that the experiment cannot go on; a
 // sample that failed says so itself.
 func (e *executor) sample(ctx context.Context, c *Cell, padding string) (Sample, error) {
+	if isPython(c.Mode) {
+		return e.pythonSample(ctx, c)
+	}
 	t := task{
 		Cell: *c, Self: e.o.Self, Worker: e.o.Worker, Origin: e.origin.addr, OriginPID: e.origin.cmd.Process.Pid,
 		Documents: e.dir, Seed: e.run.Settings.Seed, GOGC: e.run.Settings.GOGC, Plant: e.o.plant(c),

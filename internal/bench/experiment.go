@@ -47,8 +47,10 @@ func (e *executor) all(ctx context.Context) (err error) {
 	if err := e.blocks(ctx, e.save); err != nil {
 		return err
 	}
-	e.run.Buys, err = buys(ctx, e.o)
-	return err
+	if e.run.Buys, err = buys(ctx, e.o); err != nil {
+		return err
+	}
+	return e.tears(ctx)
 }
 
 // save makes findings of what there is and hands the run on.

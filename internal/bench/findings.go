@@ -228,6 +228,17 @@ type COST struct {
 	Tried   []int  `json:"tried"`
 }
 
+// A Tear is what came of several processes that wrote frames to one pipe.
+type Tear struct {
+	Language string  `json:"language"` // go or python
+	Writers  int     `json:"writers"`
+	Size     int     `json:"size"`   // bytes of a frame
+	Locked   bool    `json:"locked"` // a lock was held around each frame
+	Frames   int     `json:"frames"` // that were written
+	Torn     int     `json:"torn"`   // that had another one's bytes in them
+	CPU      float64 `json:"cpu_ns"` // of the writers, a frame; their start is in it
+}
+
 // A Claim is something that the article says, and what was measured here.
 type Claim struct {
 	ID     string  `json:"id"`   // C1 and so on

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"feedmill/internal/ipc"
@@ -245,6 +244,18 @@ func (p *planner) programs(o *Options) {
 		c.Latency, c.Shipped = 0, true
 		p.add("shipped", c)
 	}
+	// The article's own program, and, for both languages, keys alone: jobs
+	// whose answers carry no list.
+	keys := p.at(Ship, Pipe)
+	keys.Items = 0
+	p.add("article", keys)
+	if o.Python != "" {
+		for _, mode := range pythonModes {
+			p.add("article", p.at(Ship, mode))
+		}
+		keys.Mode = "python-pipe"
+		p.add("article", keys)
+	}
 }
 
 // find returns the cell that has the factors of c, if it is planned.
@@ -257,6 +268,3 @@ func find(cells []Cell, c Cell) (Cell, bool) {
 	}
 	return Cell{}, false
 }
-
-// isPython reports whether a mode is a program of the article.
-func isPython(mode string) bool { return strings.HasPrefix(mode, "python-") }

@@ -50,6 +50,7 @@ type Run struct {
 	Buys        []Buy        `json:"buys,omitempty"`
 	BreakEven   *BreakEven   `json:"break_even,omitempty"`
 	Claims      []Claim      `json:"claims,omitempty"` // in the article's order
+	Tears       []Tear       `json:"tears,omitempty"`
 	Warnings    []Warning    `json:"warnings,omitempty"`
 }
 

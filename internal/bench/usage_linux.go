@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -247,4 +249,20 @@ func limitMemory(bytes int64) error {
 		return fmt.Errorf("limit memory: %w", err)
 	}
 	return nil
+}
+
+// fileLock returns what takes and gives back the lock of a file, which the
+// system takes back from a process that dies.
+func fileLock(f *os.File) (lock, unlock func() error) {
+	how := func(op int) func() error {
+		return func() error { return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), op)) }
+	}
+	return how(unix.LOCK_EX), how(unix.LOCK_UN)
+}
+
+// ownGroup puts a program into a process group of its own, which is killed with
+// it.
+func ownGroup(c *exec.Cmd) {
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 }

@@ -5,6 +5,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
 	"time"
 )
 
@@ -40,3 +42,6 @@ func limitMemory(int64) error      { return errors.ErrUnsupported }
 func environment(*Options) Environment { return Environment{} }
 
 func limits(context.Context, *Options) ([]Limit, error) { return nil, errors.ErrUnsupported }
+
+func fileLock(*os.File) (lock, unlock func() error) { return nil, nil }
+func ownGroup(*exec.Cmd)                            {}

@@ -1,0 +1,79 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// article is the article's program, in its own language.
+//
+//go:embed article.py
+var article []byte
+
+// pythonModes are the programs of the article.
+var pythonModes = []string{"python-threads", "python-pool", "python-pipe", "python-queue", "python-manager", "python-shm"}
+
+// isPython reports whether a mode is a program of the article.
+func isPython(mode string) bool { return strings.HasPrefix(mode, "python-") }
+
+// pythonSample takes a sample of the article's program. CPython does its own
+// measuring, of the same things.
+func (e *executor) pythonSample(ctx context.Context, c *Cell) (Sample, error) {
+	var s Sample
+	spec := map[string]any{
+		"mode": strings.TrimPrefix(c.Mode, "python-"), "workers": c.Workers, "feeds": c.Feeds, "items": c.Items, "bytes": c.Bytes,
+	}
+	err := e.python(ctx, spec, &s)
+	if ctx.Err() != nil {
+		return s, context.Cause(ctx)
+	}
+	if want := int64(c.Feeds) * int64(c.Items) * int64(c.Bytes); err == nil && s.CopiedBytes != want {
+		err = fmt.Errorf("its lists have %d bytes of text, want %d", s.CopiedBytes, want)
+	}
+	if err != nil {
+		s.Failed = err.Error()
+	}
+	return s, nil
+}
+
+// python runs the article's program and decodes what it prints.
+func (e *executor) python(ctx context.Context, spec map[string]any, into any) error {
+	path := filepath.Join(e.dir, "article.py")
+	if _, err := os.Stat(path); err != nil {
+		if err := os.WriteFile(path, article, 0o600); err != nil {
+			return fmt.Errorf("write the article's program: %w", err)
+		}
+	}
+	arg, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	short, cancel := context.WithTimeout(ctx, sampleTime)
+	defer cancel()
+	cmd := exec.CommandContext(short, e.o.Python, "-B", path, string(arg))
+	// Its workers go with it, should it have to be killed.
+	ownGroup(cmd)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("run the article's program: %w: %s", err, lastLine(errs.String()))
+	}
+	if err := json.Unmarshal(out, into); err != nil {
+		return fmt.Errorf("read what the article's program says: %w", err)
+	}
+	return nil
+}
+
+// lastLine returns the last line of s that is not blank.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
