@@ -71,6 +71,7 @@ type server struct {
 	awaits   bool          // guarded by mu: what was put aside will be handed over soon
 	sendErr  error         // guarded by mu; set before failC is closed
 	failC    chan struct{} // closed when a message could not be sent
+	parting  atomic.Bool   // Bye is being said, or was
 }
 
 // Serve does what the coordinator at the other end of conn asks for. It sends
@@ -116,6 +117,11 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	defer s.drain()
 	select {
 	case err := <-readC:
+		// Not behind the sending of Bye: the coordinator may be quicker than
+		// the goroutine that has sent it, and this one then returns.
+		if s.parting.Load() {
+			crash.At("worker: after bye")
+		}
 		return err
 	case err := <-overrunC:
 		return err
@@ -218,8 +224,8 @@ func (s *server) work(ctx context.Context, tickEvery time.Duration) {
 	ticking.Wait()
 	s.refresher.Close()
 	crash.At("worker: before bye")
+	s.parting.Store(true)
 	s.send(func() error { return s.conn.Send(&ipc.Message{Bye: &ipc.Bye{Answered: s.answered}}) })
-	crash.At("worker: after bye")
 }
 
 // deal hands the jobs of the inbox to the refresher, one by one, and answers
