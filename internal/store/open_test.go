@@ -287,7 +287,7 @@ func TestDamagedFileIsNamedAndNotWritten(t *testing.T) {
 	}
 	closeStore(t, db)
 	sound := read(t, db.path)
-	const page = 4096
+	const page = pageSize
 	step := page
 	if testing.Short() || slowly {
 		step *= 8
@@ -339,7 +339,7 @@ func TestDamageThatShowsUpLateStopsAllWriting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const page = 4096
+	const page = pageSize
 	for at := int64(2 * page); at < info.Size(); at += page { // all but the schema and the first table's root
 		if _, err := f.WriteAt(bytes.Repeat([]byte{0x5a}, 64), at); err != nil {
 			t.Fatal(err)
