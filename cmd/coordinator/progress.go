@@ -83,11 +83,15 @@ func (p *progress) planned(shards []int) {
 	p.total = p.bar("stored", p.all)
 }
 
+// bar adds a bar whose total may change and that ends only when close says so: a
+// worker may end with less or more than its shard, and a round with less than all.
 func (p *progress) bar(name string, total int) *mpb.Bar {
-	return p.bars.AddBar(int64(total),
+	b := p.bars.AddBar(0, // the one total that does not stay what it is
 		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.CountersNoUnit("%d / %d", decor.WCSyncSpace), decor.Elapsed(decor.ET_STYLE_GO, decor.WCSyncSpace)),
 	)
+	b.SetTotal(int64(total), false)
+	return b
 }
 
 // finished says that a worker ended one job.
@@ -146,7 +150,7 @@ func (p *progress) close() {
 	p.mu.Lock()
 	for _, b := range append(p.workers, p.total) {
 		if b != nil {
-			b.SetTotal(b.Current(), true)
+			b.SetTotal(-1, true) // what it has is all that there was
 		}
 	}
 	p.mu.Unlock()

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	sys "golang.org/x/sys/unix"
+)
+
+// TestBarsEndWhereTheyStand: on a terminal a round ends, whatever its workers
+// did of their shards: nothing, a part, all, or more. The bars show it.
+func TestBarsEndWhereTheyStand(t *testing.T) {
+	out, screen := newTerminal(t)
+	p := newProgress(out, false)
+	p.planned([]int{3, 3, 3, 3})
+	for worker, n := range []int{0, 2, 3, 4} {
+		for range n {
+			p.finished(worker)
+			p.recorded(true)
+		}
+	}
+	p.close()
+	out.Close()
+	last := <-screen
+	last = last[max(strings.LastIndex(last, "worker 0"), 0):]
+	for _, want := range []string{"0 / 0", "2 / 2", "3 / 3", "4 / 4", "9 / 9"} {
+		if !strings.Contains(last, want) {
+			t.Errorf("the bars do not end with %s:\n%q", want, last)
+		}
+	}
+}
+
+// newTerminal returns a terminal to write to, and what was written once that is
+// closed.
+func newTerminal(t *testing.T) (out *os.File, screen <-chan string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|sys.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminals here: %v", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	if err := sys.IoctlSetPointerInt(int(master.Fd()), sys.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := sys.IoctlGetInt(int(master.Fd()), sys.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|sys.O_NOCTTY, 0); err != nil {
+		t.Skipf("no terminals here: %v", err)
+	}
+	if err := sys.IoctlSetWinsize(int(out.Fd()), sys.TIOCSWINSZ, &sys.Winsize{Row: 24, Col: 100}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan string, 1)
+	go func() {
+		var b bytes.Buffer
+		io.Copy(&b, master) // ends with EIO when the last writer is gone
+		done <- b.String()
+	}()
+	return out, done
+}
