@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -57,12 +58,26 @@ func isTerminal(w io.Writer) bool {
 }
 
 // over returns a writer for lines of result that keeps them above the bars
-// when both are on a terminal, else w itself.
+// when both are on a terminal, else w itself. After close they come below.
 func (p *progress) over(w io.Writer) io.Writer {
 	if p.bars != nil && isTerminal(w) {
-		return p.bars
+		return &overBars{p.bars, w}
 	}
 	return w
+}
+
+// An overBars writes above the bars for as long as there are any.
+type overBars struct {
+	bars  *mpb.Progress
+	after io.Writer
+}
+
+func (o *overBars) Write(b []byte) (int, error) {
+	n, err := o.bars.Write(b)
+	if errors.Is(err, mpb.ErrDone) {
+		return o.after.Write(b)
+	}
+	return n, err
 }
 
 // planned says how many jobs each worker was dealt.

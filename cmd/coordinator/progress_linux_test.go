@@ -16,6 +16,7 @@ import (
 func TestBarsEndWhereTheyStand(t *testing.T) {
 	out, screen := newTerminal(t)
 	p := newProgress(out, false)
+	lines := p.over(out)
 	p.planned([]int{3, 3, 3, 3})
 	for worker, n := range []int{0, 2, 3, 4} {
 		for range n {
@@ -23,9 +24,18 @@ func TestBarsEndWhereTheyStand(t *testing.T) {
 			p.recorded(true)
 		}
 	}
+	if _, err := io.WriteString(lines, "a feed\n"); err != nil {
+		t.Error(err)
+	}
 	p.close()
+	if _, err := io.WriteString(lines, "the summary\n"); err != nil {
+		t.Error(err)
+	}
 	out.Close()
 	last := <-screen
+	if feed, summary, bars := strings.Index(last, "a feed"), strings.Index(last, "the summary"), strings.LastIndex(last, "9 / 9"); feed < 0 || bars < feed || summary < bars {
+		t.Errorf("want the line of a feed above the bars and the summary below:\n%q", last)
+	}
 	last = last[max(strings.LastIndex(last, "worker 0"), 0):]
 	for _, want := range []string{"0 / 0", "2 / 2", "3 / 3", "4 / 4", "9 / 9"} {
 		if !strings.Contains(last, want) {

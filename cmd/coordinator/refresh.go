@@ -162,7 +162,7 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 	job := &round{
 		db: db, path: db.Path(), refs: refs, refused: in.refused,
 		flags: &r.runner, options: r.options(), plan: refresh.Options{Force: r.force, MinInterval: r.minInterval, Seed: r.seed},
-		report: rep, bars: bars, log: a.logger(),
+		report: rep, bars: bars, log: a.loggerOn(bars.over(a.stderr)),
 	}
 	return job.run(ctx)
 }

@@ -81,12 +81,15 @@ func (a *app) rootCommand() *cobra.Command {
 
 // logger returns where diagnostics go: standard error, warnings only unless
 // --verbose.
-func (a *app) logger() *slog.Logger {
+func (a *app) logger() *slog.Logger { return a.loggerOn(a.stderr) }
+
+// loggerOn is logger for another writer.
+func (a *app) loggerOn(w io.Writer) *slog.Logger {
 	level := slog.LevelWarn
 	if a.verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
 // dbPath returns the store's file: --db, else the one in the user's data
