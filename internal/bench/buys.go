@@ -76,7 +76,12 @@ func suffer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	if o.Killer == "memory" {
 		limit = ordealMemory
 	}
-	runner, p, err := o.runner(limit)
+	manager, stop, err := startManager(o.Mode, o.Self)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	runner, p, err := o.runner(limit, manager)
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func suffer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 
 // runner returns the runner of the ordeal's mode. The memory limit is that of
 // the process in which the feeds are read.
-func (o *ordeal) runner(limit int64) (refresh.Runner, *pool.Pool, error) {
+func (o *ordeal) runner(limit int64, manager *ipc.Address) (refresh.Runner, *pool.Pool, error) {
 	if o.Mode == Goroutine {
 		g := &refresh.Goroutines{Workers: ordealWorkers, NewRefresher: func(o feeds.Options) (refresh.Refresher, error) {
 			return newRefresher(Ship, "", 0, &clocks{off: true})(o)
@@ -102,7 +107,7 @@ func (o *ordeal) runner(limit int64) (refresh.Runner, *pool.Pool, error) {
 		return g, nil, limitMemory(limit)
 	}
 	p, err := pool.New(pool.Options{
-		Path: o.Self[0], Mode: ipc.Mode(o.Mode), Workers: ordealWorkers, Env: []string{"GOGC=" + strconv.Itoa(o.GOGC)},
+		Path: o.Self[0], Mode: ipc.Mode(o.Mode), Workers: ordealWorkers, Manager: manager, Env: []string{"GOGC=" + strconv.Itoa(o.GOGC)},
 		Args: append(slices.Clone(o.Self[1:]), "worker", "--parse-cpu", ordealCPU.String(), "--memory", strconv.FormatInt(limit, 10)),
 	})
 	return p, p, err
@@ -112,6 +117,9 @@ func (o *ordeal) runner(limit int64) (refresh.Runner, *pool.Pool, error) {
 func buys(ctx context.Context, o *Options) ([]Buy, error) {
 	var all []Buy
 	for _, mode := range o.Settings.Modes {
+		if o.Settings.Profile == "quick" && mode != Goroutine && mode != Pipe {
+			continue // one mode with processes is like the other in this
+		}
 		var calm time.Duration
 		for _, killer := range killers {
 			o.progress("what it buys: %s, %s", mode, killer)

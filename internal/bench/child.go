@@ -21,6 +21,7 @@ import (
 //
 //	sample  takes one sample: a task on stdin, a Sample on stdout
 //	worker  is a worker with the work of the experiment, see package worker
+//	manager holds the lists of the mode manager until stdin ends
 //	origin  serves feeds until stdin ends, and says where on stdout
 //	rounds  does jobs one of which may kill it, and says which are done
 //	tear    writes frames to a pipe that others write to, too
@@ -37,6 +38,8 @@ func Child(ctx context.Context, args []string, stdin, stdout, stderr *os.File) i
 		err = takeSample(ctx, stdin, stdout)
 	case "worker":
 		err = serveWorker(ctx, args[1:], stdin, stdout)
+	case "manager":
+		err = serveManager(ctx, stdin)
 	case "origin":
 		err = serveOrigin(ctx, stdin, stdout)
 	case "sink":

@@ -33,6 +33,8 @@ type task struct {
 	Seed      uint64   `json:"seed"`
 	GOGC      int      `json:"gogc"`
 	Plant     plant    `json:"plant"`
+
+	manager *ipc.Address // of the mode manager
 }
 
 // takeSample is the process that takes one sample: a task on stdin, a Sample
@@ -140,9 +142,14 @@ func (t *task) run(ctx context.Context) (Sample, error) {
 	ballast := newBallast(t.Cell.Heap)
 	defer runtime.KeepAlive(ballast)
 	w := &stopwatch{task: t, clocks: &clocks{off: !t.Cell.Clocked, plant: t.Plant}, cold: t.Cell.Cold}
+	var err error
+	var stop func()
+	if t.manager, stop, err = startManager(t.Cell.Mode, t.Self); err != nil {
+		return Sample{}, err
+	}
+	defer stop()
 	jobs := t.jobs()
 	d := newDictionary(jobs)
-	var err error
 	switch {
 	case t.Cell.Mode == Sequential:
 		err = t.loop(ctx, w, jobs, d)
@@ -380,7 +387,7 @@ func (t *task) runner(c *clocks) (refresh.Runner, *pool.Pool, error) {
 	o := pool.Options{
 		Path: t.Self[0], Args: t.workerArgs(), Env: []string{"GOGC=" + strconv.Itoa(t.GOGC)},
 		Mode: ipc.Mode(t.Cell.Mode), Workers: t.Cell.Workers, Refresh: t.options(),
-		RecycleAt: -1, Probe: c.probe,
+		RecycleAt: -1, Probe: c.probe, Manager: t.manager,
 	}
 	if t.Cell.Shipped {
 		o.Path, o.Args, o.Env = t.Worker, nil, nil
