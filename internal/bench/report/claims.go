@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"feedmill/internal/bench"
 )
 
@@ -21,7 +23,7 @@ func claimsSection(run *bench.Run) section {
 		Columns: []column{{Name: ""}, {Name: "claim", Wrap: true}, {Name: "in Go", Wrap: true}, {Name: "in CPython", Wrap: true}},
 	}
 	for _, c := range run.Claims {
-		t.Rows = append(t.Rows, row{Sum: len(t.Rows) > 0, Cells: []cell{{Text: c.ID}, {Text: c.Says}, fared(c.Go), fared(c.Python)}})
+		t.Rows = append(t.Rows, row{Sum: len(t.Rows) > 0, Cells: []cell{{Text: c.ID}, {Text: stop(upper(c.Says))}, fared(c.Go), fared(c.Python)}})
 	}
 	s.tabulate(t)
 	return s
@@ -29,7 +31,10 @@ func claimsSection(run *bench.Run) section {
 
 // fared is a verdict in a word and the figure behind it.
 func fared(v bench.Verdict) cell {
-	c := cell{Text: v.Holds, Aside: v.Figure}
+	c := cell{Text: v.Holds, Aside: v.Figure, Colon: true}
+	if strings.HasPrefix(v.Figure, v.Holds) { // "not measured in this run"
+		c = cell{Text: v.Figure}
+	}
 	switch v.Holds {
 	case "yes":
 		c.Mood = good

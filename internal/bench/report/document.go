@@ -83,6 +83,7 @@ type row struct {
 type cell struct {
 	Text, Aside string
 	Mood        mood
+	Colon       bool // between the two, where the text has them in a row
 }
 
 // A mood is the meaning of a cell beyond its words, which say it, too.
@@ -100,6 +101,9 @@ func (c cell) String() string {
 	}
 	if c.Text == "" {
 		return c.Aside
+	}
+	if c.Colon {
+		return c.Text + ": " + c.Aside
 	}
 	return c.Text + " " + c.Aside
 }

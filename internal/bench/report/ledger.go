@@ -98,16 +98,12 @@ func residueMood(l bench.Ledger) mood {
 func partsTable(l bench.Ledger) table {
 	t := table{
 		Caption: "Direct estimates: CPU time, one feed",
-		Columns: []column{{Name: "step"}, {Name: "part"}, {Name: "CPU time", Number: true}, {Name: "how it was measured", Wrap: true}},
+		Columns: []column{{Name: "step, part"}, {Name: "CPU time", Number: true}, {Name: "how it was measured", Wrap: true}},
 	}
 	for _, r := range l.Rows {
 		for i, p := range r.Parts {
-			name := "+ " + rungName(r.Name)
-			if i > 0 {
-				name = ""
-			}
 			t.Rows = append(t.Rows, row{Sum: i == 0 && len(t.Rows) > 0,
-				Cells: []cell{{Text: name}, {Text: p.Name}, durationFeed.measured(p.Value).perFeed(), {Text: p.Method}}})
+				Cells: []cell{{Text: "+ " + rungName(r.Name) + ", " + p.Name}, durationFeed.measured(p.Value).perFeed(), {Text: p.Method}}})
 		}
 	}
 	return t
