@@ -18,6 +18,7 @@ const (
 	ModePipe       Mode = "pipe"        // frames on stdin and stdout, one owner an end
 	ModeLockedPipe Mode = "locked-pipe" // all workers' lists through one pipe, a lock around each frame
 	ModeUnsafePipe Mode = "unsafe-pipe" // the same without the lock: for measuring how frames tear
+	ModeQueue      Mode = "queue"       // jobs and lists through two queues, whose messages the kernel keeps whole
 	ModeManager    Mode = "manager"     // lists live in a server process, which is asked through proxies
 
 	// ModeManagerAppend is manager with a call for each item instead of one

@@ -29,6 +29,8 @@ func appendMessage(b []byte, m *Message) ([]byte, error) {
 	switch {
 	case m.Shard != nil:
 		return appendShard(b, m.Shard), nil
+	case m.Batch != nil:
+		return appendBatch(b, m.Batch), nil
 	case m.Result != nil:
 		return appendResult(b, m.Result), nil
 	case m.Items != nil:
@@ -72,6 +74,11 @@ func encodeControl(enc *msgpack.Encoder, m *Message) error {
 		return encodeInts(enc, m.Cancel.ID)
 	case m.Bye != nil:
 		return encodeInts(enc, int64(m.Bye.Answered))
+	case m.Claim != nil:
+		return encodeInts(enc, m.Claim.Batch)
+	case m.Grant != nil:
+		return errors.Join(enc.EncodeArrayLen(3), enc.EncodeInt(m.Grant.Batch),
+			enc.EncodeBool(m.Grant.Begin), enc.EncodeBool(m.Grant.Take))
 	}
 	return encodeInts(enc) // Drain
 }
@@ -134,9 +141,12 @@ func encodeOptions(enc *msgpack.Encoder, o *feeds.Options) error {
 // Without a chunk the payload must never be written to again.
 func decodeMessage(k kind, payload []byte, in *chunk) (*Message, error) {
 	switch k {
-	case kindShard:
+	case kindShard, kindBatch:
 		if in != nil {
 			payload = bytes.Clone(payload) // jobs wait for their turn
+		}
+		if k == kindBatch {
+			return decodeBatch(payload)
 		}
 		return decodeShard(payload)
 	case kindResult:
@@ -189,6 +199,12 @@ func decodeControl(k kind, payload []byte) (*Message, error) {
 	case kindBye:
 		d.array(1)
 		m.Bye = &Bye{Answered: d.count()}
+	case kindClaim:
+		d.array(1)
+		m.Claim = &Claim{Batch: d.int64()}
+	case kindGrant:
+		d.array(3)
+		m.Grant = &Grant{Batch: d.int64(), Begin: d.bool(), Take: d.bool()}
 	}
 	return m, d.err
 }
@@ -264,6 +280,17 @@ func (d *decoder) int64() int64 {
 		d.fail(err)
 	}
 	return n
+}
+
+func (d *decoder) bool() bool {
+	if d.err != nil {
+		return false
+	}
+	v, err := d.dec.DecodeBool()
+	if err != nil {
+		d.fail(err)
+	}
+	return v
 }
 
 // count reads an integer that is a number of things and fits into an int.

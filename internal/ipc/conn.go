@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -30,6 +31,8 @@ type Conn struct {
 	// unchecked says that frames go to out without their checksums.
 	unchecked bool
 
+	jobs    jobSource     // where batches come from; nil for nowhere
+	piece   int64         // length of a payload above which SendResult begins another; 0 means PieceSize
 	ends    WorkerEnd     // held, so that no stdout is closed for being forgotten
 	board   *Scoreboard   // told which answer is sent; nil for none
 	probe   Probe         // told of every stage; nil for none
@@ -177,7 +180,7 @@ func (c *Conn) pieces(r *feeds.Result) ([]int, error) {
 	if n := resultBound(r); n > limit {
 		return nil, tooLarge("Result without items", n, limit)
 	}
-	soft := min(int64(PieceSize), limit)
+	soft := min(cmp.Or(c.piece, PieceSize), limit)
 	var sizes []int
 	n, size := 0, itemsBound
 	for i := range r.Items {

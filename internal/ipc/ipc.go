@@ -75,7 +75,7 @@ package ipc
 import "time"
 
 // Version is the protocol's version. Both ends must speak the same one.
-const Version = 1
+const Version = 2
 
 // DefaultMaxFrame is the longest payload that a Conn accepts when it is told
 // no other limit, in bytes. A feed's body is at most 20 MiB by default, so no

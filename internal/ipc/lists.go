@@ -57,10 +57,13 @@ func (r *speller) key(k *feeds.Key) {
 }
 
 func appendShard(b []byte, s *Shard) []byte {
-	b = appendArray(b, shardFields)
-	b = appendArray(b, len(s.Jobs))
-	for i := range s.Jobs {
-		b = appendJob(b, &s.Jobs[i])
+	return appendJobs(appendArray(b, shardFields), s.Jobs)
+}
+
+func appendJobs(b []byte, jobs []feeds.Job) []byte {
+	b = appendArray(b, len(jobs))
+	for i := range jobs {
+		b = appendJob(b, &jobs[i])
 	}
 	return b
 }
@@ -68,17 +71,21 @@ func appendShard(b []byte, s *Shard) []byte {
 func decodeShard(payload []byte) (*Message, error) {
 	r := newSpeller(payload)
 	r.fields(shardFields)
-	s := new(Shard)
+	s := &Shard{Jobs: r.jobs()}
+	return finish(r, &Message{Shard: s})
+}
+
+func (r *speller) jobs() (jobs []feeds.Job) {
 	if n := r.list(minJob); n > 0 {
-		s.Jobs = make([]feeds.Job, n)
+		jobs = make([]feeds.Job, n)
 	}
-	for i := range s.Jobs {
+	for i := range jobs {
 		if r.err != nil {
 			break
 		}
-		r.job(&s.Jobs[i])
+		r.job(&jobs[i])
 	}
-	return finish(r, &Message{Shard: s})
+	return jobs
 }
 
 // finish returns m, or the error that r met.

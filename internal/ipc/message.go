@@ -19,6 +19,11 @@ type Message struct {
 	Bye    *Bye
 	Mapped *Mapped
 
+	// Of the mode queue.
+	Batch *Batch
+	Claim *Claim
+	Grant *Grant
+
 	// Of the mode manager, between a manager and its callers.
 	Call  *Call
 	Reply *Reply
@@ -97,6 +102,9 @@ const (
 	kindCancel kind = 6
 	kindDrain  kind = 7
 	kindBye    kind = 8
+	kindBatch  kind = 9
+	kindClaim  kind = 10
+	kindGrant  kind = 11
 	kindCall   kind = 13
 	kindReply  kind = 14
 	kindMapped kind = 12
@@ -111,6 +119,9 @@ var kindNames = [...]string{
 	kindCancel: "Cancel",
 	kindDrain:  "Drain",
 	kindBye:    "Bye",
+	kindBatch:  "Batch",
+	kindClaim:  "Claim",
+	kindGrant:  "Grant",
 	kindCall:   "Call",
 	kindReply:  "Reply",
 	kindMapped: "Mapped",
@@ -139,6 +150,9 @@ func (m *Message) kind() (kind, error) {
 		kindCancel: m.Cancel != nil,
 		kindDrain:  m.Drain != nil,
 		kindBye:    m.Bye != nil,
+		kindBatch:  m.Batch != nil,
+		kindClaim:  m.Claim != nil,
+		kindGrant:  m.Grant != nil,
 		kindCall:   m.Call != nil,
 		kindReply:  m.Reply != nil,
 		kindMapped: m.Mapped != nil,

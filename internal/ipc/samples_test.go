@@ -39,9 +39,9 @@ func samples() []sample {
 	}
 	return []sample{
 		{"hello-worker", Message{Hello: &Hello{
-			Version: 1, Build: "feedmill v1.0.0", MaxFrame: 64 << 20, PID: 4711, Sandbox: "landlock:7 seccomp rlimits"}}},
+			Version: Version, Build: "feedmill v1.0.0", MaxFrame: 64 << 20, PID: 4711, Sandbox: "landlock:7 seccomp rlimits"}}},
 		{"hello-coordinator", Message{Hello: &Hello{
-			Version: 1, Build: "feedmill v1.0.0", MaxFrame: 64 << 20, Options: &feeds.Options{
+			Version: Version, Build: "feedmill v1.0.0", MaxFrame: 64 << 20, Options: &feeds.Options{
 				Timeout: 30 * time.Second, MaxBody: 20 << 20, MaxWire: 10 << 20, PerHost: 1, Fetches: 16,
 				DrainGrace: 10 * time.Second, AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 				Ports: []uint16{80, 443}}}}},
@@ -67,6 +67,9 @@ func samples() []sample {
 		{"cancel", Message{Cancel: &Cancel{ID: 300}}},
 		{"drain", Message{Drain: &Drain{}}},
 		{"bye", Message{Bye: &Bye{Answered: 2}}},
+		{"batch", Message{Batch: &Batch{Number: 7, Jobs: []feeds.Job{{ID: 1, URL: "https://example.org/feed"}}}}},
+		{"claim", Message{Claim: &Claim{Batch: 7}}},
+		{"grant", Message{Grant: &Grant{Batch: 7, Begin: true, Take: true}}},
 		{"call", Message{Call: &Call{Method: MethodExtend, Incarnation: 7, ID: 1, Items: []feeds.Item{item}}}},
 		{"reply", Message{Reply: &Reply{More: true, Items: []feeds.Item{item}}}},
 		{"reply-failed", Message{Reply: &Reply{Error: "there is no such list"}}},

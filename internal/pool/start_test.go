@@ -4,6 +4,7 @@ package pool_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 	"feedmill/internal/pool"
 )
 
@@ -28,7 +30,7 @@ func TestAProgramThatIsNoWorkerIsOneReadableError(t *testing.T) {
 		{"dies early", "exit status 3", false, 3, 3, "no luck"},
 		{"refuses", "refuses", false, 64, 1, "not like this"},
 		{"is no worker", "usage: something else", true, 0, 3, ""},
-		{"old", `peer (build "from next year") speaks protocol version 2`, true, 0, 1, ""},
+		{"old", fmt.Sprintf(`peer (build "from next year") speaks protocol version %d`, ipc.Version+1), true, 0, 1, ""},
 		{"mute", "said no Hello within 100ms", false, 0, 3, ""},
 		{"tiny frames", "accepts only 100 bytes", true, 0, 3, ""},
 	}

@@ -63,6 +63,7 @@ type server struct {
 	refresher Refresher
 	inbox     *inbox
 	owed      atomic.Int64  // jobs received and not answered
+	taker     *taker
 	drainC    chan struct{} // closed when nothing more is to be begun
 	drainOnce sync.Once
 
@@ -104,6 +105,7 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	}
 	s := &server{
 		conn: conn, board: o.Board, refresher: r, inbox: newInbox(),
+		taker:  newTaker(conn, cmp.Or(options.Fetches, feeds.DefaultFetches)),
 		drainC: make(chan struct{}), failC: make(chan struct{}),
 	}
 	readC, overrunC, stop := make(chan error, 1), make(chan error, 1), make(chan struct{})
@@ -179,11 +181,18 @@ func (s *server) read() error {
 			return err
 		case m.Shard != nil:
 			crash.At("worker: after shard read")
-			s.owed.Add(int64(len(m.Shard.Jobs)))
 			if !s.inbox.add(m.Shard.Jobs) {
 				return unexpected("Shard after Drain")
 			}
-			s.board.Owe(len(m.Shard.Jobs))
+			s.owe(len(m.Shard.Jobs))
+		case m.Grant != nil:
+			jobs, err := s.taker.grant(m.Grant)
+			if err != nil {
+				return err
+			}
+			if len(jobs) > 0 && s.inbox.add(jobs) {
+				s.owe(len(jobs))
+			}
 		case m.Cancel != nil:
 			if !s.inbox.cancel(m.Cancel.ID) {
 				s.refresher.Cancel(m.Cancel.ID)
@@ -196,8 +205,17 @@ func (s *server) read() error {
 	}
 }
 
+// owe adds n, which may be negative, to the jobs that are this worker's to
+// answer.
+func (s *server) owe(n int) {
+	s.owed.Add(int64(n))
+	s.board.Owe(n)
+	s.taker.owe(n)
+}
+
 // drain makes sure that nothing more is begun.
 func (s *server) drain() {
+	s.taker.close()
 	s.inbox.close()
 	s.drainOnce.Do(func() { close(s.drainC) })
 }
@@ -216,6 +234,7 @@ func (s *server) work(ctx context.Context, tickEvery time.Duration) {
 		<-s.drainC
 		cancel()
 	})
+	dealing.Go(s.take)
 	stop := make(chan struct{})
 	ticking.Go(func() { s.tick(tickEvery, stop) })
 	s.refresher.Run(ctx, jobs, s.answer)
@@ -226,6 +245,16 @@ func (s *server) work(ctx context.Context, tickEvery time.Duration) {
 	crash.At("worker: before bye")
 	s.parting.Store(true)
 	s.send(func() error { return s.conn.Send(&ipc.Message{Bye: &ipc.Bye{Answered: s.answered}}) })
+}
+
+// take claims batches of the queue that all workers share, where there is one.
+func (s *server) take() {
+	err := s.taker.run(func(number int64) {
+		s.send(func() error { return s.conn.Send(&ipc.Message{Claim: &ipc.Claim{Batch: number}}) })
+	})
+	if err != nil {
+		s.send(func() error { return err })
+	}
 }
 
 // deal hands the jobs of the inbox to the refresher, one by one, and answers
@@ -283,8 +312,7 @@ func (s *server) answer(r feeds.Result) {
 			err = s.conn.SendResult(tooLong(&r, err))
 		}
 		crash.At("worker: after write")
-		s.owed.Add(-1)
-		s.board.Owe(-1)
+		s.owe(-1)
 		return err
 	})
 }
