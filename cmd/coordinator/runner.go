@@ -21,7 +21,7 @@ import (
 )
 
 // The modes that refresh can run in, the default first. Some systems lack some.
-var modes = []string{"pipe", "goroutine", "locked-pipe", "shm", "manager"}
+var modes = []string{"pipe", "goroutine", "locked-pipe", "queue", "shm", "manager"}
 
 // goroutineMode is the mode without processes.
 const goroutineMode = "goroutine"

@@ -29,6 +29,8 @@ func (s *slot) handle(w *process, m *ipc.Message) error {
 		w.watch.tick(m.Tick.Parsing, time.Now())
 		s.weigh(w)
 		return nil
+	case m.Claim != nil:
+		return s.claim(w, m.Claim.Batch)
 	case m.Bye != nil:
 		if current && s.owes() {
 			return unexpected("Bye with jobs unanswered")
@@ -86,7 +88,7 @@ func (s *slot) settle(w *process, m *ipc.Message) error {
 	s.shared.out.put(whole, release)
 	s.pool.moved()
 	wake(s.workC)
-	wake(s.roomC)
+	s.shared.answered(e)
 	return nil
 }
 

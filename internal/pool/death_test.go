@@ -27,6 +27,16 @@ func TestNothingIsLostWhereverStdoutIsCut(t *testing.T) {
 	}
 }
 
+// inEveryMode runs a test in every mode of modes.
+func inEveryMode(t *testing.T, test func(*testing.T, ipc.Mode)) {
+	for _, mode := range modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			test(t, mode)
+		})
+	}
+}
+
 // TestATinyRoundSurvivesEveryCut is the same at every single byte of a Hello,
 // a Result and a Bye (of some, under the race detector).
 func TestATinyRoundSurvivesEveryCut(t *testing.T) {
@@ -70,21 +80,16 @@ func cutAt(t *testing.T, at, n int) {
 }
 
 func TestKill9AtRandomMomentsLosesNothing(t *testing.T) {
-	for _, mode := range modes() {
-		t.Run(string(mode), func(t *testing.T) {
-			t.Parallel()
-			killAtRandom(t, mode)
-		})
-	}
+	inEveryMode(t, kill9AtRandomMoments)
 }
 
-func killAtRandom(t *testing.T, mode ipc.Mode) {
+func kill9AtRandomMoments(t *testing.T, mode ipc.Mode) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range 50 / fewer {
 		micros := random.IntN(30_000)
 		o := onlyOnce(t, as(t, "kills itself", micros))
-		o.Mode = mode
+		o.Mode, o.StallAfter = mode, 5*time.Second
 		r := newRound(jobs(40, map[int64]string{3: "sleep", 9: "sleep", 20: "items 300 of 2000", 27: "sleep", 34: "items 3 of 20000"}), o.Workers, 4)
 		if _, err := r.run(t, t.Context(), o); err != nil {
 			t.Fatalf("seed %d, round %d: %v", seed, i, err)
@@ -110,45 +115,50 @@ func TestOnlyTheKillerIsBlamed(t *testing.T) {
 		"spin":     {feeds.WorkerCPU, "parsed one document"},
 		"garbage":  {feeds.WorkerProtocol, "not a frame"},
 	}
-	for url, tt := range tests {
-		t.Run(url, func(t *testing.T) {
-			t.Parallel()
-			o := as(t, "good")
-			if tt.class == feeds.WorkerCPU {
-				o.HangAfter = 400 * time.Millisecond
-			}
-			r := newRound(jobs(100, map[int64]string{17: url}), o.Workers, 16)
-			p, err := r.run(t, t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.check(t, map[string]feeds.Class{url: tt.class})
-			if d := r.results[17].Detail; !strings.Contains(d, tt.detail) {
-				t.Errorf("detail %q, want it to say %q", d, tt.detail)
-			}
-			deaths := 3
-			if runtime.GOOS == "linux" && tt.class != feeds.WorkerProtocol {
-				// The scoreboard knows the suspect, and nobody else is charged.
-				deaths = 2
-				for id, res := range r.results {
-					if id != 17 && res.Attempts != 0 {
-						t.Errorf("job %d needed %d attempts more than it made", id, res.Attempts)
+	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
+		for url, tt := range tests {
+			t.Run(url, func(t *testing.T) {
+				t.Parallel()
+				o := as(t, "good")
+				o.Mode = mode
+				if tt.class == feeds.WorkerCPU {
+					o.HangAfter = 400 * time.Millisecond
+				}
+				r := newRound(jobs(100, map[int64]string{17: url}), o.Workers, 16)
+				p, err := r.run(t, t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.check(t, map[string]feeds.Class{url: tt.class})
+				if d := r.results[17].Detail; !strings.Contains(d, tt.detail) {
+					t.Errorf("detail %q, want it to say %q", d, tt.detail)
+				}
+				deaths := 3
+				if runtime.GOOS == "linux" && tt.class != feeds.WorkerProtocol {
+					// The scoreboard knows the suspect, and nobody else is charged.
+					deaths = 2
+					for id, res := range r.results {
+						if id != 17 && res.Attempts != 0 {
+							t.Errorf("job %d needed %d attempts more than it made", id, res.Attempts)
+						}
+					}
+					if d := r.results[17].Detail; !strings.Contains(d, "parse, byte 7") {
+						t.Errorf("detail %q, want it to say where", d)
 					}
 				}
-				if d := r.results[17].Detail; !strings.Contains(d, "parse, byte 7") {
-					t.Errorf("detail %q, want it to say where", d)
+				if s := p.Stats(); s.Deaths != deaths {
+					t.Errorf("%d deaths, want %d", s.Deaths, deaths)
 				}
-			}
-			if s := p.Stats(); s.Deaths != deaths {
-				t.Errorf("%d deaths, want %d", s.Deaths, deaths)
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
-func TestSeveralKillersAmongGoodJobs(t *testing.T) {
-	t.Parallel()
+func TestSeveralKillersAmongGoodJobs(t *testing.T) { inEveryMode(t, severalKillers) }
+
+func severalKillers(t *testing.T, mode ipc.Mode) {
 	o := as(t, "good")
+	o.Mode = mode
 	r := newRound(jobs(500, map[int64]string{1: "panic", 2: "exit", 250: "overflow", 499: "garbage"}), o.Workers, 32)
 	if _, err := r.run(t, t.Context(), o); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 	"feedmill/internal/pool"
 )
 
@@ -287,22 +288,26 @@ func TestHostileFramesAreNamedAndDropped(t *testing.T) {
 		"order":          "a message that a worker does not send",
 	} {
 		t.Run(url, func(t *testing.T) {
-			t.Parallel()
-			o := as(t, "is hostile")
-			o.Workers = 1
-			r := newRound(jobs(20, map[int64]string{7: url}), 1, 5)
-			p, err := r.run(t, t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.check(t, map[string]feeds.Class{url: feeds.WorkerProtocol})
-			bad := r.results[7]
-			if len(bad.Items) > 0 || bad.Title != "" || !strings.Contains(bad.Detail, says) {
-				t.Errorf("got %+v, want nothing but a detail that says %q", bad, says)
-			}
-			if s := p.Stats(); s.Deaths != 3 || s.Spawns != 4 {
-				t.Errorf("%d deaths of %d processes, want 3 of 4", s.Deaths, s.Spawns)
-			}
+			inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
+				if mode == ipc.ModeLockedPipe {
+					t.Skip("what a worker writes there without an envelope is nobody's")
+				}
+				o := as(t, "is hostile")
+				o.Mode, o.Workers = mode, 1
+				r := newRound(jobs(20, map[int64]string{7: url}), 1, 5)
+				p, err := r.run(t, t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.check(t, map[string]feeds.Class{url: feeds.WorkerProtocol})
+				bad := r.results[7]
+				if len(bad.Items) > 0 || bad.Title != "" || !strings.Contains(bad.Detail, says) {
+					t.Errorf("got %+v, want nothing but a detail that says %q", bad, says)
+				}
+				if s := p.Stats(); s.Deaths != 3 || s.Spawns != 4 {
+					t.Errorf("%d deaths of %d processes, want 3 of 4", s.Deaths, s.Spawns)
+				}
+			})
 		})
 	}
 }

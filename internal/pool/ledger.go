@@ -32,6 +32,7 @@ type death struct{ accused int }
 // A lease is a job that a slot has to answer for.
 type lease struct {
 	job    feeds.Job
+	lane   int  // the slot that it was handed out for
 	order  int  // of sending; meaningful while sent
 	sent   bool // to the process that runs now
 	deaths int  // processes that died while they had the job, but for those it was spared
@@ -44,7 +45,7 @@ type lease struct {
 	bytes int64          // what those parts take in memory
 }
 
-// A ledger is what one slot owes: every job that add took leaves it exactly
+// A ledger is what one slot owes: every job that adopt took leaves it exactly
 // once, through answer, died or rest. It starts nothing and sends nothing, and
 // it is not safe for concurrent use.
 type ledger struct {
@@ -52,10 +53,12 @@ type ledger struct {
 	pending    []*lease         // those not sent, the next one first
 	out        int              // how many are sent
 	sends      int              // jobs sent so far
+	deaths     int              // processes that died
 }
 
-// add takes jobs over, behind those that wait already.
-func (l *ledger) add(jobs []feeds.Job) error {
+// adopt takes over jobs that were handed out for a slot, behind those that wait
+// already. With sent, the process has them.
+func (l *ledger) adopt(lane int, sent bool, jobs []feeds.Job) error {
 	if l.unanswered == nil {
 		l.unanswered = make(map[int64]*lease)
 	}
@@ -63,11 +66,35 @@ func (l *ledger) add(jobs []feeds.Job) error {
 		if j.ID == 0 || l.unanswered[j.ID] != nil {
 			return fmt.Errorf("hand out job %d: id is zero or in use", j.ID)
 		}
-		e := &lease{job: j}
+		e := &lease{job: j, lane: lane}
 		l.unanswered[j.ID] = e
-		l.pending = append(l.pending, e)
+		if sent {
+			l.send(e)
+		} else {
+			l.pending = append(l.pending, e)
+		}
 	}
 	return nil
+}
+
+// send takes note that the process has a job.
+func (l *ledger) send(e *lease) {
+	l.sends++
+	l.out++
+	e.sent, e.order = true, l.sends
+}
+
+// trying reports whether there are jobs that must be alone in their process.
+func (l *ledger) trying() bool {
+	if l.deaths == 0 {
+		return false
+	}
+	for _, e := range l.unanswered {
+		if e.alone {
+			return true
+		}
+	}
+	return false
 }
 
 // take marks at most batch jobs as sent and returns them, such that no more
@@ -87,9 +114,7 @@ func (l *ledger) take(batch, window int) []feeds.Job {
 		if e.alone && len(jobs) > 0 || l.out == 1 && l.aloneOut() {
 			break
 		}
-		l.sends++
-		l.out++
-		e.sent, e.order = true, l.sends
+		l.send(e)
 		jobs = append(jobs, e.job)
 	}
 	clear(l.pending[:len(jobs)])
@@ -214,6 +239,7 @@ func (l *ledger) giveBack(id int64) error {
 // charged.
 func (l *ledger) died(b blame) (condemned []*lease) {
 	d := &death{}
+	l.deaths++
 	lost := l.lost()
 	if b.nobody {
 		l.pending = slices.Concat(lost, l.pending)

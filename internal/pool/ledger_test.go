@@ -33,7 +33,7 @@ func wantIDs(t *testing.T, what string, got []feeds.Job, want ...int64) {
 
 func TestLedgerKeepsToBatchAndWindow(t *testing.T) {
 	var l ledger
-	if err := l.add(someJobs(1, 9)); err != nil {
+	if err := l.adopt(0, false, someJobs(1, 9)); err != nil {
 		t.Fatal(err)
 	}
 	wantIDs(t, "first batch", l.take(3, 5), 1, 2, 3)
@@ -47,7 +47,7 @@ func TestLedgerKeepsToBatchAndWindow(t *testing.T) {
 
 func TestLedgerTakesNoAnswerThatIsNotOwed(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 3))
+	l.adopt(0, false, someJobs(1, 3))
 	l.take(2, 9)
 	if _, err := l.answer(1); err != nil {
 		t.Fatal(err)
@@ -68,9 +68,9 @@ func TestLedgerTakesNoAnswerThatIsNotOwed(t *testing.T) {
 
 func TestLedgerRefusesAJobTwice(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 3))
+	l.adopt(0, false, someJobs(1, 3))
 	for _, id := range []int64{0, 2} {
-		if err := l.add([]feeds.Job{{ID: id}}); err == nil {
+		if err := l.adopt(0, false, []feeds.Job{{ID: id}}); err == nil {
 			t.Errorf("job %d was taken", id)
 		}
 	}
@@ -78,7 +78,7 @@ func TestLedgerRefusesAJobTwice(t *testing.T) {
 
 func TestSuspectRunsAloneAfterTheOthers(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 6))
+	l.adopt(0, false, someJobs(1, 6))
 	l.take(4, 9)
 	l.answer(1)
 	if c := l.died(blame{jobs: []int64{3}}); len(c) > 0 {
@@ -96,7 +96,7 @@ func TestSuspectRunsAloneAfterTheOthers(t *testing.T) {
 
 func TestThirdDeathCondemnsOneJob(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 4))
+	l.adopt(0, false, someJobs(1, 4))
 	for range 2 {
 		l.take(9, 9)
 		if c := l.died(blame{}); len(c) > 0 {
@@ -117,7 +117,7 @@ func TestThirdDeathCondemnsOneJob(t *testing.T) {
 
 func TestTheAccusedIsTriedFirstAndAlone(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 6))
+	l.adopt(0, false, someJobs(1, 6))
 	l.take(4, 9)
 	l.answer(1)
 	if c := l.died(blame{jobs: []int64{3}, sure: true}); len(c) > 0 {
@@ -142,7 +142,7 @@ func TestTheAccusedIsTriedFirstAndAlone(t *testing.T) {
 
 func TestBothThatWereUnderWayAreTried(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 5))
+	l.adopt(0, false, someJobs(1, 5))
 	l.take(9, 9)
 	l.died(blame{jobs: []int64{4, 2}, sure: true})
 	wantIDs(t, "the first", l.take(9, 9), 2)
@@ -161,7 +161,7 @@ func TestBothThatWereUnderWayAreTried(t *testing.T) {
 // is, and each time the worker seems to have been busy with another job.
 func TestAKillerCannotHideBehindInnocents(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 60))
+	l.adopt(0, false, someJobs(1, 60))
 	rounds := 0
 	for ; len(l.unanswered) > 0; rounds++ {
 		if rounds > 10 {
@@ -193,7 +193,7 @@ func TestAKillerCannotHideBehindInnocents(t *testing.T) {
 
 func TestAJobThatIsGivenBackKeepsItsPlace(t *testing.T) {
 	var l ledger
-	l.add(someJobs(1, 6))
+	l.adopt(0, false, someJobs(1, 6))
 	l.take(4, 9)
 	l.answer(2)
 	for _, id := range []int64{3, 1, 4} {
@@ -230,7 +230,7 @@ func FuzzLedger(f *testing.F) {
 			n := int64(history[1])
 			switch history[0] % 5 {
 			case 0:
-				if err := l.add(someJobs(next+1, next+n)); err != nil {
+				if err := l.adopt(0, false, someJobs(next+1, next+n)); err != nil {
 					t.Fatal(err)
 				}
 				next += n

@@ -38,6 +38,15 @@
 // process died of something else than what it did last, all are charged, and a
 // job that has outlived three processes was alone in the third.
 //
+// # Who has which job
+//
+// What next hands out for a slot is done by the slot's processes, one after the
+// other. Where the carrier has a queue of jobs, it is done by the slot whose
+// process takes it there; dealer.go says how. Either way a job, and all other
+// jobs of its domain, are with one process at a time.
+//
+// # What is kept
+//
 // Results carry the number of a job and never a URL, so no worker can answer
 // for a feed that it was not given. The document of a feed that killed twice is
 // kept in Options.KeepPoison as ID-HASH.body, at most 20 MiB of it, and beside
@@ -274,6 +283,7 @@ func (p *Pool) Run(ctx context.Context, next func(ctx context.Context, worker in
 	for n := range p.o.Workers {
 		r.slots = append(r.slots, newSlot(p, r, n))
 	}
+	r.dealer = newDealer(r)
 	doneC := make(chan struct{})
 	var wg sync.WaitGroup
 	for n, s := range r.slots {
@@ -281,6 +291,7 @@ func (p *Pool) Run(ctx context.Context, next func(ctx context.Context, worker in
 	}
 	go func() {
 		wg.Wait()
+		r.rest()
 		r.close()
 		close(doneC)
 	}()
@@ -303,6 +314,7 @@ type run struct {
 	carrier ipc.Carrier
 	manager *manager
 	slots   []*slot
+	dealer  *dealer // nil where each slot gets its jobs in person
 }
 
 // newRun opens what the slots of a run share. It must be closed when they are
@@ -317,6 +329,22 @@ func (p *Pool) newRun(emit func(r feeds.Result, release func())) (*run, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// rest answers what the slots, which are gone, have left.
+func (r *run) rest() {
+	if r.dealer != nil {
+		r.dealer.close()
+		for _, id := range r.dealer.rest() {
+			r.out.put(feeds.Result{ID: id, Class: feeds.Cancelled}, nil)
+		}
+	}
+	for _, s := range r.slots {
+		s.running.set("answers what is left")
+		for _, e := range s.ledger.rest() {
+			r.out.put(feeds.Result{ID: e.job.ID, Class: feeds.Cancelled, Attempts: e.deaths}, nil)
+		}
+	}
 }
 
 // close gives back what the slots, which are gone, shared.

@@ -54,6 +54,9 @@ type process struct {
 	cause   error      // why the coordinator killed it; nil when it did not
 	waiting bool       // Wait has begun: the group may not be signalled
 
+	may     bool  // take a batch out of the queue; guarded by the slot's mu
+	claimed int64 // the batch that it says to have taken, 0 for none; guarded by the slot's mu
+
 	state *os.ProcessState // set by stop; nil when Wait failed
 }
 
@@ -193,6 +196,9 @@ func (w *process) read(handle func(*process, *ipc.Message) error) {
 	_, cut := errors.AsType[*ipc.CarrierError](err)
 	if broken || cut {
 		w.kill(err)
+	}
+	if err != io.EOF {
+		w.log.Debug("worker is not listened to any more", "err", err)
 	}
 	close(w.endC)
 	w.line.Drain()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"feedmill/internal/crash"
@@ -23,6 +24,8 @@ type slot struct {
 	shared *run // with the other slots
 	log    *slog.Logger
 
+	free atomic.Bool // it has a process, or soon will, that has nothing to do; the dealer's
+
 	running activity // of the goroutine that runs processes
 	filling activity // of the goroutine that calls next
 
@@ -33,6 +36,7 @@ type slot struct {
 
 	mu     sync.Mutex // guards the fields below; never held while a pipe or emit is waited for
 	ledger ledger
+	asked  int  // jobs that next handed out for the slot and that are not answered
 	dry    bool // next has no more
 	fails  int  // processes in a row that ended badly without one answer
 	// current is the process that has the jobs, nil when none has; warm is the
@@ -55,8 +59,9 @@ func wake(c chan struct{}) {
 	}
 }
 
-// run does all jobs of the slot. When it returns, each of them is emitted and
-// nothing that it started is left. When it fails it has told cancel why.
+// run does all jobs of the slot. When it returns, each of them is emitted or
+// will be by run.rest, and nothing that it started is left. When it fails it has
+// told cancel why.
 func (s *slot) run(ctx context.Context, cancel context.CancelCauseFunc, next nextFunc) error {
 	var filling sync.WaitGroup
 	var nextErr error
@@ -70,10 +75,6 @@ func (s *slot) run(ctx context.Context, cancel context.CancelCauseFunc, next nex
 		cancel(err)
 	}
 	filling.Wait()
-	s.running.set("answers what is left")
-	for _, e := range s.ledger.rest() {
-		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: feeds.Cancelled, Attempts: e.deaths}, nil)
-	}
 	return errors.Join(err, nextErr)
 }
 
@@ -87,6 +88,9 @@ func (s *slot) fill(ctx context.Context, next nextFunc) error {
 		s.mu.Lock()
 		s.dry = true
 		s.mu.Unlock()
+		if s.shared.dealer != nil {
+			s.shared.dealer.dry()
+		}
 		s.filling.set("has no more jobs")
 		wake(s.workC)
 	}()
@@ -97,24 +101,16 @@ func (s *slot) fill(ctx context.Context, next nextFunc) error {
 		if err != nil && ctx.Err() != nil {
 			err = nil
 		}
-		s.mu.Lock()
-		addErr := s.ledger.add(jobs)
-		full := len(s.ledger.unanswered) >= s.pool.o.Window
-		s.mu.Unlock()
-		if err = errors.Join(err, addErr); err != nil || len(jobs) == 0 {
+		if err = errors.Join(err, s.accept(jobs)); err != nil || len(jobs) == 0 {
 			return err
 		}
-		wake(s.workC)
 		s.filling.set("waits for room")
-		for full {
+		for s.full() {
 			select {
 			case <-s.roomC:
 			case <-ctx.Done():
 				return nil
 			}
-			s.mu.Lock()
-			full = len(s.ledger.unanswered) >= s.pool.o.Window
-			s.mu.Unlock()
 		}
 	}
 }
@@ -143,10 +139,11 @@ func (s *slot) work(ctx context.Context) error {
 func (s *slot) awaitJobs(ctx context.Context) bool {
 	s.running.set("waits for jobs")
 	for ctx.Err() == nil {
+		more := s.more()
 		s.mu.Lock()
-		some, dry := len(s.ledger.pending) > 0, s.dry
+		some := len(s.ledger.pending) > 0
 		s.mu.Unlock()
-		if some || dry {
+		if some = some || s.offered(); some || !more {
 			return some
 		}
 		select {
@@ -260,6 +257,9 @@ func (s *slot) serve(ctx context.Context, w *process) {
 	}
 	loosen()
 	s.end(w)
+	if s.shared.dealer != nil {
+		s.shared.dealer.gone(s, w)
+	}
 	close(over)
 	guarding.Wait()
 	s.setCurrent(nil)
@@ -297,11 +297,17 @@ func (s *slot) feed(ctx context.Context, w *process) bool {
 			w.retired.Store(true)
 			return true
 		}
+		if err := s.attend(w); err != nil {
+			w.log.Debug("send grant", "err", err)
+			return false
+		}
+		more := s.more()
 		s.mu.Lock()
 		idle := s.ledger.out == 0
 		jobs := s.ledger.take(s.pool.o.Batch, s.pool.o.Window)
 		alone := len(jobs) == 1 && s.ledger.unanswered[jobs[0].ID].alone
-		over := s.dry && len(s.ledger.unanswered) == 0
+		over := !more && len(s.ledger.unanswered) == 0
+		s.idle(w, s.ledger.out == 0)
 		s.mu.Unlock()
 		switch {
 		case over:
@@ -357,6 +363,7 @@ func (s *slot) drain(w *process) {
 	s.running.set("waits for a worker to finish")
 	s.pool.weigh(s.n, w.cmd.Process.Pid)
 	w.drained.Store(true)
+	s.forgo(w)
 	crash.At("coordinator: before drain")
 	if err := w.line.Send(&ipc.Message{Drain: &ipc.Drain{}}); err != nil {
 		w.log.Debug("send drain", "err", err)
@@ -410,9 +417,9 @@ func (s *slot) mourn(w *process) {
 	for _, e := range condemned {
 		s.keepPoison(w, e, how)
 		s.shared.out.put(feeds.Result{ID: e.job.ID, Class: how.class, Detail: how.detail, Attempts: e.deaths}, nil)
+		s.shared.answered(e)
 	}
 	s.pool.moved()
-	wake(s.roomC)
 }
 
 // urls names jobs for people. The caller holds s.mu.

@@ -101,6 +101,9 @@ func (r *run) killAll(cause error) {
 func (r *run) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the coordinator %v\n", &r.out.doing)
+	if r.dealer != nil {
+		fmt.Fprintln(&b, r.dealer)
+	}
 	for _, s := range r.slots {
 		s.mu.Lock()
 		out, pending, dry := s.ledger.out, len(s.ledger.pending), s.dry

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 )
 
 // ages is far more than any stop of these tests takes on a busy machine, and
@@ -26,44 +27,47 @@ import (
 const ages = 20 * time.Second
 
 func TestCancelledRunAnswersEveryJobAndLeavesNobody(t *testing.T) {
-	for _, name := range []string{"good", "hangs", "never leaves", "mute"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := as(t, name)
-			js := jobs(400, nil)
-			for i := 20; i < len(js); i++ {
-				js[i].URL = "wait"
-			}
-			r := newRound(js, o.Workers, 4)
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-			defer cancel()
-			if name == "good" || name == "never leaves" {
-				r.onEmit = func(feeds.Result) {
-					if len(r.results) == 5 {
-						cancel()
+	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
+		for _, name := range []string{"good", "hangs", "never leaves", "mute"} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				o := as(t, name)
+				o.Mode = mode
+				js := jobs(400, nil)
+				for i := 20; i < len(js); i++ {
+					js[i].URL = "wait"
+				}
+				r := newRound(js, o.Workers, 4)
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				if name == "good" || name == "never leaves" {
+					r.onEmit = func(feeds.Result) {
+						if len(r.results) == 5 {
+							cancel()
+						}
 					}
 				}
-			}
-			began := time.Now()
-			if _, err := r.run(t, ctx, o); err != nil {
-				t.Fatal(err)
-			}
-			if took := time.Since(began); took > ages {
-				t.Errorf("took %v", took)
-			}
-			for id, res := range r.results {
-				if res.Class != feeds.OK && res.Class != feeds.Cancelled {
-					t.Errorf("job %d ended as %s", id, res.Class)
+				began := time.Now()
+				if _, err := r.run(t, ctx, o); err != nil {
+					t.Fatal(err)
 				}
-			}
-			// What next was never asked for needs no answer.
-			for id := range r.jobs {
-				if _, answered := r.results[id]; !answered && r.handed(id) {
-					t.Errorf("job %d was handed out and has no result", id)
+				if took := time.Since(began); took > ages {
+					t.Errorf("took %v", took)
 				}
-			}
-		})
-	}
+				for id, res := range r.results {
+					if res.Class != feeds.OK && res.Class != feeds.Cancelled {
+						t.Errorf("job %d ended as %s", id, res.Class)
+					}
+				}
+				// What next was never asked for needs no answer.
+				for id := range r.jobs {
+					if _, answered := r.results[id]; !answered && r.handed(id) {
+						t.Errorf("job %d was handed out and has no result", id)
+					}
+				}
+			})
+		}
+	})
 }
 
 // handed reports whether next has handed out a job. Run has returned by then.

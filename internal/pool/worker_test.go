@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"maps"
 	"os"
@@ -200,8 +201,34 @@ func parseCPU() time.Duration {
 
 // hello sends a Hello and returns the conversation.
 func hello(h *ipc.Hello) *ipc.Conn {
-	c := ipc.NewConn(os.Stdin, os.Stdout, 0)
+	c := connect(os.Stdin, os.Stdout, 0)
 	c.Send(&ipc.Message{Hello: h})
+	return c
+}
+
+// rawWrites put bytes where a worker's frames go, in the modes in which that is
+// not stdout.
+var rawWrites = map[ipc.Mode]func([]byte){}
+
+func raw(b []byte) {
+	mode, _ := carrier()
+	if write := rawWrites[mode]; write != nil {
+		write(b)
+		return
+	}
+	os.Stdout.Write(b)
+}
+
+// connect returns the worker's end of the mode that the arguments name.
+func connect(in io.Reader, out io.Writer, maxFrame uint32) *ipc.Conn {
+	mode, incarnation := carrier()
+	if mode == ipc.ModePipe {
+		return ipc.NewConn(in, out, maxFrame)
+	}
+	c, err := ipc.Connect(mode, ipc.WorkerEnd{Incarnation: incarnation, Stdin: in, Stdout: out})
+	if err != nil {
+		panic(err)
+	}
 	return c
 }
 
@@ -217,14 +244,7 @@ func serve(in io.Reader, out io.Writer) { serveFrames(in, out, 0) }
 func serveFrames(in io.Reader, out io.Writer, maxFrame uint32) {
 	board, _ := ipc.OpenScoreboard(3)
 	specimen, _ := ipc.OpenSpecimen(4)
-	conn := ipc.NewConn(in, out, maxFrame)
-	if mode, incarnation := carrier(); mode != ipc.ModePipe {
-		var err error
-		if conn, err = ipc.Connect(mode, ipc.WorkerEnd{Incarnation: incarnation, Stdin: in, Stdout: out}); err != nil {
-			panic(err)
-		}
-	}
-	err := worker.Serve(context.Background(), conn, worker.Options{
+	err := worker.Serve(context.Background(), connect(in, out, maxFrame), worker.Options{
 		Board:        board,
 		Specimen:     specimen,
 		ParseCPU:     parseCPU(),
@@ -268,13 +288,13 @@ func hostile(c *ipc.Conn, r *feeds.Result) {
 		var b bytes.Buffer
 		ipc.NewConn(os.Stdin, &b, 0).SendResult(r)
 		breakIt(b.Bytes())
-		os.Stdout.Write(b.Bytes())
+		raw(b.Bytes())
 	}
 	foreign := *r
 	foreign.ID += 1e6
 	switch r.Title {
 	case "garbage":
-		os.Stdout.WriteString("panic: this is no frame\n")
+		raw([]byte("panic: this is no frame\n"))
 	case "4 GB":
 		frame(func(b []byte) { copy(b[13:], "\xff\xff\xff\xff") })
 	case "wrong checksum":
@@ -305,11 +325,7 @@ func answers(bad func(*ipc.Conn, *feeds.Result)) {
 	if os.Getenv(envBehaviour) == "is hostile" {
 		n = 10
 	}
-	for {
-		m, err := c.Recv()
-		if err != nil {
-			return
-		}
+	for m := range heard(c) {
 		if m.Drain != nil {
 			c.Send(&ipc.Message{Bye: &ipc.Bye{}})
 		}
@@ -322,6 +338,47 @@ func answers(bad func(*ipc.Conn, *feeds.Result)) {
 				bad(c, &r)
 			} else {
 				c.SendResult(&r)
+			}
+		}
+	}
+}
+
+// heard returns what the coordinator says until it says nothing more. Where
+// there is a queue, it takes and claims batches, and passes one on as a Shard
+// when it is granted.
+func heard(c *ipc.Conn) iter.Seq[*ipc.Message] {
+	said, taken := make(chan *ipc.Message), make(chan *ipc.Batch)
+	go func() {
+		defer close(said)
+		for m, err := c.Recv(); err == nil; m, err = c.Recv() {
+			said <- m
+		}
+	}()
+	var mine *ipc.Batch
+	return func(yield func(*ipc.Message) bool) {
+		for {
+			select {
+			case mine = <-taken:
+				c.Send(&ipc.Message{Claim: &ipc.Claim{Batch: mine.Number}})
+			case m, more := <-said:
+				if !more {
+					return
+				}
+				if g := m.Grant; g != nil {
+					if m = nil; g.Begin {
+						m = &ipc.Message{Shard: &ipc.Shard{Jobs: mine.Jobs}}
+					}
+					if g.Take {
+						go func() {
+							if b, err := c.Take(); err == nil {
+								taken <- b
+							}
+						}()
+					}
+				}
+				if m != nil && !yield(m) {
+					return
+				}
 			}
 		}
 	}
@@ -493,7 +550,7 @@ func misdeeds(ctx context.Context, url string) {
 	case "kill":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "garbage":
-		os.Stdout.WriteString("\x94\x01garbage, and more of it than a header has")
+		raw([]byte("\x94\x01garbage, and more of it than a header has"))
 		forever()
 	}
 }
