@@ -120,10 +120,12 @@ func skip(t, last time.Time, p feeds.Pacing) time.Time {
 
 // unlatch reports whether a feed is to be asked without validators at now:
 // a week after its server last sent a document, or answered such a request,
-// and up to a day more, the same for a feed each time.
+// and up to a day more, the same for a feed each time. That it did so days from
+// now was said by a wrong clock, which tells nothing.
 func unlatch(now time.Time, ref *feeds.Ref) bool {
 	wait := latched + time.Duration(spreadOf(0, ref.ID)*float64(24*time.Hour))
-	return ref.LastFull != 0 && now.Sub(time.Unix(ref.LastFull, 0)) >= wait
+	since := now.Sub(time.Unix(ref.LastFull, 0))
+	return ref.LastFull != 0 && (since >= wait || since <= -wait)
 }
 
 // full reports whether a result counts as one that shows a server's whole

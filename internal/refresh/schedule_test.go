@@ -174,3 +174,16 @@ func TestSpreadCoversItsRange(t *testing.T) {
 		t.Error("two rounds spread a feed alike, want the seed to matter")
 	}
 }
+
+// TestAWrongClockLatchesNothing: that a document was sent a year from now tells
+// nothing of when it was, so the server is asked for one.
+func TestAWrongClockLatchesNothing(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	for ahead, want := range map[time.Duration]bool{
+		365 * 24 * time.Hour: true, 9 * 24 * time.Hour: true, time.Hour: false, -time.Hour: false, -9 * 24 * time.Hour: true,
+	} {
+		if got := unlatch(now, &feeds.Ref{ID: 1, LastFull: now.Add(ahead).Unix()}); got != want {
+			t.Errorf("last document %v from now: asked for in full %v, want %v", ahead, got, want)
+		}
+	}
+}

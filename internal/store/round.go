@@ -13,8 +13,8 @@ import (
 	"feedmill/internal/feeds"
 )
 
-// farthestDue is further ahead than any round sets a feed's next due time. A
-// feed that claims to be due later was set by a wrong clock.
+// farthestDue is further ahead than any round sets a feed's next due time or the
+// end of a hold. What claims to be later was set by a wrong clock.
 const farthestDue = 31 * 24 * time.Hour
 
 // skipSQL leaves out feeds that ask for it. Due times keep to what they ask, but
@@ -143,10 +143,11 @@ func appendKnown(known []feeds.Known, list []byte) ([]feeds.Known, error) {
 }
 
 // Holds returns the registrable domains that asked to be left alone, each with
-// the time until which they did, where that is after now.
+// the time until which they did, where that is after now. A time more than 31
+// days ahead is taken for a wrong clock's, and the domain is not held.
 func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, error) {
 	holds := make(map[string]time.Time)
-	err := eachOf(ctx, db.readers, "SELECT domain, hold_until FROM hosts WHERE hold_until > ?", func(rows *sql.Rows) error {
+	err := eachOf(ctx, db.readers, "SELECT domain, hold_until FROM hosts WHERE hold_until > ? AND hold_until <= ?", func(rows *sql.Rows) error {
 		var domain string
 		var until int64
 		if err := rows.Scan(&domain, &until); err != nil {
@@ -154,7 +155,7 @@ func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, e
 		}
 		holds[domain] = time.Unix(until, 0)
 		return nil
-	}, now.Unix())
+	}, now.Unix(), now.Add(farthestDue).Unix())
 	if err != nil {
 		return nil, fmt.Errorf("read holds: %w", explain(db.path, err))
 	}
