@@ -120,10 +120,7 @@ func (l *managedLine) Started(int) { l.told.Close() }
 func (l *managedLine) Recv() (*Message, error) {
 	for {
 		if l.getting != 0 {
-			m, err := l.part()
-			if m != nil || err != nil {
-				return m, err
-			}
+			return l.part()
 		}
 		m, err := l.Conn.Recv()
 		if err != nil || m.Items == nil {
@@ -140,8 +137,7 @@ func (l *managedLine) Recv() (*Message, error) {
 	}
 }
 
-// part returns the next part of the list that is being received, nil at its
-// end.
+// part returns the next part of the list that is being received.
 func (l *managedLine) part() (*Message, error) {
 	l.proxy.hurry(time.Now().Add(callWithin))
 	m, err := l.proxy.reply()
@@ -155,8 +151,6 @@ func (l *managedLine) part() (*Message, error) {
 	m.Reply, m.Items = nil, &Items{ID: l.getting, Items: reply.Items}
 	if !reply.More {
 		l.getting = 0
-		m.Release()
-		return nil, nil
 	}
 	return m, nil
 }

@@ -175,36 +175,35 @@ func (m *Manager) get(conn *Conn, k listKey) error {
 		return conn.Send(&Message{Reply: &Reply{Error: "there is no such list"}})
 	}
 	defer l.release()
-	for part := range l.pieces() {
-		if err := conn.Send(&Message{Reply: &Reply{More: true, Items: part}}); err != nil {
+	pieces := l.pieces()
+	for i, piece := range pieces {
+		if err := conn.Send(&Message{Reply: &Reply{More: i < len(pieces)-1, Items: piece}}); err != nil {
 			return err
 		}
 	}
-	return conn.Send(&Message{Reply: &Reply{}})
+	return nil
 }
 
 // pieces returns the items of a list in order, together as many as one frame
-// should have.
-func (l *heldList) pieces() func(yield func([]feeds.Item) bool) {
-	return func(yield func([]feeds.Item) bool) {
-		var piece []feeds.Item
-		size := int64(0)
-		for _, part := range l.parts {
-			for _, it := range part.Call.Items {
-				bound := itemBound(&it)
-				if len(piece) > 0 && size+bound > PieceSize {
-					if !yield(piece) {
-						return
-					}
-					piece, size = piece[:0], 0
-				}
-				piece, size = append(piece, it), size+bound
+// should have. There is at least one piece.
+func (l *heldList) pieces() [][]feeds.Item {
+	if len(l.parts) == 1 {
+		return [][]feeds.Item{l.parts[0].Call.Items}
+	}
+	var pieces [][]feeds.Item
+	var piece []feeds.Item
+	size := int64(0)
+	for _, part := range l.parts {
+		for _, it := range part.Call.Items {
+			bound := itemBound(&it)
+			if len(piece) > 0 && size+bound > PieceSize {
+				pieces = append(pieces, piece)
+				piece, size = nil, 0
 			}
-		}
-		if len(piece) > 0 {
-			yield(piece)
+			piece, size = append(piece, it), size+bound
 		}
 	}
+	return append(pieces, piece)
 }
 
 func (l *heldList) release() {
