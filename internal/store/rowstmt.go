@@ -7,9 +7,10 @@ import (
 	"fmt"
 )
 
-// A rowStmt is a statement that is executed for every single item. It goes past
-// database/sql, which makes four new lists of the arguments for each execution:
-// of an insert that was a sixth. The writer owns it.
+// A rowStmt is a statement that is executed for every single item or feed. It
+// goes past database/sql, which makes four new lists of the arguments for each
+// execution: of an insert that was a sixth. Its arguments must have types that
+// drivers know, such as int64. The writer owns it.
 type rowStmt struct {
 	conn *sql.Conn
 	stmt driver.Stmt
@@ -31,18 +32,20 @@ func newRowStmt(ctx context.Context, c *sql.Conn, text string) (*rowStmt, error)
 	return s, err
 }
 
-// exec executes the statement and returns how many rows that changed. It must
-// be called within a Raw of the statement's connection.
+// exec executes the statement and returns how many rows that changed.
 func (s *rowStmt) exec(ctx context.Context, args ...driver.Value) (rows int64, err error) {
 	s.args = s.args[:0]
 	for i, v := range args {
 		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
-	done, err := s.stmt.(driver.StmtExecContext).ExecContext(ctx, s.args)
-	if err != nil {
-		return 0, err
-	}
-	return done.RowsAffected()
+	err = s.conn.Raw(func(any) error {
+		done, err := s.stmt.(driver.StmtExecContext).ExecContext(ctx, s.args)
+		if err == nil {
+			rows, err = done.RowsAffected()
+		}
+		return err
+	})
+	return rows, err
 }
 
 // close ends the statement.

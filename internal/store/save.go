@@ -105,11 +105,11 @@ func (b *batch) success(ctx context.Context, o *feeds.Outcome, s *state, saved *
 		return err
 	}
 	at := seconds(o.At)
-	_, err := b.w.succeed.ExecContext(ctx, text(o.Title), text(o.Link),
+	_, err := b.w.succeed.exec(ctx, text(o.Title), text(o.Link),
 		o.Validators.ETag, o.Validators.LastModified, int64(o.BodyHash),
-		dueAt(o), at, at, string(o.Class), text(o.Detail), o.Status,
+		dueAt(o), at, at, string(o.Class), text(o.Detail), int64(o.Status),
 		s.movedTo, s.movedRun, s.seq, s.items,
-		fullAt(o), int64(o.Pacing.TTL/time.Second), o.Pacing.SkipHours, o.Pacing.SkipDays, o.ID)
+		fullAt(o), int64(o.Pacing.TTL/time.Second), int64(o.Pacing.SkipHours), int64(o.Pacing.SkipDays), o.ID)
 	return err
 }
 
@@ -124,10 +124,10 @@ func (b *batch) spans(ctx context.Context, o *feeds.Outcome) error {
 		return nil
 	}
 	if o.Spans == "" {
-		_, err := b.w.forget.ExecContext(ctx, o.ID)
+		_, err := b.w.forget.exec(ctx, o.ID)
 		return err
 	}
-	_, err := b.w.remember.ExecContext(ctx, o.ID, []byte(o.Spans))
+	_, err := b.w.remember.exec(ctx, o.ID, []byte(o.Spans))
 	return err
 }
 
@@ -187,17 +187,12 @@ const (
 
 // items stores the new ones of o's items and replaces the updated ones.
 func (b *batch) items(ctx context.Context, o *feeds.Outcome, s *state, saved *feeds.Saved) error {
-	if len(o.Items) == 0 {
-		return nil
-	}
-	return b.w.conn.Raw(func(any) error {
-		for i := range o.Items {
-			if err := b.item(ctx, o, &o.Items[i], s, saved); err != nil {
-				return err
-			}
+	for i := range o.Items {
+		if err := b.item(ctx, o, &o.Items[i], s, saved); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // item stores one item if it is new or updated.

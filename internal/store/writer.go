@@ -14,14 +14,14 @@ type writer struct {
 	all  []*sql.Stmt // what close ends: those below
 	rows []*rowStmt  // likewise
 
-	insert, update *rowStmt
+	insert, update, succeed, remember, forget *rowStmt
 
 	begin, commit, rollback *sql.Stmt
 
 	states, items, removed     *sql.Stmt
-	succeed, fail, backOff     *sql.Stmt
+	fail, backOff              *sql.Stmt
 	url, move, former, settled *sql.Stmt
-	hold, remember, forget     *sql.Stmt
+	hold                       *sql.Stmt
 	find, subscribe, complete  *sql.Stmt
 }
 
@@ -39,7 +39,6 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 		{&w.states, statesSQL},
 		{&w.items, itemsSQL},
 		{&w.removed, removedSQL},
-		{&w.succeed, succeedSQL},
 		{&w.fail, failSQL},
 		{&w.backOff, backOffSQL},
 		{&w.url, urlSQL},
@@ -47,8 +46,6 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 		{&w.former, formerSQL},
 		{&w.settled, settledSQL},
 		{&w.hold, holdSQL},
-		{&w.remember, rememberSQL},
-		{&w.forget, forgetSQL},
 		{&w.subscribe, subscribeSQL},
 		{&w.find, findSQL},
 		{&w.complete, completeSQL},
@@ -66,6 +63,9 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 	}{
 		{&w.insert, insertSQL},
 		{&w.update, updateSQL},
+		{&w.succeed, succeedSQL},
+		{&w.remember, rememberSQL},
+		{&w.forget, forgetSQL},
 	} {
 		var err error
 		if *s.stmt, err = newRowStmt(ctx, c, s.text); err != nil {
