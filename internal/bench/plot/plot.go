@@ -59,11 +59,18 @@ func Draw(info Info, width float64, chart Chart) string {
 	return b.String()
 }
 
-// Standalone returns what Draw returned as a file of its own, with the style
-// sheet inside and paper behind it.
-func Standalone(svg string) string {
-	end := strings.Index(svg, ">") + 1
-	return svg[:end] + "\n<style>\n" + Style + "</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>" + svg[end:]
+// margin is what Standalone leaves around a drawing, in pixels.
+const margin = 16
+
+// Standalone draws the chart as a file of its own, with the style sheet inside
+// and paper behind and around it.
+func Standalone(info Info, width float64, chart Chart) string {
+	c := &canvas{width: width}
+	chart.draw(c) // for its height
+	w, h := num(width+2*margin), num(c.height+2*margin)
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%[1]s" height="%[2]s">`, w, h) +
+		"\n<style>\n" + Style + "</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n" +
+		fmt.Sprintf(`<g transform="translate(%d %[1]d)">`, margin) + "\n" + Draw(info, width, chart) + "</g>\n</svg>\n"
 }
 
 // canvas collects elements and how far down they reach.

@@ -39,7 +39,7 @@ func TestEveryDrawingIsWellFormedAndSaysWhatItShows(t *testing.T) {
 	for name, chart := range charts {
 		for _, width := range []float64{316, 720} {
 			svg := Draw(Info{ID: "x", Title: "T & t", Desc: "what <is> \x00shown"}, width, chart)
-			for _, text := range []string{svg, Standalone(svg)} {
+			for _, text := range []string{svg, Standalone(Info{ID: "x"}, width, chart)} {
 				if err := wellFormed(text); err != nil {
 					t.Errorf("%s at %v: %v in\n%s", name, width, err, text)
 				}

@@ -73,6 +73,6 @@ func Plot(w io.Writer, run *bench.Run) error {
 		return fmt.Errorf("plot ledger: the run has none")
 	}
 	f := barsFigure(run, run.Ledgers[0], "ledger")
-	_, err := io.WriteString(w, plot.Standalone(plot.Draw(f.Info, wide, f.Chart)))
+	_, err := io.WriteString(w, plot.Standalone(f.Info, wide, f.Chart))
 	return err
 }
