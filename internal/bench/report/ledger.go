@@ -130,6 +130,9 @@ func barsFigure(run *bench.Run, l bench.Ledger, id string) figure {
 		p.Series, p.Colours = append(p.Series, "another mode, as a whole"), append(p.Colours, len(l.Rows))
 	}
 	for _, r := range l.Beside {
+		if r.From != l.Base {
+			continue // a step from elsewhere, such as that from a plain loop to goroutines
+		}
 		steps, words := make([]float64, len(p.Series)), make([]string, len(p.Series))
 		steps[0], steps[len(steps)-1] = l.Foot.Estimate, r.Ladder.Estimate
 		words[len(words)-1] = r.Name + ": " + durationFeed.difference(r.Ladder).String()
