@@ -34,9 +34,17 @@ const (
 	// arenaUnit is how long arenas are, in bytes, or a multiple of it.
 	arenaUnit = 4 << 20
 
+	// keptArenas is how many arenas a worker that hands over one after the other
+	// keeps open for a while after that. What the coordinator has let go of by
+	// then goes back to the system on the worker's own core, and is what that
+	// gets for its next arena, still warm.
+	keptArenas = 3
+
 	// hugeAt is how much of an arena is used before huge pages are asked for,
-	// in bytes: it then has cost in single pages about what a huge one costs.
-	hugeAt = 256 << 10
+	// in bytes. It then has cost in small pages a little more than a huge one
+	// costs; but that one may be memory that nobody has used yet, which in a
+	// virtual machine costs its host thirty times as much.
+	hugeAt = 1 << 20
 
 	// inlineMax is the longest frame that is not worth an arena, in bytes.
 	inlineMax = 16 << 10
@@ -76,6 +84,7 @@ type arenaSink struct {
 	small  bool   // m is to have no more huge pages
 	next   bool   // the next one is to have huge pages from the start
 	noHuge bool   // there are none on this machine
+	kept   []int  // arenas that were handed over, at most keptArenas
 	err    error  // of buffer, for put
 }
 
@@ -97,6 +106,7 @@ func alignHuge(p unsafe.Pointer) unsafe.Pointer {
 // not: both end with it.
 func (a *arenaSink) close() {
 	unix.MunmapPtr(a.reserved, arenaRoom+hugePage)
+	a.forget(0)
 	if a.fd >= 0 {
 		unix.Close(a.fd)
 		a.fd = -1
@@ -153,8 +163,17 @@ func (a *arenaSink) flush() error {
 	if a.fd >= 0 && a.err == nil {
 		a.next = false
 		a.err = a.handOver()
+		a.forget(0) // nothing follows soon
 	}
 	return a.err
+}
+
+// forget closes arenas that were handed over, but for the last n.
+func (a *arenaSink) forget(n int) {
+	for len(a.kept) > n {
+		unix.Close(a.kept[0])
+		a.kept = a.kept[1:]
+	}
 }
 
 // begin maps an arena for size bytes or more.
@@ -250,7 +269,8 @@ func (a *arenaSink) size() int {
 // then, also after an error.
 func (a *arenaSink) handOver() error {
 	fd, index := a.fd, a.index()
-	defer unix.Close(fd)
+	a.forget(keptArenas - 1)
+	a.kept = append(a.kept, fd)
 	m := &Mapped{Frames: int(index.count.Load()), Bytes: int64(a.used)}
 	first := frameSeq(a.m[arenaHead:])
 	had, size := len(a.m), a.size()
