@@ -12,18 +12,17 @@ import (
 func TestLogIsCopiedBesideTheRound(t *testing.T) {
 	db := newStore(t)
 	id := subscribe(t, db, 1)[0]
-	copier, err := newCopier(db.path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	before := fileSize(t, db.path)
 	var unique uint64
 	outcomes := []feeds.Outcome{succeeded(id, epoch, benchItems(copyEvery/1000, &unique)...)}
 	if _, err := db.Save(t.Context(), outcomes); err != nil {
 		t.Fatal(err)
 	}
-	copier.saved(outcomes)
-	if err := copier.close(); err != nil {
+	copier, err := db.copier, error(nil)
+	if db.copier, err = newCopier(db.path); err != nil { // for Close
+		t.Fatal(err)
+	}
+	if err := copier.close(); err != nil { // which waits for it
 		t.Fatal(err)
 	}
 	if grown := fileSize(t, db.path) - before; grown < copyEvery {
