@@ -18,7 +18,7 @@ import (
 //
 //	bench://ship/?items=20&bytes=1000    answer with such a list
 //	bench://parse/?document=NAME         read that document
-//	bench://mark/                        say what this process has used so far
+//	bench://mark/?priced                 say what this process has used so far
 //	bench://kill/?by=stack               do what a feed can do to a parser
 //
 // It does one job after the other, as a worker parses one feed at a time.
@@ -102,7 +102,7 @@ func (b *bare) try(job *feeds.Job) (feeds.Result, error) {
 		res.Items, err = b.read(u.Query().Get("document"))
 		res.Seen, res.New = len(res.Items), len(res.Items)
 	case "mark":
-		res.Detail = b.clocks.report()
+		res.Detail = b.clocks.report(u.Query().Has("priced"))
 	case "kill":
 		strike(u.Query().Get("by"))
 	default:

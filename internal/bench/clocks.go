@@ -67,11 +67,14 @@ func (c *clocks) read() used {
 	return u
 }
 
-// report returns what was used so far as text for a mark. Its GC is what the
-// collector takes for a byte that is alive, in millionths of a nanosecond.
-func (c *clocks) report() string {
+// report returns what was used so far as text for a mark. When priced, its GC
+// is what the collector takes for a byte that is alive, in millionths of a
+// nanosecond; to find that out the collector runs, so it is for the last mark.
+func (c *clocks) report(priced bool) string {
 	u := c.read()
-	u.GC = int64(gcPrice() * 1e6)
+	if priced {
+		u.GC = int64(gcPrice() * 1e6)
+	}
 	b, err := json.Marshal(u)
 	if err != nil {
 		return err.Error()

@@ -224,7 +224,7 @@ func (t *task) warm(ctx context.Context, w *stopwatch, jobs []feeds.Job, d *dict
 	var sent, received int64
 	phases := []phase{{jobs: jobs, answer: d.put, end: d.drop}}
 	if marked {
-		phases = append(phases, t.mark(&before))
+		phases = append(phases, t.mark(&before, ""))
 	}
 	phases = append(phases, phase{jobs: jobs, answer: d.put,
 		begin: func() { w.start(); d.began = w.began },
@@ -232,7 +232,7 @@ func (t *task) warm(ctx context.Context, w *stopwatch, jobs []feeds.Job, d *dict
 	})
 	var sum used
 	if marked {
-		phases = append(phases, t.mark(&after))
+		phases = append(phases, t.mark(&after, "?priced"))
 	}
 	s := newScript(t.Cell.Workers, phases...)
 	s.advance()
@@ -297,10 +297,10 @@ func (t *task) cold(ctx context.Context, w *stopwatch, jobs []feeds.Job, d *dict
 }
 
 // mark returns a phase in which each worker says what it has used.
-func (t *task) mark(all *[]used) phase {
+func (t *task) mark(all *[]used, query string) phase {
 	var jobs []feeds.Job
 	for n := range t.Cell.Workers {
-		jobs = append(jobs, feeds.Job{ID: int64(n + 1), URL: "bench://mark/"})
+		jobs = append(jobs, feeds.Job{ID: int64(n + 1), URL: "bench://mark/" + query})
 	}
 	*all = make([]used, len(jobs))
 	return phase{jobs: jobs, answer: func(r feeds.Result, _ func()) {
