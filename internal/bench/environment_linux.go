@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"runtime"
@@ -18,7 +19,8 @@ func environment(o *Options) Environment {
 		Kernel:    firstLine("/proc/sys/kernel/osrelease"),
 		Governor:  firstLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
 		HugePages: chosen(firstLine("/sys/kernel/mm/transparent_hugepage/enabled")),
-		QuotaCPUs: quota(firstLine("/sys/fs/cgroup/cpu.max")),
+		QuotaCPUs: quota(cmp.Or(firstLine("/sys/fs/cgroup/cpu.max"),
+			firstLine("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")+" "+firstLine("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))),
 		Memory:    statusFields("/proc/meminfo")["MemTotal"],
 	}
 	info, _ := os.ReadFile("/proc/cpuinfo")
@@ -61,7 +63,8 @@ func chosen(s string) string {
 	return s
 }
 
-// quota returns how many CPUs a cgroup's cpu.max allows, 0 for all.
+// quota returns how many CPUs a cgroup's cpu.max allows, 0 for all: that is "max"
+// with cgroup v2 and -1 with v1.
 func quota(s string) float64 {
 	fields := strings.Fields(s)
 	if len(fields) != 2 {
@@ -69,7 +72,7 @@ func quota(s string) float64 {
 	}
 	allowed, err := strconv.ParseFloat(fields[0], 64) // "max" is no number
 	period, err2 := strconv.ParseFloat(fields[1], 64)
-	if err != nil || err2 != nil || period == 0 {
+	if err != nil || err2 != nil || period == 0 || allowed < 0 {
 		return 0
 	}
 	return allowed / period

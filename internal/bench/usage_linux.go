@@ -192,7 +192,7 @@ func resetPeak() { os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 // the cgroup was denied.
 type machine struct {
 	busy, steal, total int64
-	throttled          int64 // microseconds
+	throttled          int64 // see cgroupThrottled
 }
 
 // machineTime returns what the machine has done so far.
@@ -223,16 +223,17 @@ func machineTime() machine {
 // Linux.
 const tick = 10 * time.Millisecond
 
-// cgroupThrottled returns for how many microseconds the cgroup of this process
-// was denied its CPUs.
+// cgroupThrottled returns for how long the cgroup of this process was denied its
+// CPUs: in microseconds with cgroup v2, in nanoseconds with v1. Only whether it
+// grows is looked at.
 func cgroupThrottled() int64 {
-	b, err := os.ReadFile("/sys/fs/cgroup/cpu.stat")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if n, ok := strings.CutPrefix(line, "throttled_usec "); ok {
-			return number(strings.TrimSpace(n))
+	for _, path := range []string{"/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat"} {
+		b, _ := os.ReadFile(path)
+		for line := range strings.Lines(string(b)) {
+			name, n, _ := strings.Cut(line, " ")
+			if name == "throttled_usec" || name == "throttled_time" {
+				return number(strings.TrimSpace(n))
+			}
 		}
 	}
 	return 0
