@@ -21,7 +21,7 @@ func environment(o *Options) Environment {
 		HugePages: chosen(firstLine("/sys/kernel/mm/transparent_hugepage/enabled")),
 		QuotaCPUs: quota(cmp.Or(firstLine("/sys/fs/cgroup/cpu.max"),
 			firstLine("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")+" "+firstLine("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))),
-		Memory:    statusFields("/proc/meminfo")["MemTotal"],
+		Memory: statusFields("/proc/meminfo")["MemTotal"],
 	}
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range bytes.Lines(info) {

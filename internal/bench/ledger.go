@@ -166,7 +166,7 @@ func (r *LedgerRow) floor(run *Run, s step) {
 		"raw-pipe":  bytes * limit.Value.Estimate,
 		"switch":    2 * limit.Value.Estimate, // to the reader and back
 		"spawn":     limit.Value.Estimate * float64(c.Workers) / float64(c.Feeds),
-		"goroutine": limit.Value.Estimate * float64(c.Workers) / float64(c.Feeds),
+		"goroutine": 2 * limit.Value.Estimate, // a job and its result are handed over
 	}[s.limit]
 	if ns > 0 {
 		r.Limit, r.LimitNS, r.Times = s.limit, ns, r.Ladder.Estimate/ns
