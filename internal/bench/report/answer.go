@@ -126,7 +126,7 @@ func ratioSentence(c bench.Comparison, mode, base bench.Cell) string {
 	s := fmt.Sprintf("%s: %s ", upper(workWord(mode.Work)), people(mode.Mode))
 	switch r := c.CPURatio.Estimate; {
 	case c.Verdict == bench.NoDifference:
-		s += fmt.Sprintf("and %s take the same CPU time, as far as this run can tell", people(base.Mode))
+		s += fmt.Sprintf("cannot be told from %s by their CPU time, %s %s", people(base.Mode), times.format(r), times.bounds(c.CPURatio))
 	case r >= 2:
 		s += fmt.Sprintf("take %s times the CPU time of %s", figures(r, max(times.decimals(r)-1, 0)), people(base.Mode))
 	default:
