@@ -79,15 +79,6 @@ func crashSite(t *testing.T) *site {
 	return s
 }
 
-func readFile(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // TestDeathAtEveryPointIsAsIfNothingHappened kills the coordinator, or a
 // worker, at each of the named points. When the coordinator dies so do its
 // workers, and the next run makes the store that an uninterrupted run makes;

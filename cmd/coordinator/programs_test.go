@@ -58,6 +58,15 @@ func writeFile(t testing.TB, name, content string) string {
 	return path
 }
 
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // An output is what a run of the coordinator printed.
 type output struct {
 	code    int

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,10 +36,11 @@ type runnerFlags struct {
 	poison  string // the folder for feeds that kill; empty for none
 	manager string // host:port of one that lives elsewhere; empty for our own
 	key     string // file with its key
-	// hangAfter is how long a worker may stand still; 0 means what the pool
-	// thinks. No flag sets it.
-	hangAfter time.Duration
-	stderr    func() io.Writer // for a report that is too long for an error
+	// hangAfter is how long a worker may stand still, stallAfter how long the
+	// whole round, and lastGrace how long it may then take to end. 0 means what
+	// the pool thinks, and defaultGrace. No flag sets them.
+	hangAfter, stallAfter, lastGrace time.Duration
+	stderr                           func() io.Writer // for a report that is too long for an error
 }
 
 func (r *runnerFlags) register(c *cobra.Command) {
@@ -105,6 +107,7 @@ func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Log
 		Logger:  log,
 
 		HangAfter:  r.hangAfter,
+		StallAfter: r.stallAfter,
 		KeepPoison: r.poison,
 		Stalled:    r.stalled,
 	})
@@ -149,16 +152,16 @@ func (r runner) bill() bill {
 	return b
 }
 
-// lastGrace is how long a round in which nothing moves may take to end, after
-// all its workers were killed.
-const lastGrace = 30 * time.Second
+// defaultGrace is how long a round in which nothing moves may take to end,
+// after all its workers were killed.
+const defaultGrace = 30 * time.Second
 
 // stalled says who waited for whom in a round in which nothing moves any more.
 // It ends the program if that does not end by itself: what is stuck may be the
 // store, and nobody can end a system call. What was stored stays.
 func (r *runnerFlags) stalled(e *pool.StallError) {
 	fmt.Fprintf(r.stderr(), "coordinator: %v: who waits for whom:\n%s\n", e, printableLines(e.Report))
-	time.AfterFunc(lastGrace, func() { os.Exit(exitFeeds) })
+	time.AfterFunc(cmp.Or(r.lastGrace, defaultGrace), func() { os.Exit(exitFeeds) })
 }
 
 // printableLines is printable for a text of several lines.
