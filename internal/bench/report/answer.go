@@ -132,11 +132,11 @@ func ratioSentence(c bench.Comparison, mode, base bench.Cell) string {
 	default:
 		s += fmt.Sprintf("take %s CPU time than %s", more(r), people(base.Mode))
 	}
-	if w := c.WallRatio; w != (bench.Interval{}) {
-		s += fmt.Sprintf(", and %s %s the wall-clock time", times.format(w.Estimate), times.bounds(w))
-	}
 	if c.Verdict == bench.NoDifference && c.Visible > 1 {
-		s += fmt.Sprintf("; a difference in CPU time below %s would not have shown", share(c.Visible-1))
+		s += fmt.Sprintf("; a difference below %s would not have shown", share(c.Visible-1))
+	}
+	if w := c.WallRatio; w != (bench.Interval{}) {
+		s += fmt.Sprintf(". By the wall clock: %s %s", times.format(w.Estimate), times.bounds(w))
 	}
 	return s + "."
 }
