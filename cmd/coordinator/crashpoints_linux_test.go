@@ -20,7 +20,6 @@ import (
 
 	"feedmill/internal/crash"
 	"feedmill/internal/origin"
-	"feedmill/internal/store"
 )
 
 // crashPoints are all points at which a process can be told to die, in the
@@ -109,21 +108,6 @@ func TestDeathAtEveryPointIsAsIfNothingHappened(t *testing.T) {
 			})
 		}
 	}
-}
-
-// feedStates is contents for what a store knows of its feeds, but for all that
-// says when: a feed that was asked twice has another class the second time.
-func feedStates(t testing.TB, path string) []string {
-	t.Helper()
-	var lines []string
-	for f, err := range opened(t, path).Feeds(t.Context(), store.FeedQuery{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(lines, fmt.Sprintf("feed %s %q %s %d fails, %+v, %d items", f.URL, f.Title, f.Link, f.Fails, f.Validators, f.Items))
-	}
-	slices.Sort(lines)
-	return lines
 }
 
 // A mortal is a coordinator with workers of which one is to die.

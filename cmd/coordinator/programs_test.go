@@ -203,6 +203,21 @@ func contents(t testing.TB, path string) []string {
 	return lines
 }
 
+// feedStates is contents for what a store knows of its feeds, but for all that
+// says when: a feed that was asked twice has another class the second time.
+func feedStates(t testing.TB, path string) []string {
+	t.Helper()
+	var lines []string
+	for f, err := range opened(t, path).Feeds(t.Context(), store.FeedQuery{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("feed %s %q %s %d fails, %+v, %d items", f.URL, f.Title, f.Link, f.Fails, f.Validators, f.Items))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
 // text is what an item says, without what the store knows of it.
 func (j itemJSON) text() itemJSON {
 	j.FirstSeen, j.Edits, j.Seq = time.Time{}, 0, 0

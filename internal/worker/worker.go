@@ -62,7 +62,7 @@ type server struct {
 	board     *ipc.Scoreboard
 	refresher Refresher
 	inbox     *inbox
-	owed      atomic.Int64  // jobs received and not answered
+	owed      atomic.Int64 // jobs received and not answered
 	taker     *taker
 	drainC    chan struct{} // closed when nothing more is to be begun
 	drainOnce sync.Once
