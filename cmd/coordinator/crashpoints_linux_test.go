@@ -37,6 +37,10 @@ var crashPoints = []struct {
 	{"coordinator: after jobs loaded", []int64{1}},
 	{"coordinator: before send shard", []int64{1, 2}},
 	{"coordinator: after send shard", []int64{1, 2}},
+	{"coordinator: before offer batch", []int64{1, 2}},
+	{"coordinator: after offer batch", []int64{1, 2}},
+	{"coordinator: before grant batch", []int64{1, 2}},
+	{"coordinator: after grant batch", []int64{1, 2}},
 	{"coordinator: on result", []int64{1, 7, 18}},
 	{"coordinator: before save", []int64{1, 2}},
 	{"coordinator: between items and validators", []int64{1, 8}},
@@ -52,6 +56,9 @@ var crashPoints = []struct {
 	{"worker: before hello", []int64{1, 2}},
 	{"worker: after hello", []int64{1}},
 	{"worker: after shard read", []int64{1, 2}},
+	{"worker: after take batch", []int64{1, 2}},
+	{"worker: after claim batch", []int64{1, 2}},
+	{"worker: after grant batch", []int64{1, 2}},
 	{"worker: before fetch", []int64{1, 7}},
 	{"worker: after fetch", []int64{1, 18}},
 	{"worker: before parse", []int64{1}},
@@ -152,6 +159,9 @@ func (m *mortal) run(t *testing.T, db, list string) {
 	args := append(crashRound[:len(crashRound):len(crashRound)], "--list", list)
 	if m.point == "worker: before parse" {
 		args = append(args, "--parser", "gofeed") // only gofeed's reading begins there
+	}
+	if strings.HasSuffix(m.point, " batch") {
+		args = append(args, "--mode", "queue") // nowhere else there are any
 	}
 	cmd := command(t, db, args...)
 	cmd.Path = filepath.Join(m.dir, "coordinator")

@@ -3,6 +3,7 @@ package pool
 import (
 	"time"
 
+	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
 )
@@ -93,6 +94,10 @@ func (s *slot) attend(w *process) error {
 	}
 	s.running.set("grants a batch")
 	defer s.pool.moved()
+	if g.Begin {
+		crash.At("coordinator: before grant batch")
+		defer crash.At("coordinator: after grant batch")
+	}
 	return w.line.Send(&ipc.Message{Grant: &g})
 }
 
@@ -106,20 +111,19 @@ func (s *slot) idle(w *process, nothing bool) {
 // claim takes note that a process has taken a batch out of the queue.
 func (s *slot) claim(w *process, number int64) error {
 	d := s.shared.dealer
+	if d != nil {
+		d.claim(number, w) // before anybody can answer it
+	}
 	s.mu.Lock()
-	may := d != nil && w.may && number != 0
+	may, late := d != nil && w.may && number != 0, w.drained.Load()
 	w.may = false
+	if may && !late {
+		w.claimed = number
+	}
 	s.mu.Unlock()
 	if !may {
 		return unexpected("Claim that it may not make")
 	}
-	d.claim(number, w) // before anybody can answer it
-	s.mu.Lock()
-	late := w.drained.Load()
-	if !late {
-		w.claimed = number
-	}
-	s.mu.Unlock()
 	if late {
 		d.release(number, w)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
 )
@@ -226,7 +227,9 @@ func (d *dealer) take() *offer {
 
 // offer puts a batch into the queue.
 func (d *dealer) offer(ctx context.Context, o *offer) {
+	crash.At("coordinator: before offer batch")
 	n, err := d.queue.Offer(ctx, &o.message)
+	crash.At("coordinator: after offer batch")
 	d.run.pool.bill(int64(n), 0, 0)
 	d.run.pool.moved()
 	switch {

@@ -322,7 +322,7 @@ func hostile(c *ipc.Conn, r *feeds.Result) {
 func answers(bad func(*ipc.Conn, *feeds.Result)) {
 	c := hello(goodHello())
 	n := 0
-	if os.Getenv(envBehaviour) == "is hostile" {
+	if strings.HasPrefix(os.Getenv(envBehaviour), "is hostile") {
 		n = 10
 	}
 	for m := range heard(c) {

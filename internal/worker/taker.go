@@ -4,6 +4,7 @@ import (
 	"io"
 	"sync"
 
+	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
 )
@@ -46,6 +47,7 @@ func (t *taker) run(claim func(number int64)) error {
 		if err != nil {
 			return err
 		}
+		crash.At("worker: after take batch")
 		t.mu.Lock()
 		closed := t.closed
 		t.claimed, t.may = b, false
@@ -54,6 +56,7 @@ func (t *taker) run(claim func(number int64)) error {
 			return nil // the coordinator finds out that nobody has claimed it
 		}
 		claim(b.Number)
+		crash.At("worker: after claim batch")
 	}
 	return nil
 }
@@ -89,6 +92,7 @@ func (t *taker) grant(g *ipc.Grant) ([]feeds.Job, error) {
 	if !g.Begin || b == nil {
 		return nil, nil
 	}
+	crash.At("worker: after grant batch")
 	return b.Jobs, nil
 }
 
