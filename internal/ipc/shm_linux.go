@@ -169,7 +169,7 @@ func (l *shmLine) take(said *Mapped) (*arena, error) {
 		return nil, l.protocol(ErrMapped, "%v", err)
 	}
 	defer closeDescriptor(fd)
-	limit := 2*int64(l.maxFrame) + 2*hugePage
+	limit := 2*int64(l.maxFrame) + arenaUnit
 	size, err := checkArena(fd, limit)
 	if err != nil {
 		return nil, l.protocol(ErrMapped, "%v", err)
