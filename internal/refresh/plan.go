@@ -61,6 +61,7 @@ type lane struct {
 	open       []opened // groups begun that have unsent jobs, in the order of their beginning
 	unsent     int      // jobs
 	unanswered int      // jobs handed out and not answered
+	asked      bool     // for a batch, once
 	wake       chan struct{}
 }
 

@@ -315,6 +315,40 @@ func TestIdleWorkerTakesFromASlowOne(t *testing.T) {
 	}
 }
 
+// TestFewHostsAreLeftToWhoeverHasNotAskedYet: of a list of eight hosts the last
+// of three workers to ask has its share, though the others have room for all;
+// if it never asks, they do its share once they have nothing else.
+func TestFewHostsAreLeftToWhoeverHasNotAskedYet(t *testing.T) {
+	p := mustPlan(t, makeRefs(slices.Repeat([]int{50}, 8), 1), 3, 1)
+	var taken []int64
+	for _, worker := range []int{0, 1} {
+		for ids := []int64{0}; len(ids) > 0; {
+			ids, _ = p.pick(worker, 16)
+			taken = append(taken, ids...)
+		}
+	}
+	if ids, _ := p.pick(2, 16); len(ids) == 0 {
+		t.Errorf("nothing is left to the worker that asks last, after %d of 400 jobs", len(taken))
+	}
+
+	p = mustPlan(t, makeRefs(slices.Repeat([]int{50}, 8), 1), 3, 1)
+	done := 0
+	for busy := true; busy; {
+		busy = false
+		for _, worker := range []int{0, 1} {
+			ids, _ := p.pick(worker, 16)
+			for _, id := range ids {
+				p.done(id)
+				done++
+				busy = true
+			}
+		}
+	}
+	if done != 400 {
+		t.Errorf("two of three workers did %d jobs, want all 400", done)
+	}
+}
+
 func TestWorkerThatStartsFirstLeavesTheOthersTheirShards(t *testing.T) {
 	refs := makeRefs(slices.Repeat([]int{5}, 40), 1)
 	p := mustPlan(t, refs, 2, 1)

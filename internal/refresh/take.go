@@ -14,9 +14,9 @@ const (
 	openGroups = 32
 
 	// stealBelow is how few unanswered jobs a worker must have before it may
-	// take another's groups. Without it the worker that happens to start
-	// first would fill its window from the shards of those that have not
-	// asked for anything yet.
+	// take another's groups. It takes those of a worker that has not asked for
+	// anything yet only when it has none at all: else the one that happens to
+	// start first, on a list of few hosts, would leave nothing to the last.
 	stealBelow = 16
 )
 
@@ -48,6 +48,7 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 		return nil, false
 	}
 	l := &p.lanes[worker]
+	l.asked = true
 	for i := range l.open {
 		l.open[i].given = 0
 	}
@@ -134,7 +135,7 @@ func (p *plan) steal(worker int) bool {
 	victim := (*lane)(nil)
 	for w := range p.lanes {
 		l := &p.lanes[w]
-		if len(l.queue) > 0 && (victim == nil || l.unsent > victim.unsent) {
+		if len(l.queue) > 0 && (l.asked || thief.unanswered == 0) && (victim == nil || l.unsent > victim.unsent) {
 			victim = l
 		}
 	}
