@@ -132,6 +132,9 @@ func apply(files map[string][]byte, o diskOp) {
 // watchDisk logs what SQLite does to the files in dir from now on.
 func watchDisk(t *testing.T, dir string) *diskLog {
 	t.Helper()
+	if slowly {
+		t.Skip("the race detector checks every pointer, and those of this VFS are SQLite's")
+	}
 	spies.install.Do(installSpies)
 	if spies.open == nil {
 		t.Skip("this build of SQLite has no file system to spy on")
