@@ -62,11 +62,12 @@ func (t *taker) run(claim func(number int64)) error {
 }
 
 // await waits until a batch may be taken. It returns false when none may be any
-// more.
+// more. While a claim is under way none may, whatever was said meanwhile: the
+// coordinator can have forbidden and allowed it again before the claim came.
 func (t *taker) await() bool {
 	for {
 		t.mu.Lock()
-		closed, now := t.closed, t.may && t.owed < t.room
+		closed, now := t.closed, t.may && t.claimed == nil && t.owed < t.room
 		t.mu.Unlock()
 		if closed || now {
 			return !closed
