@@ -45,6 +45,12 @@ func (r *fetchFlags) check() error {
 	if !httpguts.ValidHeaderFieldValue(r.userAgent) {
 		return usage("", "user agent %q: no header may have that", r.userAgent)
 	}
+	// Every worker would find it out by itself, and end.
+	if check, err := feeds.NewRefresher(feeds.Options{Proxy: r.proxy}); err != nil {
+		return usage("", "%w", err)
+	} else {
+		check.Close()
+	}
 	name := "contact"
 	if r.contact == "" {
 		name, r.contact = contactVariable, os.Getenv(contactVariable)

@@ -53,7 +53,7 @@ func (a *app) read(name string, f func(io.Reader) error) error {
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return usage("", "open list: %w", err)
+		return usage("", "%w", err)
 	}
 	defer file.Close()
 	return wrapInput(name, f(file))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sort"
@@ -159,7 +160,7 @@ func (r *report) summary(s summaryLine) {
 		humanize.IBytes(uint64(s.Bytes.Body)), seconds(s.CPUMS.Coordinator), seconds(s.CPUMS.Workers),
 		humanize.IBytes(uint64(s.PeakRSS.Coordinator)), humanize.IBytes(uint64(s.PeakRSS.Worker)))
 	r.line("mode: %s, %s, %s sent, %s received, %s, sandbox: %s, seed %d\n",
-		s.Mode, count(s.Workers, "worker"), humanize.IBytes(uint64(s.Bytes.Sent)), humanize.IBytes(uint64(s.Bytes.Received)), count(s.WorkerDeaths, "death"), s.Sandbox, s.Seed)
+		s.Mode, count(s.Workers, "worker"), humanize.IBytes(uint64(s.Bytes.Sent)), humanize.IBytes(uint64(s.Bytes.Received)), count(s.WorkerDeaths, "death"), cmp.Or(s.Sandbox, "not needed"), s.Seed)
 }
 
 // failures lists the classes of failure, the most frequent first.
