@@ -186,7 +186,7 @@ func (a *analysis) comparisons() {
 		for _, f := range []struct {
 			set  bool
 			name string
-		}{{c.Cold, " with spawn"}, {c.Shipped, " as shipped"}} {
+		}{{c.Cold, " with spawn"}, {c.Shipped, " as shipped"}, {c.Released, " with lists let go"}} {
 			if f.set {
 				what += f.name
 			}

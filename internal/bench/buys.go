@@ -114,8 +114,9 @@ func (o *ordeal) runner(limit int64, manager *ipc.Address) (refresh.Runner, *poo
 }
 
 // buys has every mode suffer every killer.
-func buys(ctx context.Context, o *Options) ([]Buy, error) {
-	var all []Buy
+func (e *executor) buys(ctx context.Context) error {
+	o := e.o
+	e.run.Buys = nil
 	for _, mode := range o.Settings.Modes {
 		if o.Settings.Profile == "quick" && mode != Goroutine && mode != Pipe {
 			continue // one mode with processes is like the other in this
@@ -125,17 +126,17 @@ func buys(ctx context.Context, o *Options) ([]Buy, error) {
 			o.progress("what it buys: %s, %s", mode, killer)
 			b, err := endure(ctx, o, ordeal{mode, killer, o.Self, o.Settings.GOGC})
 			if err != nil {
-				return all, err
+				return err
 			}
 			if killer == "none" {
 				calm = b.Wall
 			} else if b.Survived {
 				b.Recovery = max(0, b.Wall-calm)
 			}
-			all = append(all, b)
+			e.run.Buys = append(e.run.Buys, b)
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // endure runs one ordeal and returns what was left.

@@ -47,10 +47,18 @@ func (e *executor) all(ctx context.Context) (err error) {
 	if err := e.blocks(ctx, e.save); err != nil {
 		return err
 	}
-	if e.run.Buys, err = buys(ctx, e.o); err != nil {
-		return err
+	// What fails from here on costs its own finding alone.
+	for _, m := range []struct {
+		what    string
+		measure func(context.Context) error
+	}{{"what isolation buys", e.buys}, {"two writers to one pipe", e.tears}} {
+		if err := m.measure(ctx); ctx.Err() != nil {
+			return context.Cause(ctx)
+		} else if err != nil {
+			e.run.Warnings = append(e.run.Warnings, Warning{Kind: "missing-mode", Text: m.what + ": not measured: " + err.Error()})
+		}
 	}
-	return e.tears(ctx)
+	return nil
 }
 
 // save makes findings of what there is and hands the run on.

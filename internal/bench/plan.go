@@ -77,6 +77,7 @@ func Plan(o *Options) []Cell {
 	p.latency()
 	p.parse()
 	p.heap()
+	p.released()
 	p.programs(o)
 	return p.cells
 }
@@ -121,7 +122,7 @@ func (c *Cell) name() string {
 	for _, f := range []struct {
 		set  bool
 		name string
-	}{{c.Cold, "cold"}, {c.Shipped, "shipped"}, {c.Gofeed, "gofeed"}, {c.Clocked, "clocked"}, {c.Twin > 0, "twin"}} {
+	}{{c.Cold, "cold"}, {c.Shipped, "shipped"}, {c.Gofeed, "gofeed"}, {c.Released, "released"}, {c.Clocked, "clocked"}, {c.Twin > 0, "twin"}} {
 		if f.set {
 			n += "/" + f.name
 		}
@@ -234,6 +235,18 @@ func (p *planner) heap() {
 		p.add("heap", c)
 		c.Heap = heapBytes
 		p.add("heap", c)
+	}
+}
+
+// released plans rounds that let go of their lists, and so use memory again.
+func (p *planner) released() {
+	for _, mode := range p.s.Modes {
+		if p.s.Profile == "quick" && !slices.Contains([]string{Goroutine, Pipe, string(ipc.ModeShm)}, mode) {
+			continue
+		}
+		c := p.at(Ship, mode)
+		c.Released = true
+		p.add("released", c)
 	}
 }
 

@@ -139,6 +139,9 @@ type Cell struct {
 	Heap    int64         `json:"heap_bytes,omitempty"` // kept alive in the coordinator beside the work
 	Shipped bool          `json:"shipped,omitempty"`    // the real worker program with its sandbox and its own GOGC
 	Gofeed  bool          `json:"gofeed,omitempty"`     // gofeed reads every document, and the fast reader none
+	// Released cells look at each list and give its memory back at once, as a
+	// round does that stores it; in all others the lists are kept.
+	Released bool `json:"released,omitempty"`
 	// Clocked cells run with clocks around the stages and so are compared
 	// with nothing but each other.
 	Clocked bool `json:"clocked,omitempty"`
@@ -146,7 +149,7 @@ type Cell struct {
 	// smallest visible effect is; else 0.
 	Twin int `json:"twin,omitempty"`
 	// Sweeps says what the cell is for: ladder, beside, workers, items, bytes,
-	// latency, parse, heap, cold, shipped, twin, article.
+	// latency, parse, heap, cold, released, shipped, twin, article.
 	Sweeps []string `json:"sweeps"`
 }
 

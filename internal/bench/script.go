@@ -116,12 +116,13 @@ func (s *script) emit(r feeds.Result, release func()) {
 // place is written once.
 //
 // As it keeps the lists, it gives no memory back to the runner: every list comes
-// into memory of its own. A round that stores its items and forgets them is
-// spared that.
+// into memory of its own. With releases, it looks at each list as a store would
+// and lets go of it, and the runner uses its memory again.
 type dictionary struct {
-	began time.Time
-	feeds map[string]*entry
-	byID  []*entry // job i+1
+	releases bool
+	began    time.Time
+	feeds    map[string]*entry
+	byID     []*entry // job i+1
 }
 
 // An entry is a feed's place.
@@ -129,6 +130,9 @@ type entry struct {
 	class feeds.Class
 	items []feeds.Item
 	after time.Duration // since the dictionary's began
+
+	hash  uint64 // of a list that was let go
+	bytes int64
 }
 
 // newDictionary returns the dictionary of jobs, whose numbers begin at 1.
@@ -143,9 +147,17 @@ func newDictionary(jobs []feeds.Job) *dictionary {
 }
 
 // put keeps a result.
-func (d *dictionary) put(r feeds.Result, _ func()) {
+func (d *dictionary) put(r feeds.Result, release func()) {
 	e := d.byID[r.ID-1]
-	e.class, e.items = r.Class, r.Items
+	e.class = r.Class
+	if d.releases {
+		e.hash, e.bytes = hashResult(r.Class, r.Items), textBytes(r.Items)
+		if release != nil {
+			release()
+		}
+	} else {
+		e.items = r.Items
+	}
 	e.after = time.Since(d.began)
 }
 
