@@ -57,6 +57,8 @@ type stopwatch struct {
 	clocks *clocks
 	cold   bool
 
+	strange bool // a process began or ended inside a window that is to have none do so
+
 	began    time.Time
 	own      usage
 	ended    usage // of children
@@ -98,10 +100,14 @@ func (w *stopwatch) stop() {
 	w.s.WorkersCPU = ended.cpu
 	if !w.cold {
 		for _, pid := range descendants() {
-			u := usageOf(pid).less(w.others[pid])
+			before, there := w.others[pid]
+			u := usageOf(pid).less(before)
 			tree = tree.plus(u)
 			w.s.WorkersCPU += u.cpu
+			w.strange = w.strange || !there
+			delete(w.others, pid)
 		}
+		w.strange = w.strange || len(w.others) > 0
 		w.look()
 	}
 	w.s.CPU = w.s.CoordinatorCPU + w.s.WorkersCPU
@@ -254,6 +260,9 @@ func (t *task) warm(ctx context.Context, w *stopwatch, jobs []feeds.Job, d *dict
 		if stats.Deaths > 0 {
 			return fmt.Errorf("%d workers died", stats.Deaths)
 		}
+	}
+	if w.strange {
+		return errors.New("a process began or ended inside the window")
 	}
 	w.s.SentBytes, w.s.WireBytes = sent, received
 	for i := range after {

@@ -66,7 +66,9 @@ func (s *script) advance() {
 	s.turn.Broadcast()
 }
 
-// next is a refresh.Next.
+// next is a refresh.Next. Also when there is nothing left for a worker it waits
+// for the others to be done: a worker that is told that there is no more ends,
+// and what it used would be missing when the window is closed.
 func (s *script) next(ctx context.Context, worker int) ([]feeds.Job, error) {
 	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
@@ -81,9 +83,6 @@ func (s *script) next(ctx context.Context, worker int) ([]feeds.Job, error) {
 			jobs := (*q)[:n:n]
 			*q = (*q)[n:]
 			return jobs, nil
-		}
-		if s.at == len(s.phases)-1 {
-			return nil, nil
 		}
 		s.turn.Wait()
 	}
