@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 	"feedmill/internal/pool"
 	"feedmill/internal/sandbox"
 	"feedmill/internal/store"
@@ -48,6 +49,7 @@ func (a *app) doctor(ctx context.Context, r *runnerFlags) error {
 	fmt.Fprintf(w, "coordinator\t%s, %s\n", version(), runtime.Version())
 	errs := []error{a.examineWorker(ctx, w, r), a.examineStore(ctx, w)}
 	fmt.Fprintf(w, "sandbox\t%v (what this system can give)\n", sandbox.Probe())
+	fmt.Fprintf(w, "blame\t%s\n", examineScoreboard())
 	errs = append(errs, examineAgent(w))
 	fmt.Fprintf(w, "machine\t%d CPUs, %s\n", runtime.NumCPU(), limits())
 	if err := w.Flush(); err != nil {
@@ -92,6 +94,19 @@ func examineAgent(w *tabwriter.Writer) error {
 	}
 	fmt.Fprintf(w, "servers see\t%s%s\n", fetch.agent(), hint)
 	return nil
+}
+
+// examineScoreboard says how it is known what a worker did that has died.
+func examineScoreboard() string {
+	board, err := ipc.NewScoreboard(0)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = errors.New("not built for " + runtime.GOOS)
+	}
+	if err != nil {
+		return fmt.Sprintf("from a worker's messages alone (no scoreboard: %v)", err)
+	}
+	board.Close()
+	return "from a scoreboard in memory that outlives its worker"
 }
 
 // examineStore checks the store, if there is one.
