@@ -384,9 +384,10 @@ func heard(c *ipc.Conn) iter.Seq[*ipc.Message] {
 	}
 }
 
+// floods writes many times what a pipe holds, before its Hello.
 func floods() {
 	line := strings.Repeat("x", 99) + "\n"
-	for range 10 << 20 / len(line) {
+	for range 2 << 20 / len(line) {
 		os.Stderr.WriteString(line)
 	}
 	serve(os.Stdin, os.Stdout)
