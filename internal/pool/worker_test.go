@@ -25,6 +25,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
 	"feedmill/internal/pool"
@@ -307,6 +309,12 @@ func hostile(c *ipc.Conn, r *feeds.Result) {
 		c.Send(&ipc.Message{Items: &ipc.Items{ID: foreign.ID, Items: foreign.Items}})
 	case "early Bye":
 		c.Send(&ipc.Message{Bye: &ipc.Bye{}})
+	case "memory that never comes":
+		c.Send(&ipc.Message{Mapped: &ipc.Mapped{Frames: 1, Bytes: 5000}})
+	case "a pipe for memory":
+		pipe, _, _ := os.Pipe()
+		unix.Sendmsg(ipc.CarrierFD, []byte{0}, unix.UnixRights(int(pipe.Fd())), nil, 0)
+		c.Send(&ipc.Message{Mapped: &ipc.Mapped{Frames: 1, Bytes: 5000}})
 	case "order":
 		c.Send(&ipc.Message{Cancel: &ipc.Cancel{ID: r.ID}})
 	default:
