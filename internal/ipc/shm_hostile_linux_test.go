@@ -55,10 +55,22 @@ func announce(t *testing.T, p *shmPair, m *Mapped) {
 
 func (f forgery) memfd(t *testing.T) int {
 	t.Helper()
-	fd, err := unix.MemfdCreate("hostile", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		t.Fatal(err)
+	b := f.bytes()
+	size := f.size
+	if size == 0 {
+		size = int64(roundUp(len(b), pageSize))
 	}
+	if f.seals == 0 {
+		f.seals = arenaSeals
+	}
+	if f.sparse {
+		b = nil
+	}
+	return sealed(t, b, size, f.seals)
+}
+
+// bytes returns what the arena has in it.
+func (f forgery) bytes() []byte {
 	b := make([]byte, arenaHead)
 	binary.NativeEndian.PutUint32(b, arenaMagic+f.magic)
 	binary.NativeEndian.PutUint32(b[4:], uint32(int64(len(f.frames))+f.count))
@@ -76,29 +88,33 @@ func (f forgery) memfd(t *testing.T) int {
 	for _, frame := range f.frames {
 		b = append(b, frame...)
 	}
-	size := f.size
-	if size == 0 {
-		size = int64(roundUp(len(b), pageSize))
+	return b
+}
+
+// sealed returns a memfd of a size that begins with b, with nothing behind it
+// there if b is nil.
+func sealed(t *testing.T, b []byte, size int64, seals int) int {
+	t.Helper()
+	fd, err := unix.MemfdCreate("hostile", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := unix.Ftruncate(fd, size); err != nil {
 		t.Fatal(err)
 	}
-	if !f.sparse {
-		b = append(b, make([]byte, max(size-int64(len(b)), 0))...)
+	if b != nil {
+		b = append(b[:len(b):len(b)], make([]byte, max(size-int64(len(b)), 0))...)
 		if _, err := unix.Pwrite(fd, b, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if f.seals == 0 {
-		f.seals = arenaSeals
-	}
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, f.seals); err != nil {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
 		t.Fatal(err)
 	}
 	return fd
 }
 
-// open hands over a descriptor that is no memfd.
+// give hands over a descriptor that is no memfd.
 func (p *shmPair) give(t *testing.T, open func() (int, error)) {
 	t.Helper()
 	fd, err := open()
@@ -284,4 +300,30 @@ func TestOnlySoMuchIsMapped(t *testing.T) {
 		sameMessage(t, got, m)
 		got.Release()
 	}
+}
+
+// FuzzArena reads arenas of which the beginning is anything at all.
+func FuzzArena(f *testing.F) {
+	tick := encode(f, &Message{Tick: &Tick{Parsing: 1}})
+	good := forgery{frames: [][]byte{tick, tick}}.bytes()
+	f.Add(good, 2, int64(arenaHead+2*len(tick)))
+	f.Add(good[:arenaHead], 1, int64(arenaHead))
+	f.Add([]byte{}, 0, int64(0))
+	f.Fuzz(func(t *testing.T, data []byte, frames int, size int64) {
+		p := newShmPair(t, CarrierOptions{MaxFrame: 1 << 20})
+		fd := sealed(t, data, int64(roundUp(max(len(data), 1), pageSize)), arenaSeals)
+		defer unix.Close(fd)
+		if err := sendDescriptor(p.sock, fd); err != nil {
+			t.Fatal(err)
+		}
+		announce(t, p, &Mapped{Frames: max(frames, 0), Bytes: max(size, 0)})
+		p.out.Close()
+		for {
+			m, err := p.line.Recv()
+			if err != nil {
+				return
+			}
+			m.Release()
+		}
+	})
 }

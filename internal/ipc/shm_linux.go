@@ -29,7 +29,7 @@ type shm struct{ maxFrame uint32 }
 func newShm(o CarrierOptions) (Carrier, error) {
 	fd, err := memfdCreate("feedmill-probe")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; the mode pipe does without", err)
 	}
 	unix.Close(fd)
 	if o.MaxFrame == 0 {
