@@ -54,6 +54,13 @@ const (
 	// long. Tags and texts with HTML are counted each on their own.
 	maxBaseWork = 32 << 20
 
+	// maxReopened bounds the elements that the HTML parser opens again in the
+	// texts of a document, by the estimate of reopened, at about 200 bytes and as
+	// many nanoseconds each. The fast reader keeps to it. What it leaves to gofeed
+	// is not looked through for this, which would cost as much as all the rest
+	// of the guard: there the worker's memory is the bound.
+	maxReopened = 1 << 20
+
 	// maxTextWork bounds the bytes that gofeed copies while it puts together
 	// the text of such elements. It copies all it has for every piece, so that
 	// text in very many pieces costs the square of its size.

@@ -55,6 +55,9 @@ type fastReader struct {
 
 	noDates int // texts that anyDate could not read
 
+	reopened int      // see maxReopened
+	failure  *Failure // a bound that is not kept
+
 	arena      arena
 	renderer   renderer
 	scratch    []byte

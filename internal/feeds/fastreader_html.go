@@ -87,6 +87,9 @@ func (f *fastReader) unwrap(s []byte) []byte {
 	r.reset(nil)
 	switch {
 	case !r.render(s):
+		if !f.canParse(s) {
+			return nil
+		}
 		return []byte(unwrapDiv(string(s)))
 	case r.roots == 1 && r.root == "div":
 		f.scratch = append(f.scratch[:0], r.out[r.innerStart:r.innerEnd]...)
@@ -105,7 +108,19 @@ func (f *fastReader) resolve(base *url.URL, s []byte) string {
 	if f.renderer.render(s) {
 		return f.keep(f.renderer.out)
 	}
+	if !f.canParse(s) {
+		return ""
+	}
 	return resolveHTML(base, string(s))
+}
+
+// canParse reports whether s can be given to html.Parse. If not, the document is
+// over a bound.
+func (f *fastReader) canParse(s []byte) bool {
+	if f.reopened += reopened(s); f.reopened > maxReopened {
+		f.failure = limit(LimitSize, "formatting that is left open")
+	}
+	return f.failure == nil
 }
 
 // linkAttributes holds the attributes of HTML that gofeed takes for links.

@@ -162,6 +162,9 @@ func (g *guard) run(text []byte, start int) *Failure {
 		default:
 			g.drop()
 		}
+		if err == nil {
+			err = g.fast.failure
+		}
 		if err != nil || g.fast.declined != 0 {
 			return err
 		}

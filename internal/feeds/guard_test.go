@@ -146,6 +146,10 @@ func TestGuardStopsBombsAtOnce(t *testing.T) {
 		{"links in disguise", based(2000) + "<content>" + strings.Repeat("&lt;a &#104;re&#x66;=x>", 20_000), LimitSize},
 		{"links in pieces", based(2000) + "<content>" + strings.Repeat("<![CDATA[<a hr]]><![CDATA[ef=x>]]>", 20_000), LimitSize},
 		{"bases of another prefix", `<feed xmlns:x="http://www.w3.org/XML/1998/namespace">` + strings.Repeat(`<entry x:base="http://a.example/`+wide+`">`, 100) + strings.Repeat(`<a href=""/>`, 1000), LimitSize},
+		{"formatting in XHTML", fonts("xhtml", "<font color='%d'/>", "<p>x</p>"), LimitSize},
+		{"formatting in HTML", fonts("html", "&lt;b title=%d>", "&lt;p>x&lt;/p>"), LimitSize},
+		{"formatting in CDATA", fonts("html", "<![CDATA[<i id=%d>]]>", "<![CDATA[<p>x</p>]]>"), LimitSize},
+		{"long formatting", fonts("xhtml", "<font color='%d' face='"+wide+"'/>", "<p>x</p>"), LimitSize},
 		{"JSON nesting", `{"version":"https://jsonfeed.org/version/1","x":` + strings.Repeat("[", 1_000_000), LimitDepth},
 		{"JSON values", `{"version":"https://jsonfeed.org/version/1","x":[` + strings.Repeat("[],", maxElements), LimitSize},
 	} {
@@ -164,6 +168,38 @@ func TestGuardStopsBombsAtOnce(t *testing.T) {
 				t.Errorf("took %v of CPU for %d bytes", took, len(c.doc))
 			}
 		})
+	}
+}
+
+// fonts returns an Atom feed with a text of that type: 400 tags for formatting,
+// and 10,000 paragraphs in which the HTML parser opens them again.
+func fonts(typ, tag, paragraph string) string {
+	text := numbered(400, tag)
+	if typ == "xhtml" {
+		text = "<div xmlns='http://www.w3.org/1999/xhtml'><p>" + text + "</p>" + strings.Repeat(paragraph, 10_000) + "</div>"
+	} else {
+		text += strings.Repeat(paragraph, 10_000)
+	}
+	return "<feed xmlns='http://www.w3.org/2005/Atom' xml:base='http://a.example/'><entry><content type='" + typ + "'>" + text + "</content></entry></feed>"
+}
+
+// TestReopenedIsWhatTheHTMLParserDoes: the estimate is near the elements that
+// there are, and low for what honest feeds have.
+func TestReopenedIsWhatTheHTMLParserDoes(t *testing.T) {
+	for name, c := range map[string]struct {
+		text      string
+		low, high int // bounds of the estimate
+	}{
+		"balanced":   {strings.Repeat("<p><b>x</b> <i>y <a href='z'>z</a></i></p>", 1000), 0, 5000},
+		"self-ended": {strings.Repeat("<a name=x/><p>x</p>", 1000), 0, 3100},
+		"other tags": {strings.Repeat("<br><base><tty><blink><b1>", 1000), 0, 0},
+		"left open":  {strings.Repeat("<p><b title=1>", 10) + strings.Repeat("<p>x", 1000), 10_000, 12_000},
+		"nested":     {strings.Repeat("<i><b>", 300), 512, 600 * 600},
+	} {
+		got := reopened([]byte(c.text))
+		if got < c.low || got > c.high {
+			t.Errorf("%s: got %d, want %d to %d", name, got, c.low, c.high)
+		}
 	}
 }
 
