@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 )
 
 // What processes need, in file descriptors. A coordinator has a store and a
@@ -38,7 +39,11 @@ func (o *Options) fit(r room) {
 	workers := o.Workers
 	fetches := cmp.Or(o.Refresh.Fetches, feeds.DefaultFetches)
 	if r.files > 0 {
-		workers = min(workers, shares(int64(r.files), coordinatorFiles, filesPerWorker))
+		perWorker := filesPerWorker
+		if o.Mode == ipc.ModeShm {
+			perWorker++ // the socket through which memory comes
+		}
+		workers = min(workers, shares(int64(r.files), coordinatorFiles, int64(perWorker)))
 		fetches = min(fetches, shares(int64(r.files), workerFiles, filesPerFetch))
 	}
 	if r.memory > 0 {
