@@ -14,10 +14,11 @@ import (
 const maxListLine = 16 << 10
 
 // ReadList reads a plain list of feeds: one URL a line, empty lines and lines
-// that begin with # left out, so is what follows a URL after white space and a
-// #, lines ended by LF or CRLF, in UTF-8, or in UTF-16 or UTF-32 with a byte
-// order mark. It yields each URL as SubscriptionURL returns it, and a
-// [*ListError] for each line that holds none.
+// that begin with # left out, and whatever follows a URL after white space, such
+// as a comment or the tags and titles of other readers' lists. Lines end in LF or
+// CRLF, and are in UTF-8, or in UTF-16 or UTF-32 with a byte order mark. It
+// yields each URL as SubscriptionURL returns it, and a [*ListError] for each
+// line that holds none.
 //
 // It reads as the caller asks for more, so a list may be of any size. Any other
 // error is that of r and comes last.
@@ -38,8 +39,7 @@ func ReadList(r io.Reader) iter.Seq2[string, error] {
 				}
 				err = skipLine(lines)
 			case len(line) > 0 && line[0] != '#':
-				line = uncommented(line)
-				link, bad := SubscriptionURL(string(line))
+				link, bad := SubscriptionURL(string(firstWord(line)))
 				if bad != nil {
 					bad = &ListError{Line: n, URL: string(line), Err: bad}
 				}
@@ -58,10 +58,9 @@ func ReadList(r io.Reader) iter.Seq2[string, error] {
 	}
 }
 
-// uncommented returns a line without a comment behind its URL: white space and
-// a #. Without the white space it is a fragment.
-func uncommented(line []byte) []byte {
-	if at := bytes.IndexAny(line, " \t"); at > 0 && bytes.HasPrefix(bytes.TrimLeft(line[at:], " \t"), []byte("#")) {
+// firstWord returns what comes before the first white space of line.
+func firstWord(line []byte) []byte {
+	if at := bytes.IndexAny(line, " \t"); at >= 0 {
 		return line[:at]
 	}
 	return line

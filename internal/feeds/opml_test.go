@@ -112,6 +112,33 @@ func TestListReportsTheLineOfEachBadEntry(t *testing.T) {
 	}
 }
 
+// TestListOfAnotherReader: what newsboat keeps beside a URL is left out, and what
+// it runs is refused.
+func TestListOfAnotherReader(t *testing.T) {
+	const list = `https://a.example/feed tag "other tag" "~A title"
+https://b.example/feed	# a comment
+https://c.example/#part
+"query:Unread:unread = \"yes\""
+exec:curl https://d.example/
+`
+	var urls, bad []string
+	for link, err := range ReadList(strings.NewReader(list)) {
+		if entry, ok := errors.AsType[*ListError](err); ok {
+			bad = append(bad, entry.URL)
+		} else if err != nil {
+			t.Fatal(err)
+		} else {
+			urls = append(urls, link)
+		}
+	}
+	if want := []string{"https://a.example/feed", "https://b.example/feed", "https://c.example/"}; !slices.Equal(urls, want) {
+		t.Errorf("got %q, want %q", urls, want)
+	}
+	if want := []string{`"query:Unread:unread = \"yes\""`, "exec:curl https://d.example/"}; !slices.Equal(bad, want) {
+		t.Errorf("left out %q, want %q", bad, want)
+	}
+}
+
 func TestListEndsWithTheReadersError(t *testing.T) {
 	var last error
 	n := 0
