@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -323,17 +322,4 @@ func sendDescriptor(socket, fd int) error {
 			return os.NewSyscallError("sendmsg", err)
 		}
 	}
-}
-
-// memfdCreate makes a memfd that can be sealed.
-func memfdCreate(name string) (int, error) {
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate(name, flags|unix.MFD_NOEXEC_SEAL)
-	if err == unix.EINVAL { // before Linux 6.3
-		fd, err = unix.MemfdCreate(name, flags)
-	}
-	if err == unix.ENOSYS || err == unix.EPERM {
-		return -1, fmt.Errorf("%w: memfd_create: %w", errors.ErrUnsupported, err)
-	}
-	return fd, os.NewSyscallError("memfd_create", err)
 }

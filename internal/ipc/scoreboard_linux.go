@@ -112,18 +112,24 @@ func (b *Scoreboard) Close() error {
 	return os.NewSyscallError("munmap", unix.Munmap(memory))
 }
 
-// newMemfd makes a memfd of a size that cannot be changed any more.
-func newMemfd(name string, size int64) (*os.File, error) {
+// memfdCreate makes a memfd that can be sealed.
+func memfdCreate(name string) (int, error) {
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	fd, err := unix.MemfdCreate(name, flags|unix.MFD_NOEXEC_SEAL)
 	if err == unix.EINVAL { // before Linux 6.3
 		fd, err = unix.MemfdCreate(name, flags)
 	}
 	if err == unix.ENOSYS || err == unix.EPERM {
-		return nil, fmt.Errorf("%w: memfd_create: %w", errors.ErrUnsupported, err)
+		return -1, fmt.Errorf("%w: memfd_create: %w", errors.ErrUnsupported, err)
 	}
+	return fd, os.NewSyscallError("memfd_create", err)
+}
+
+// newMemfd makes a memfd of a size that cannot be changed any more.
+func newMemfd(name string, size int64) (*os.File, error) {
+	fd, err := memfdCreate(name)
 	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
+		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), name)
 	err = os.NewSyscallError("ftruncate", unix.Ftruncate(fd, size))
