@@ -140,12 +140,12 @@ func TestTenKillersCostTenFeeds(t *testing.T) {
 func TestAKillerNeedNotBeTheOneThatIsRead(t *testing.T) {
 	worker := killerWorker(t)
 	s := serve(t, origin.Options{Feeds: 200, Hosts: 100, Items: 4, Bytes: 300})
-	killers := map[string]feeds.Class{"memory": feeds.WorkerMemory, "exit": feeds.WorkerSignal, "panic": feeds.WorkerSignal}
+	killers := map[string]feeds.Class{"memory": feeds.WorkerMemory, "exit": feeds.WorkerSignal, "panic": feeds.WorkerSignal, "cpu": feeds.WorkerCPU}
 	var urls []string
 	want := make(map[string]feeds.Class)
 	kinds := slices.Sorted(maps.Keys(killers))
 	for u := range s.URLs() {
-		if len(urls)%60 == 30 && len(want) < len(kinds) {
+		if len(urls)%45 == 22 && len(want) < len(kinds) {
 			kind := kinds[len(want)]
 			u = strings.Replace(u, "://", "://"+kind+":early@", 1)
 			want[u] = killers[kind]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -61,6 +62,14 @@ type killing struct {
 	*feeds.Refresher
 	wire *os.File
 	kind sync.Map // of killer, by job
+
+	overdue atomic.Int64 // the job that spins instead of being fetched
+}
+
+func (k *killing) Status() feeds.Status {
+	s := k.Refresher.Status()
+	s.Overdue = k.overdue.Load()
+	return s
 }
 
 func (k *killing) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
@@ -70,6 +79,9 @@ func (k *killing) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feed
 		for j := range jobs {
 			if u, err := url.Parse(j.URL); err == nil && killers[u.User.Username()] != nil {
 				if _, early := u.User.Password(); early {
+					if u.User.Username() == "cpu" {
+						k.overdue.Store(j.ID) // as after its limits, and ten seconds more
+					}
 					go killers[u.User.Username()](k.wire)
 					continue
 				}

@@ -23,7 +23,8 @@
 //	64  it will never run as asked: a flag, the protocol version, or a
 //	    sandbox that is required and not to be had; do not start it again
 //	70  it failed, or the coordinator broke the protocol
-//	71  a document took more CPU time than it may; stderr has the stacks
+//	71  a document took more CPU time than it may, or a request goes on
+//	    although it was ended; stderr has the stacks
 //	72  what it shares with other processes to send its lists is gone
 //
 // 2 is never chosen: it is the Go runtime's own, for a crash.

@@ -18,10 +18,12 @@ import (
 type clock struct {
 	limits *limits
 	stop   context.CancelCauseFunc
+	late   func() // called when the exchange has not ended lateAfter its end; may be nil
 
 	mu      sync.Mutex
 	timer   *time.Timer
 	running bool
+	ended   bool          // stop was called
 	stood   time.Time     // since when the clock stands still
 	total   time.Time     // end of the whole request
 	header  time.Time     // end of the wait for an answer; zero when none is awaited
@@ -107,6 +109,10 @@ func (c *clock) dropBody() {
 // arm sets the timer to the nearest limit. The caller holds c.mu.
 func (c *clock) arm(now time.Time) {
 	wait := c.total.Sub(now)
+	if c.ended {
+		c.timer.Reset(lateAfter)
+		return
+	}
 	if !c.header.IsZero() {
 		wait = min(wait, c.header.Sub(now))
 	}
@@ -130,15 +136,29 @@ func (c *clock) fire() {
 	}
 	now := time.Now()
 	switch {
+	case c.ended:
+		if c.late != nil {
+			c.late()
+		}
+		return
 	case !now.Before(c.total):
-		c.stop(&Failure{Class: Timeout, Detail: fmt.Sprintf("not done within %v", c.limits.total)})
+		c.end(&Failure{Class: Timeout, Detail: fmt.Sprintf("not done within %v", c.limits.total)})
 	case !c.header.IsZero() && !now.Before(c.header):
-		c.stop(&Failure{Class: Timeout, Detail: fmt.Sprintf("no answer within %v", c.limits.header)})
+		c.end(&Failure{Class: Timeout, Detail: fmt.Sprintf("no answer within %v", c.limits.header)})
 	case c.tooSlow(now):
-		c.stop(&Failure{Class: Slow, Detail: fmt.Sprintf("%d bytes in %v", c.got.Load(), now.Sub(c.body).Round(100*time.Millisecond))})
-	default:
-		c.arm(now)
+		c.end(&Failure{Class: Slow, Detail: fmt.Sprintf("%d bytes in %v", c.got.Load(), now.Sub(c.body).Round(100*time.Millisecond))})
 	}
+	c.arm(now)
+}
+
+// lateAfter is how long an exchange may take to notice that it was ended. What
+// takes longer is not waiting for anybody: a decoder that spins, say.
+const lateAfter = 10 * time.Second
+
+// end ends the exchange. The caller holds c.mu.
+func (c *clock) end(f *Failure) {
+	c.ended = true
+	c.stop(f)
 }
 
 // tooSlow reports whether the body came too slowly. The rate is that of the

@@ -37,6 +37,7 @@ type Refresher struct {
 	parsing  atomic.Int64
 	underWay atomic.Int64
 	queued   atomic.Int64
+	overdue  atomic.Int64
 }
 
 // A canceller ends one job.
@@ -47,6 +48,10 @@ type Status struct {
 	Parsing  int64 // the job whose document is being parsed; 0 when none is
 	UnderWay int   // jobs begun and not answered
 	Queued   int   // jobs received by Run and not begun
+	// Overdue is a job whose exchange was ended by a limit ten seconds ago and
+	// goes on all the same; 0 when there is none. Nothing ends it any more but
+	// the end of the process.
+	Overdue int64
 }
 
 // NewRefresher returns a Refresher. The caller closes it. The error says what
@@ -92,6 +97,7 @@ func (r *Refresher) Status() Status {
 		Parsing:  r.parsing.Load(),
 		UnderWay: int(r.underWay.Load()),
 		Queued:   int(r.queued.Load()),
+		Overdue:  r.overdue.Load(),
 	}
 }
 
@@ -153,7 +159,9 @@ func (r *Refresher) refresh(ctx context.Context, stop context.CancelCauseFunc, j
 		return failed(res, err.(*Failure))
 	}
 	f := &fetch{r: r, job: job, sent: usable(job.Validators), clock: newClock(r.limits, stop), trail: newTrail(url), place: p, holds: holds}
+	f.clock.late = func() { r.overdue.CompareAndSwap(0, job.ID) }
 	resp, fail := f.run(ctx)
+	r.overdue.CompareAndSwap(job.ID, 0)
 	res.Attempts, res.Cost.Fetch = f.attempts, f.spent
 	if resp != nil {
 		res.Status = resp.StatusCode

@@ -99,7 +99,7 @@ type Standing struct {
 	Incarnation uint32 // as given to NewScoreboard
 	Owed        int    // jobs taken and not answered
 	Tick        uint64 // grows with every change of Document or Answer
-	Document    Work   // PhaseGuard or PhaseParse; zero when no document is read
+	Document    Work   // PhaseGuard or PhaseParse, or PhaseFetch of a request that did not end; zero when no document is read
 	Answer      Work   // PhaseEncode or PhaseWrite; zero when none is sent
 }
 

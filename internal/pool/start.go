@@ -24,7 +24,7 @@ const ExitRefused = 64
 const ExitInternal = 70
 
 // ExitCPU is the exit status with which a worker says that one document took
-// more CPU time than it may; the stacks are on stderr. It is started again.
+// more CPU time than it may, or that a request does not end; the stacks are on stderr. It is started again.
 const ExitCPU = 71
 
 // ExitCarrier is the exit status with which a worker says that what it shares

@@ -2,7 +2,10 @@ package worker_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,4 +99,62 @@ func TestTheScoreboardFollowsTheWork(t *testing.T) {
 	}
 	ours.Close()
 	<-done
+}
+
+// An overdue refresher reads one document after the other while another job's
+// request does not end.
+type overdue struct {
+	*refresher
+	observer feeds.Observer
+	stop     chan struct{}
+}
+
+func (r *overdue) Observe(o feeds.Observer) { r.observer = o }
+func (r *overdue) Status() feeds.Status     { return feeds.Status{UnderWay: 2, Overdue: 7} }
+
+func (r *overdue) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
+	for {
+		select {
+		case <-r.stop:
+			return
+		default:
+			r.observer.Guarding(5, []byte("<rss/>"))
+			r.observer.Read()
+		}
+	}
+}
+
+// TestARequestThatDoesNotEndHasTheLastWord: the board names its job, whatever
+// is read meanwhile.
+func TestARequestThatDoesNotEndHasTheLastWord(t *testing.T) {
+	board, err := ipc.NewScoreboard(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer board.Close()
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	r := &overdue{refresher: newRefresher(), stop: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() {
+		done <- worker.Serve(t.Context(), ipc.NewConn(theirs, theirs, 0), worker.Options{
+			Board: board, TickEvery: time.Hour, ParseCPU: 20 * time.Millisecond,
+			NewRefresher: func(feeds.Options) (worker.Refresher, error) { return r, nil },
+		})
+	}()
+	c := ipc.NewConn(ours, ours, 0)
+	if _, err := c.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, ours)
+	c.Send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &feeds.Options{}}})
+	err = <-done
+	overrun, ok := errors.AsType[*worker.OverrunError](err)
+	if !ok || overrun.Job != 7 || !strings.Contains(err.Error(), "request of feed 7") {
+		t.Errorf("got %v, want an OverrunError about the request of feed 7", err)
+	}
+	if got, want := board.Standing().Now(), (ipc.Work{Phase: ipc.PhaseFetch, Job: 7}); got != want {
+		t.Errorf("the board says %v, want %v", got, want)
+	}
+	close(r.stop)
 }

@@ -66,6 +66,7 @@ type server struct {
 	taker     *taker
 	drainC    chan struct{} // closed when nothing more is to be begun
 	drainOnce sync.Once
+	word      *lastWord
 
 	mu       sync.Mutex    // held while a message is sent; the goroutine that reads never needs it
 	answered int           // guarded by mu
@@ -100,13 +101,13 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	if err != nil {
 		return fmt.Errorf("make refresher: %w", err)
 	}
-	if r, ok := r.(observable); ok {
-		r.Observe(observer{o.Board, o.Specimen})
-	}
 	s := &server{
-		conn: conn, board: o.Board, refresher: r, inbox: newInbox(),
+		conn: conn, board: o.Board, word: &lastWord{board: o.Board}, refresher: r, inbox: newInbox(),
 		taker:  newTaker(conn, cmp.Or(options.Fetches, feeds.DefaultFetches)),
 		drainC: make(chan struct{}), failC: make(chan struct{}),
+	}
+	if r, ok := r.(observable); ok {
+		r.Observe(observer{s.word, o.Specimen})
 	}
 	readC, overrunC, stop := make(chan error, 1), make(chan error, 1), make(chan struct{})
 	defer close(stop)
