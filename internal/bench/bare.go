@@ -70,6 +70,27 @@ func (b *bare) Status() feeds.Status {
 	return feeds.Status{Parsing: id, UnderWay: int(min(id, 1))}
 }
 
+// A fetcher is the real refresher, which also does marks.
+type fetcher struct {
+	*feeds.Refresher
+	clocks *clocks
+}
+
+func (f *fetcher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
+	real := make(chan feeds.Job)
+	go func() {
+		defer close(real)
+		for job := range jobs {
+			if u, err := url.Parse(job.URL); err == nil && u.Host == "mark" {
+				emit(feeds.Result{ID: job.ID, Class: feeds.OK, Detail: f.clocks.report(u.Query().Has("priced"))})
+			} else {
+				real <- job
+			}
+		}
+	}()
+	f.Refresher.Run(ctx, real, emit)
+}
+
 // do does one job. What it cannot do ends as a failed parse, which no mode
 // hides.
 func (b *bare) do(job *feeds.Job) feeds.Result {

@@ -32,7 +32,7 @@ func small(t *testing.T) Options {
 	}
 	s := Quick()
 	s.Modes, s.Feeds, s.Items, s.Bytes = []string{Goroutine, Pipe}, 80, 5, 200
-	s.Invocations, s.Blocks, s.Seed, s.Resamples = 1, 4, 5, 400
+	s.Invocations, s.Blocks, s.Seed, s.Resamples = 1, 3, 5, 400
 	return Options{Settings: s, Self: []string{self, "bench-child"}}
 }
 

@@ -131,6 +131,9 @@ func (l *Ledger) explain() {
 		"process": "the cold caches and translation buffers of a second address space would need hardware counters, which this system does not give to a program without privileges",
 		"spawn":   "what the kernel does for a process after it was waited for is charged to nobody, and a worker's first pass through its code is not timed apart from its work",
 	}[l.Rows[worst].Name]
+	if l.Work == Round && worst > 0 {
+		l.Missing = "what fetching takes is in no stage, nor that a worker which is started anew opens its connections anew: net/http works on goroutines of its own, and Go has no clock for a goroutine; reading the documents, encoding and the pipe are clocked"
+	}
 	if l.Residue.Contains(0) {
 		l.Missing = "the residue's interval has 0 in it: more blocks, or a quieter machine, are needed to tell it from none; if it stays, " + l.Missing
 	}

@@ -238,7 +238,7 @@ func (t *task) warm(ctx context.Context, w *stopwatch, jobs []feeds.Job, d *dict
 		phases = append(phases, t.mark(&before, ""))
 	}
 	phases = append(phases, phase{jobs: jobs, answer: d.put,
-		begin: func() { w.start(); d.began = w.began },
+		begin: func() { d.parse = 0; w.start(); d.began = w.began },
 		end:   w.stop,
 	})
 	var sum used
@@ -263,6 +263,9 @@ func (t *task) warm(ctx context.Context, w *stopwatch, jobs []feeds.Job, d *dict
 	}
 	if w.strange {
 		return errors.New("a process began or ended inside the window")
+	}
+	if t.Cell.Work == Round && t.Cell.Clocked {
+		w.s.Stages = append(w.s.Stages, Stage{Name: stageNames[stageWork], Side: "worker", CPU: d.parse, Count: int64(len(jobs))})
 	}
 	w.s.SentBytes, w.s.WireBytes = sent, received
 	for i := range after {
@@ -376,7 +379,11 @@ func (t *task) refresher(c *clocks) func(feeds.Options) (worker.Refresher, error
 func newRefresher(w Work, documents string, seed uint64, c *clocks) func(feeds.Options) (worker.Refresher, error) {
 	return func(o feeds.Options) (worker.Refresher, error) {
 		if w == Round {
-			return feeds.NewRefresher(o)
+			r, err := feeds.NewRefresher(o)
+			if err != nil || c.off {
+				return r, err
+			}
+			return &fetcher{r, c}, nil
 		}
 		return &bare{documents: documents, seed: seed, parser: o.Parser, clocks: c, probe: &probe{clocks: c}}, nil
 	}

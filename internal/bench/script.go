@@ -121,7 +121,8 @@ type dictionary struct {
 	releases bool
 	began    time.Time
 	feeds    map[string]*entry
-	byID     []*entry // job i+1
+	parse    time.Duration // CPU time of reading the documents, as far as the results tell
+	byID     []*entry      // job i+1
 }
 
 // An entry is a feed's place.
@@ -149,6 +150,7 @@ func newDictionary(jobs []feeds.Job) *dictionary {
 func (d *dictionary) put(r feeds.Result, release func()) {
 	e := d.byID[r.ID-1]
 	e.class = r.Class
+	d.parse += r.Cost.ParseCPU
 	if d.releases {
 		e.hash, e.bytes = hashResult(r.Class, r.Items), textBytes(r.Items)
 		if release != nil {
