@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"strings"
 )
 
 // applicationID marks a file as a store, in its header ("fmil").
@@ -46,19 +47,30 @@ func identify(ctx context.Context, c *sql.Conn, path string) (int, error) {
 }
 
 // migrate brings the tables from version to the latest, one transaction a
-// step, so that an interrupted migration goes on where it stopped.
+// step, so that an interrupted migration goes on where it stopped. A new file
+// gets all of them in one: it has nothing to lose, and each would wait for the
+// disk.
 func migrate(ctx context.Context, c *sql.Conn, version int) error {
-	for ; version < latestVersion; version++ {
-		name := fmt.Sprintf("migrations/%04d.sql", version+1)
-		text, err := migrations.ReadFile(name)
-		if err != nil {
-			return fmt.Errorf("read migration: %w", err)
+	steps := 1
+	if version == 0 {
+		steps = latestVersion
+	}
+	for ; version < latestVersion; version += steps {
+		var script strings.Builder
+		for step := range steps {
+			name := fmt.Sprintf("migrations/%04d.sql", version+step+1)
+			text, err := migrations.ReadFile(name)
+			if err != nil {
+				return fmt.Errorf("read migration: %w", err)
+			}
+			script.Write(text)
+			script.WriteString("\n")
 		}
-		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-			text, applicationID, version+1)
-		if _, err := c.ExecContext(ctx, script); err != nil {
+		to := version + steps
+		if _, err := c.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE;\n%sPRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+			script.String(), applicationID, to)); err != nil {
 			c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // none is open when BEGIN failed
-			return fmt.Errorf("apply %s: %w", name, err)
+			return fmt.Errorf("bring tables from version %d to %d: %w", version, to, err)
 		}
 	}
 	return nil
