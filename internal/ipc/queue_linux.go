@@ -59,9 +59,10 @@ type queue struct {
 	offers  *packets // where batches go in
 	taken   *packets // where they come out, for the workers and for Withdraw
 	jobFile *os.File // the same, to be inherited
+	shared  *resultQueue
 
-	mu     sync.Mutex
-	shared *resultQueue
+	offering sync.Mutex // held while a batch is offered
+	next     []byte     // for the next batch; guarded by offering
 }
 
 func newQueue(o CarrierOptions) (Carrier, error) {
@@ -102,7 +103,10 @@ func (q *queue) Join(e End) (Line, error) {
 
 // Offer implements JobQueue.
 func (q *queue) Offer(ctx context.Context, b *Batch) (int, error) {
-	frame, err := appendMessage(reserveHeader(nil), &Message{Batch: b})
+	q.offering.Lock()
+	defer q.offering.Unlock()
+	frame, err := appendMessage(reserveHeader(q.next[:0]), &Message{Batch: b})
+	q.next = frame
 	if err != nil {
 		return 0, fmt.Errorf("encode batch: %w", err)
 	}

@@ -216,3 +216,26 @@ func TestATakerIsStopped(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkBatch is the way of 32 jobs through the job queue, within one
+// process: one system call to offer them and one to take them.
+func BenchmarkBatch(b *testing.B) {
+	q := newTestQueue(b)
+	source := &queueSource{in: q.taken, room: make([]byte, maxPacket)}
+	batch := &Batch{}
+	for i := range 32 {
+		batch.Jobs = append(batch.Jobs, feeds.Job{ID: int64(i + 1), URL: fmt.Sprintf("https://host%d.example.org/feed.xml", i), Known: make([]feeds.Known, 20)})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		batch.Number++
+		n, err := q.Offer(b.Context(), batch)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(int64(n))
+		if got, err := source.take(); err != nil || got.Number != batch.Number {
+			b.Fatalf("got %v, %v", got, err)
+		}
+	}
+}
