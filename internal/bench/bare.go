@@ -217,6 +217,9 @@ func strike(by string) {
 // deeper descends as a parser does into tags that are never closed.
 func deeper(n int) int {
 	var frame [256]byte
+	if n < 0 { // it would take a larger stack than there can be
+		return 0
+	}
 	frame[n%256] = byte(n)
 	return deeper(n+1) + int(frame[(n+1)%256])
 }

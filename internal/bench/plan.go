@@ -19,8 +19,7 @@ func Modes() []string {
 	return all
 }
 
-// Quick, Standard and Full are settings for a minute, some, and ten: all but
-// the seed is filled in.
+// Quick returns settings for less than a minute. All but the seed is filled in.
 func Quick() Settings {
 	return Settings{
 		Profile: "quick", Work: Ship, Modes: Modes(), Workers: []int{1, cpus()},
