@@ -176,7 +176,7 @@ func (c *child) result() *feeds.Result {
 // this status.
 func (c *child) wantExit(want int) {
 	c.t.Helper()
-	tooLate := time.AfterFunc(10*time.Second, func() { c.cmd.Process.Kill() })
+	tooLate := time.AfterFunc(time.Minute, func() { c.cmd.Process.Kill() })
 	defer tooLate.Stop()
 	go func() {
 		for {
