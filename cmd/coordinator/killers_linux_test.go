@@ -136,7 +136,8 @@ func TestTenKillersCostTenFeeds(t *testing.T) {
 
 // TestAKillerNeedNotBeTheOneThatIsRead: what strikes while its feed is still
 // being fetched takes a process with it that reads innocent ones, time and
-// again. They are tried and have their results, and it is named.
+// again. They are tried and have their results, and it is named, however the
+// lists come back.
 func TestAKillerNeedNotBeTheOneThatIsRead(t *testing.T) {
 	worker := killerWorker(t)
 	s := serve(t, origin.Options{Feeds: 200, Hosts: 100, Items: 4, Bytes: 300})
@@ -152,8 +153,17 @@ func TestAKillerNeedNotBeTheOneThatIsRead(t *testing.T) {
 		}
 		urls = append(urls, u)
 	}
+	for _, mode := range modes {
+		if mode != goroutineMode {
+			t.Run(mode, func(t *testing.T) { killedEarly(t, worker, mode, urls, want) })
+		}
+	}
+}
+
+// killedEarly is that round in one mode. want has the classes of the killers.
+func killedEarly(t *testing.T, worker, mode string, urls []string, want map[string]feeds.Class) {
 	out := inProcess(t, filepath.Join(t.TempDir(), "feeds.db"), urls, &runnerFlags{
-		mode: choice{"pipe", modes}, sandbox: choice{"best-effort", nil}, workers: 2, worker: worker, hangAfter: 6 * time.Second,
+		mode: choice{mode, modes}, sandbox: choice{"best-effort", nil}, workers: 2, worker: worker, hangAfter: 6 * time.Second,
 	})
 	out.want(t, exitFeeds)
 	for _, l := range out.feeds {

@@ -63,6 +63,7 @@ type killing struct {
 	wire *os.File
 	kind sync.Map // of killer, by job
 
+	early   atomic.Bool  // something strikes, or has, instead of being fetched
 	overdue atomic.Int64 // the job that spins instead of being fetched
 }
 
@@ -83,6 +84,7 @@ func (k *killing) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feed
 						k.overdue.Store(j.ID) // as after its limits, and ten seconds more
 					}
 					go killers[u.User.Username()](k.wire)
+					k.early.Store(true)
 					continue
 				}
 				k.kind.Store(j.ID, u.User.Username())
@@ -91,6 +93,9 @@ func (k *killing) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feed
 		}
 	}()
 	k.Refresher.Run(ctx, noted, emit)
+	if k.early.Load() {
+		hang() // that job is under way for as long as the process lives
+	}
 }
 
 func (k *killing) Observe(o feeds.Observer) { k.Refresher.Observe(&trigger{o, k}) }
