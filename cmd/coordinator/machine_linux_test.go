@@ -209,7 +209,7 @@ func TestFullDiskEndsTheRoundAndKeepsWhatWasStored(t *testing.T) {
 	refreshed(t, whole, "--list", s.list).want(t, exitOK)
 
 	cmd := command(t, db, "--list", s.list, "-n", "2")
-	cmd = exec.Command("sh", append([]string{"-c", `ulimit -f 300 && exec "$0" "$@"`}, cmd.Args...)...)
+	cmd = exec.Command("sh", append([]string{"-c", `ulimit -f 800 && exec "$0" "$@"`}, cmd.Args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
