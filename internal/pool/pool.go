@@ -111,8 +111,8 @@ type Options struct {
 	Window int // jobs that one worker has at most; 0 means DefaultWindow
 
 	// HelloWithin bounds the time from start to Hello. HangAfter is how long
-	// a worker that owes results may say nothing, or parse one document,
-	// before it is killed and replaced. StopGrace is the time between two
+	// a worker that owes results may say nothing before it is killed and
+	// replaced; it may parse one document four times as long. StopGrace is the time between two
 	// rungs of the ladder that stops a worker. 0 means the default of each.
 	HelloWithin time.Duration
 	HangAfter   time.Duration

@@ -78,7 +78,7 @@ func (p *Pool) start(r *run, log *slog.Logger, trial bool, handle func(*process,
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = pipes.stdin.r, pipes.stdout.w, pipes.stderr.w
 	w := &process{
 		cmd: cmd, stdin: pipes.stdin.w, stdout: pipes.stdout.r, stderr: pipes.stderr.r,
-		watch:  &watch{silence: p.o.HangAfter, parse: p.o.HangAfter, stall: p.o.patience()},
+		watch:  &watch{silence: p.o.HangAfter, parse: parsePatience * p.o.HangAfter, stall: p.o.patience()},
 		helloC: make(chan error, 1), byeC: make(chan struct{}), endC: make(chan struct{}),
 	}
 	w.trial = trial

@@ -6,6 +6,11 @@ import (
 	"time"
 )
 
+// parsePatience is by how much longer a process may parse one document than say
+// nothing. It ends by itself when a document has taken too much CPU time, which
+// on a machine with much else to do is a multiple in time.
+const parsePatience = 4
+
 // A watch tells whether a process still makes progress. It counts only time
 // in which the coordinator listened to it: while the coordinator is busy with
 // a frame, a slow store say, the clock stands still. Its methods take the
