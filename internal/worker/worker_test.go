@@ -313,6 +313,10 @@ func TestABrokenConversationEndsTheWorker(t *testing.T) {
 			c.send(&ipc.Message{Drain: &ipc.Drain{}})
 			c.shard(1, 1, "ok")
 		}, isUnexpected},
+		{"Grant of what was not claimed", func(c *coordinator) {
+			c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &good}})
+			c.send(&ipc.Message{Grant: &ipc.Grant{Batch: 7, Begin: true}})
+		}, isUnexpected},
 		{"garbage", func(c *coordinator) { c.stdin.Write(bytes.Repeat([]byte("x"), 99)) },
 			func(err error) bool { return errors.Is(err, ipc.ErrNotFrame) }},
 		{"cut frame", func(c *coordinator) { c.stdin.Write([]byte{0x94}); c.stdin.Close() },
