@@ -359,6 +359,9 @@ func (d *dealer) gone(s *slot, w *process) {
 // worker may take them and has nothing to do are as good as lost too. All are
 // offered again.
 func (d *dealer) search(now time.Time) {
+	if d.run.out.busy() {
+		return // claims wait behind the results that a slow store holds up
+	}
 	d.mu.Lock()
 	old := func(b *batch) bool { return b.claimed == nil && now.Sub(b.since) >= d.after }
 	var missing []int64

@@ -373,6 +373,15 @@ func (o *output) put(r feeds.Result, release func()) {
 	o.doing.set("waits for results")
 }
 
+// busy reports whether a result is being passed on.
+func (o *output) busy() bool {
+	if !o.mu.TryLock() {
+		return true
+	}
+	o.mu.Unlock()
+	return false
+}
+
 // incarnation returns the number of the process that is about to be started.
 func (p *Pool) incarnation() uint32 { return p.spawns.Add(1) }
 
