@@ -44,6 +44,7 @@ func TestAnExchangeThatDoesNotEndIsTold(t *testing.T) {
 					c.start()
 				}
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				f, ok := errors.AsType[*Failure](context.Cause(ctx))
 				if ended != 5*time.Second || !ok || f.Class != Timeout {
 					t.Errorf("ended after %v by %v, want a timeout after 5s", ended, context.Cause(ctx))
