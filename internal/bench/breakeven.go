@@ -13,10 +13,7 @@ const unnoticed = 0.05
 
 // breakEven says from where on the price of a process does not matter.
 func (a *analysis) breakEven() {
-	b := &BreakEven{
-		LatencyUnder5: -1,
-		Note:          "in Go goroutines already use every CPU, so there is no size from which on processes are faster by being processes; what they buy is isolation",
-	}
+	b := &BreakEven{LatencyUnder5: -1}
 	for _, c := range a.run.Cells {
 		if c.Mode != Pipe || c.Cold || c.Clocked || c.Shipped || c.Twin > 0 {
 			continue
@@ -43,7 +40,21 @@ func (a *analysis) breakEven() {
 	b.Spawn, _ = a.spawn()
 	b.amortise(a)
 	a.cost(b)
+	b.note()
 	a.run.BreakEven = b
+}
+
+// note says whether processes were faster anywhere.
+func (b *BreakEven) note() {
+	b.Note = "in Go goroutines already use every CPU, and nowhere in this run were processes surely faster; what they buy is isolation"
+	for _, list := range [][]Overhead{b.Latency, b.Parse, b.Heap} {
+		for _, o := range list {
+			if o.Wall.High < 0 {
+				b.Note = fmt.Sprintf("processes were faster by the wall clock at %s, %.0f %% with %+.0f %% CPU time: where that is not less, they did not work less but had more of the CPUs, as several programs have on a machine that others use, or collected their garbage apart", o.Label, -o.Wall.Estimate*100, o.CPU.Estimate*100)
+				return
+			}
+		}
+	}
 }
 
 // readerName says who reads the documents of a cell.
