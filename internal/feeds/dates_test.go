@@ -100,6 +100,20 @@ func TestGofeedIsGivenSoManyOddDates(t *testing.T) {
 	}
 }
 
+// TestDatesInATextAreText: an element of HTML that somebody named like a date of
+// feeds keeps what it says.
+func TestDatesInATextAreText(t *testing.T) {
+	for _, said := range []string{"Sat, 09 May 2020 10:00:00 GMT", strings.Repeat("long ago ", 50)} {
+		doc := `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><content type="xhtml"><div><pubDate>` + said + `</pubDate></div></content></entry></feed>`
+		for _, parser := range []Parser{ParserAuto, ParserGofeed} {
+			d, err := parser.ReadDocument([]byte(doc), "", "")
+			if err != nil || len(d.Items) != 1 || !strings.Contains(d.Items[0].Content, strings.TrimSpace(said)) {
+				t.Errorf("parser %d: got %+v, %v, want an item that says %q", parser, d, err, said)
+			}
+		}
+	}
+}
+
 func TestAbsurdDatesAreNoDates(t *testing.T) {
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {

@@ -11,9 +11,13 @@ import (
 // whether it is replaced. A common one is put in the form that gofeed tries
 // first, and one too long or too many in no common form is left out.
 func (g *guard) readDate() (replaced bool) {
-	name := g.open[len(g.open)-1].name.local()
+	top := len(g.open) - 1
+	name := g.open[top].name.local()
 	if !isDateName(name) {
 		return false
+	}
+	if top > 0 && (g.open[top-1].role == roleLeaf || g.open[top-1].role == roleForeign) {
+		return false // an element of that name in the markup of a text
 	}
 	text := bytes.TrimSpace(g.text)
 	if date, ok := plainDate(text); ok {
