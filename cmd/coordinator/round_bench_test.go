@@ -68,7 +68,11 @@ func BenchmarkRoundCold(b *testing.B) {
 
 // BenchmarkRoundColdReal is the same with real feeds, each on a host of its
 // own and several times over.
-func BenchmarkRoundColdReal(b *testing.B) {
+func BenchmarkRoundColdReal(b *testing.B) { benchmarkCold(b, startReal(b), 0.5) }
+
+// startReal serves real feeds, each on a host of its own and several times over.
+func startReal(b *testing.B) *load {
+	b.Helper()
 	if !manyHosts() {
 		b.Skip("this system answers on one loopback address only")
 	}
@@ -83,7 +87,7 @@ func BenchmarkRoundColdReal(b *testing.B) {
 		}
 	}
 	l.take(b, urls)
-	benchmarkCold(b, l, 0.5)
+	return l
 }
 
 // readableFeeds returns the names of the files that gofeed reads.
