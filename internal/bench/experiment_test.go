@@ -67,6 +67,9 @@ func ladderCells(o *Options) []Cell {
 // stage turns up in that stage's row of the ladder and among its direct
 // estimates, and in no other row.
 func TestPlantedCostsAreFoundWhereTheyAre(t *testing.T) {
+	if racing {
+		t.Skip("under the race detector the times are its own")
+	}
 	o := small(t)
 	natural := sampled(t, &o, ladderCells(&o)).Ledgers[0]
 	for _, tt := range []struct{ stage, row string }{
@@ -123,6 +126,9 @@ func checkPart(t *testing.T, row LedgerRow, stage string, cost float64) {
 
 // TestTheSameAgainstItselfIsNoDifference, and against itself with a cost is.
 func TestTheSameAgainstItselfIsNoDifference(t *testing.T) {
+	if racing {
+		t.Skip("under the race detector the times are its own")
+	}
 	for name, tt := range map[string]struct {
 		more time.Duration
 		want string
@@ -185,6 +191,9 @@ func TestDoubtsAreNamed(t *testing.T) {
 
 // TestKillersCostGoroutinesTheRound and processes one feed.
 func TestKillersCostGoroutinesTheRound(t *testing.T) {
+	if racing {
+		t.Skip("under the race detector memory runs out in its own way")
+	}
 	o := small(t)
 	for _, mode := range []string{Goroutine, Pipe} {
 		b, err := endure(t.Context(), &o, ordeal{mode, "memory", o.Self, 100})
