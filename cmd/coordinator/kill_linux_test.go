@@ -69,7 +69,10 @@ func kills(t *testing.T, mode string) int {
 		}
 		return n
 	}
-	if mode == string(ipc.ModePipe) {
+	switch {
+	case raceEnabled: // every try is three rounds, ten times as long
+		return 3
+	case mode == string(ipc.ModePipe):
 		return 20
 	}
 	return 6
