@@ -79,6 +79,7 @@ func (s *slot) attend(w *process) error {
 		s.mu.Unlock()
 		return nil
 	}
+	w.crossed = g.Batch == 0 && w.may
 	w.claimed, w.may = 0, g.Take
 	s.mu.Unlock()
 	switch {
@@ -115,8 +116,8 @@ func (s *slot) claim(w *process, number int64) error {
 		d.claim(number, w) // before anybody can answer it
 	}
 	s.mu.Lock()
-	may, late := d != nil && w.may && number != 0, w.drained.Load()
-	w.may = false
+	may, late := d != nil && (w.may || w.crossed) && number != 0, w.drained.Load()
+	w.may, w.crossed = false, false
 	if may && !late {
 		w.claimed = number
 	}
