@@ -18,6 +18,9 @@ import (
 // of the README's sessions, as it stands: but with a loopback origin in the
 // place of example.org and a free port in that of 8080.
 func TestEveryExampleWorks(t *testing.T) {
+	if raceEnabled {
+		t.Skip("programs with the race detector take seconds to start, and this starts a hundred")
+	}
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("no sh to run the examples with")
 	}
