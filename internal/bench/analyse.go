@@ -228,7 +228,7 @@ func (a *analysis) judge(visible map[Work]float64) {
 		c := &a.run.Comparisons[i]
 		c.Holm = p
 		c.Visible = visible[a.run.Cells[c.Cell].Work]
-		c.Verdict = verdict(c.CPURatio, c.Visible, c.Sweep == "twin")
+		c.Verdict = verdict(c.CPURatio, c.P, c.Visible, c.Sweep == "twin")
 	}
 	slices.SortStableFunc(a.run.Comparisons, func(x, y Comparison) int {
 		rank := func(c Comparison) int { return slices.Index([]string{"headline", "twin"}, c.Sweep) }
@@ -243,14 +243,18 @@ func (a *analysis) judge(visible map[Work]float64) {
 // however sure it is: compilers and linkers move code by as much.
 const negligible = 1.01
 
-// verdict says whether a ratio differs from 1. An equal pair is not judged by
-// what it shows itself.
-func verdict(r Interval, visible float64, twin bool) string {
+// verdict says whether a ratio with its p differs from 1. An equal pair is not
+// judged by what it shows itself.
+//
+// Both the interval and p must say so: of few blocks the resampled interval is
+// too narrow, and p is what still knows how few they are. It is p before Holm's
+// correction, after which no pair of a quick run could ever differ.
+func verdict(r Interval, p, visible float64, twin bool) string {
 	if twin {
 		visible = 1
 	}
 	switch {
-	case r.Contains(1), max(r.Estimate, 1/r.Estimate) <= max(visible, negligible):
+	case r.Contains(1), p >= 1-confidence, max(r.Estimate, 1/r.Estimate) <= max(visible, negligible):
 		return NoDifference
 	case r.Estimate > 1:
 		return Higher

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -88,18 +87,16 @@ func TestPlantedCostsAreFoundWhereTheyAre(t *testing.T) {
 			}
 			l := sampled(t, &o, ladderCells(&o)).Ledgers[0]
 			for i, row := range l.Rows {
-				want := 0.0
+				// Hello, Bye and shards are frames, too: together a sixth of the
+				// feeds' in the planted row and in those above it, for what it
+				// takes to answer them; a third is what no stage's cost comes near.
+				low, high := -float64(cost)/3, float64(cost)/3
 				if row.Name == tt.row {
-					want = float64(cost)
+					low, high = float64(cost)*7/8, float64(cost)*4/3
 				}
 				moved := row.Ladder.minus(natural.Rows[i].Ladder)
-				// Hello, Bye and shards are frames, too: a sixth of the feeds'.
-				slack := max(float64(cost)/4, want-moved.Low, moved.High-want)
-				if want > 0 {
-					slack = max(float64(cost)/8, moved.High-moved.Estimate, moved.Estimate-moved.Low)
-				}
-				if math.Abs(moved.Estimate-want) > slack {
-					t.Errorf("row %s moved by %.0f ns a feed %v, want %.0f", row.Name, moved.Estimate, moved, want)
+				if moved.High < low || moved.Low > high {
+					t.Errorf("row %s moved by %.0f ns a feed %v, want %.0f to %.0f", row.Name, moved.Estimate, moved, low, high)
 				}
 				if row.Name == tt.row {
 					checkPart(t, row, tt.stage, float64(cost))

@@ -62,7 +62,8 @@ type Comparison struct {
 	// could have told from 1, by its pair of equal cells; 0 when it had none.
 	Visible float64 `json:"visible,omitempty"`
 	// Verdict is higher, lower or "no difference": the last when CPURatio's
-	// interval has 1 in it or its estimate is within Visible.
+	// interval has 1 in it, its estimate is within Visible or P is not below
+	// 0.05.
 	Verdict string `json:"verdict"`
 }
 
