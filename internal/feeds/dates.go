@@ -45,7 +45,9 @@ var zones = map[string]string{
 // shape.
 func plainDate(text []byte) (date string, ok bool) {
 	const shape = "Aaa, 00 Aaa 0000 00:00:00 "
-	text = bytes.TrimSpace(text)
+	// Not unicode.IsSpace: XML has no form feed, and gofeed is to say what a
+	// date with one is.
+	text = bytes.Trim(text, " \t\r\n")
 	at := bytes.LastIndexByte(text, ' ') + 1
 	offset, ok := zones[string(text[at:])]
 	var buf [len(shape)]byte

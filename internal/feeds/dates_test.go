@@ -24,6 +24,7 @@ func FuzzDates(f *testing.F) {
 			f.Add(date + zone)
 		}
 	}
+	f.Add("Sat, 7 Sep 2002 23:59:59 UT\f")
 	f.Fuzz(func(t *testing.T, text string) {
 		plain, ok := plainDate([]byte(text))
 		if !ok {
