@@ -158,7 +158,10 @@ func as(tb testing.TB, name string, arg ...any) pool.Options {
 		Env:       []string{envBehaviour + "=" + name, envArg + "=" + strings.TrimSpace(fmt.Sprintln(arg...))},
 		Refresh:   feeds.Options{DrainGrace: 200 * time.Millisecond},
 		StopGrace: 200 * time.Millisecond,
-		Logger:    textLogger(tb.Output()),
+		// A machine that runs all tests at once may need seconds to start 200
+		// processes.
+		HelloWithin: time.Minute,
+		Logger:      textLogger(tb.Output()),
 	}
 }
 
