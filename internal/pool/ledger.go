@@ -12,7 +12,8 @@ import (
 
 // maxDeaths is how many workers a job may outlive without an answer when it is
 // not known which job is to blame. With the last of them it was alone in its
-// worker, so nothing else can be.
+// worker, so nothing else can be. It can be charged with more: with all those
+// that it was spared, at once, when the others that were tried are cleared.
 const maxDeaths = 3
 
 // A blame says which jobs are to be tried for the death of their process.
