@@ -138,7 +138,7 @@ func (r *reading) readXML(text []byte, start int) {
 	}
 	whole := g.edits.text(g.pos)
 	if g.complete && !g.isFeed() {
-		r.failure = notAFeed("XML of another vocabulary", whole)
+		r.failure = notAFeed("XML of another vocabulary", text[start:g.pos])
 		return
 	}
 	if !g.complete {
@@ -204,7 +204,7 @@ func (r *reading) readFast(g *guard, text []byte, start int) (done bool) {
 	case g.repaired:
 		g.fast.decline(DeclineRepaired)
 	case !g.isFeed():
-		r.failure = notAFeed("XML of another vocabulary", g.edits.text(g.pos))
+		r.failure = notAFeed("XML of another vocabulary", text[start:g.pos])
 		return true
 	}
 	if r.declined = g.fast.declined; r.declined != 0 {

@@ -174,6 +174,11 @@ func (f *fastReader) open(g *guard) {
 	}
 	name := lower(f.scratch[:0], e.name.local())
 	f.scratch = name
+	if len(name) != len(e.name.local()) {
+		// Such as an item with U+0130 for its i: gofeed takes that for an item,
+		// then finds that it is not one, and gives up.
+		f.decline(DeclineBroken)
+	}
 	switch f.scopes[len(f.scopes)-1] {
 	case scopeRoot:
 		f.inRoot(g, e, name)

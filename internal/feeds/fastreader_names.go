@@ -29,7 +29,7 @@ func wellKnown(uri []byte) vocabulary {
 		return vocabularyContent
 	case "http://purl.org/dc/elements/1.1/":
 		return vocabularyDC
-	case "http://www.itunes.com/DTDs/PodCast-1.0.dtd":
+	case "http://www.itunes.com/DTDs/PodCast-1.0.dtd", "http://example.com/DTDs/PodCast-1.0.dtd": // both are on gofeed's list
 		return vocabularyITunes
 	case "http://search.yahoo.com/mrss/", "http://search.yahoo.com/mrss":
 		return vocabularyMedia

@@ -19,7 +19,7 @@ import (
 const (
 	// spanVersion goes into every span. It counts up when the fast reader or
 	// the converter make another thing of the same bytes.
-	spanVersion = 1
+	spanVersion = 2
 
 	// spanSize is the length of what is remembered of an item, in bytes.
 	spanSize = 4 * 8

@@ -136,6 +136,7 @@ var fastSeeds = []string{
 	"<updated>2020-01-02T03:04:05.678-05:00</updated><issued>x</issued><modified/><category label='l' term='t'/><category term='u'/>",
 	"<x:title xmlns:x=''>t</x:title><y:title xmlns:y='http://purl.org/rss/1.0/'>u</y:title><dc:title xmlns:dc='urn:x'>v</dc:title>",
 	"<pubDate>2020/1/10 14:33:00</pubDate><title>]]&gt;<!-- c -->a</title><source url='s'>t</source><comments>c</comments>",
+	"<guİd>http://a.example/1</guİd><lİnk>l</lİnk><linK>k</linK>",
 	"<a/><item><guid>i</guid></item><channel><item/></channel><entry><id>e</id></entry><feed/>",
 }
 
