@@ -122,7 +122,10 @@ func TestOnlyTheKillerIsBlamed(t *testing.T) {
 				o := as(t, "good")
 				o.Mode = mode
 				if tt.class == feeds.WorkerCPU {
-					o.HangAfter = 400 * time.Millisecond
+					o.HangAfter = time.Second
+				}
+				if url == "stop" { // which no signal but SIGKILL ends
+					o.StopGrace = 200 * time.Millisecond
 				}
 				r := newRound(jobs(100, map[int64]string{17: url}), o.Workers, 16)
 				p, err := r.run(t, t.Context(), o)

@@ -181,7 +181,6 @@ func TestEveryJobIsAnsweredOnceThoughAWorkerMisbehaves(t *testing.T) {
 				t.Parallel()
 				o := onlyOnce(t, as(t, tt.name, tt.arg))
 				o.Mode = mode
-				o.HelloWithin = time.Minute // who floods is slow to say it where others work
 				if tt.name == "hangs" {
 					o.HangAfter = 500 * time.Millisecond
 				}

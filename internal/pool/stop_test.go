@@ -32,7 +32,7 @@ func TestCancelledRunAnswersEveryJobAndLeavesNobody(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				o := as(t, name)
-				o.Mode = mode
+				o.Mode, o.StopGrace = mode, 200*time.Millisecond
 				js := jobs(400, nil)
 				for i := 20; i < len(js); i++ {
 					js[i].URL = "wait"
@@ -90,7 +90,7 @@ func TestAGrandchildCannotHoldTheRun(t *testing.T) {
 			usedBehaviours.Store("child", true)
 			file := filepath.Join(t.TempDir(), "pid")
 			o := as(t, name, file)
-			o.Workers = 1
+			o.Workers, o.StopGrace = 1, 200*time.Millisecond
 			r := newRound(jobs(10, nil), 1, 4)
 			began := time.Now()
 			if _, err := r.run(t, t.Context(), o); err != nil {

@@ -141,7 +141,8 @@ func TestMain(m *testing.M) {
 }
 
 // as returns options with which the test binary is the worker program and
-// behaves as named.
+// behaves as named. They have the time to stop that they have by default: a good
+// worker may need a second of it where much else is going on.
 func as(tb testing.TB, name string, arg ...any) pool.Options {
 	tb.Helper()
 	if behaviours[name] == nil {
@@ -153,11 +154,10 @@ func as(tb testing.TB, name string, arg ...any) pool.Options {
 		tb.Fatal(err)
 	}
 	return pool.Options{
-		Path:      self,
-		Workers:   2,
-		Env:       []string{envBehaviour + "=" + name, envArg + "=" + strings.TrimSpace(fmt.Sprintln(arg...))},
-		Refresh:   feeds.Options{DrainGrace: 200 * time.Millisecond},
-		StopGrace: 200 * time.Millisecond,
+		Path:    self,
+		Workers: 2,
+		Env:     []string{envBehaviour + "=" + name, envArg + "=" + strings.TrimSpace(fmt.Sprintln(arg...))},
+		Refresh: feeds.Options{DrainGrace: 200 * time.Millisecond},
 		// A machine that runs all tests at once may need seconds to start 200
 		// processes.
 		HelloWithin: time.Minute,
