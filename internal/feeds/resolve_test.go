@@ -80,6 +80,10 @@ func (z zone) reply(question []byte) []byte {
 	return out
 }
 
+// dnsPatience is how long a Refresher of withDNS waits for an address. It waits
+// in full for a server that is silent.
+const dnsPatience = 3 * time.Second
+
 // withDNS returns a Refresher that resolves names with the server at dns and
 // may ask only the addresses in allow.
 func withDNS(t *testing.T, dns string, allow ...string) *Refresher {
@@ -89,7 +93,7 @@ func withDNS(t *testing.T, dns string, allow ...string) *Refresher {
 		o.AllowNet = append(o.AllowNet, netip.MustParsePrefix(a))
 	}
 	l := newLimits(o)
-	l.dial = 300 * time.Millisecond
+	l.dial = dnsPatience
 	r, err := newRefresher(o, l)
 	if err != nil {
 		t.Fatal(err)
