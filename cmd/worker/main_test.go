@@ -390,7 +390,7 @@ func TestExitStatusesAreThoseThatThePoolKnows(t *testing.T) {
 func TestNoStoreIsLinked(t *testing.T) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		t.Skip("no build information")
+		t.Skip("the test binary has no build information: it was not built in module mode")
 	}
 	linked := map[string]bool{}
 	for _, d := range info.Deps {
