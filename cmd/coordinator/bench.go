@@ -255,7 +255,7 @@ func (a *app) benchReportCommand() *cobra.Command {
 		Short:   "Make the table, the page and the other files of a run again",
 		Long:    "Make every file that is made of a run.json again, beside it, and print the table.",
 		Example: "  coordinator bench report bench/run.json",
-		Args:    cobra.ExactArgs(1),
+		Args:    cobraArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			run, err := readRun(args[0])
 			if err != nil {

@@ -48,7 +48,7 @@ func (a *app) benchCompareCommand() *cobra.Command {
 		Short:   "Compare two runs; exit status 3 when something got dearer",
 		Long:    benchCompareLong,
 		Example: "  coordinator bench compare old/run.json new/run.json\n  coordinator bench compare --threshold 2% old/run.json new/run.json",
-		Args:    cobra.ExactArgs(2),
+		Args:    cobraArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.benchCompare(args[0], args[1], threshold, force)
 		},

@@ -51,18 +51,35 @@ func (a *app) demoCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.IntVar(&d.feeds, "feeds", 200, "generated feeds")
-	f.IntVar(&d.hosts, "hosts", 40, "loopback hosts they are spread on")
-	f.IntVar(&d.items, "items", origin.DefaultItems, "items of a feed")
-	f.StringVar(&d.keep, "keep", "", "keep the store as `FILE`")
+	f.IntVar(&d.feeds, "feeds", 200, "`N` generated feeds")
+	f.IntVar(&d.hosts, "hosts", 40, "`N` loopback hosts that they are spread on")
+	f.IntVar(&d.items, "items", origin.DefaultItems, "`N` items of a feed")
+	f.StringVar(&d.keep, "keep", "", "keep the store as `FILE`, which must be new")
 	f.BoolVarP(&d.quiet, "quiet", "q", false, "no progress")
 	d.runner.register(c)
 	return c
 }
 
+// check refuses what would be no demo, and a store that is somebody's already:
+// feeds of a server that ends with the demo are not to be mixed into it.
+func (d *demo) check() error {
+	for _, f := range []struct {
+		n     int
+		thing string
+	}{{d.feeds, "feed"}, {d.hosts, "host"}, {d.items, "item"}} {
+		if f.n < 1 {
+			return usage("", "%s: want 1 or more", count(f.n, f.thing))
+		}
+	}
+	if _, err := os.Lstat(d.keep); d.keep != "" && err == nil {
+		return usage("name a file that is not there yet", "--keep %s: there is such a file", d.keep)
+	}
+	return d.runner.complete()
+}
+
 // demo serves, refreshes twice and shows what is stored.
 func (a *app) demo(ctx context.Context, d *demo) (err error) {
-	if err := d.runner.complete(); err != nil {
+	if err := d.check(); err != nil {
 		return err
 	}
 	server, err := origin.New(origin.Options{Feeds: d.feeds, Hosts: d.hosts, Items: d.items, NewsEvery: demoNews})
@@ -105,7 +122,7 @@ func (d *demo) place() (path string, remove func(), err error) {
 }
 
 func (a *app) demoRounds(ctx context.Context, d *demo, server *origin.Server, db *store.DB, path string) error {
-	a.say("%d feeds of %d items on %d hosts, served at http://%s/", server.Feeds(), d.items, server.Hosts(), server.Addr())
+	a.say("%s of %s on %s, served at http://%s/", count(server.Feeds(), "feed"), count(d.items, "item"), count(server.Hosts(), "host"), server.Addr())
 	var subs []feeds.Subscription
 	for u := range server.URLs() {
 		subs = append(subs, feeds.Subscription{URL: u})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"text/tabwriter"
 
@@ -116,6 +117,10 @@ func (a *app) examineStore(ctx context.Context, w *tabwriter.Writer) error {
 		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if err := creatable(path); err != nil {
+			fmt.Fprintf(w, "store\t%s is not there yet: %s\n", path, printable(err.Error()))
+			return &problem{exitStore, err, "use another store with --db"}
+		}
 		fmt.Fprintf(w, "store\t%s is not there yet\n", path)
 		return nil
 	}
@@ -129,12 +134,12 @@ func (a *app) examineStore(ctx context.Context, w *tabwriter.Writer) error {
 		fmt.Fprintf(w, "store\t%s\n", printable(err.Error()))
 		return storeProblem(path, err)
 	}
-	count, failing, items := 0, 0, 0
+	n, failing, items := 0, 0, 0
 	for f, err := range db.Feeds(ctx, store.FeedQuery{}) {
 		if err != nil {
 			return storeProblem(path, err)
 		}
-		count++
+		n++
 		items += f.Items
 		if f.Class != "" && !f.Class.OK() && f.Class != feeds.Cancelled {
 			failing++
@@ -150,8 +155,28 @@ func (a *app) examineStore(ctx context.Context, w *tabwriter.Writer) error {
 		fmt.Fprintf(w, "store\t%s\n", printable(err.Error()))
 		return &problem{exitStore, err, "use another store with --db"}
 	}
-	fmt.Fprintf(w, "store\t%s is in order: %d feeds (%d failing), %d items, %s\n", path, count, failing, items, humanize.IBytes(uint64(size)))
+	fmt.Fprintf(w, "store\t%s is in order: %s (%d failing), %s, %s\n", path, count(n, "feed"), failing, count(items, "item"), humanize.IBytes(uint64(size)))
 	return nil
+}
+
+// creatable returns why a round could not make the store: it would make the
+// folders that lack, so the nearest one that is there counts. What a folder
+// allows is tried: modes do not tell of read-only systems, lists and root.
+func creatable(path string) error {
+	dir := filepath.Dir(path)
+	for {
+		_, err := os.Stat(dir)
+		if up := filepath.Dir(dir); errors.Is(err, os.ErrNotExist) && up != dir {
+			dir = up
+			continue
+		}
+		break
+	}
+	f, err := os.CreateTemp(dir, ".feedmill-doctor-*")
+	if err != nil {
+		return fmt.Errorf("make store: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // writable returns why a round could not write the store or its lock.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +14,9 @@ import (
 	"feedmill/internal/feeds"
 	"feedmill/internal/store"
 )
+
+// noFeeds says that nothing is subscribed.
+const noFeeds = "no feeds; add some with: coordinator feeds add URL"
 
 // listDetail is how much of an error a table shows, in runes.
 const listDetail = 60
@@ -46,7 +48,11 @@ func (a *app) feedsListCommand() *cobra.Command {
 				if format.value == "jsonl" {
 					return a.printFeedsJSON(all)
 				}
-				return a.printFeedsTable(all, time.Now())
+				nothing := noFeeds
+				if failing {
+					nothing = "no feed is failing"
+				}
+				return a.printFeedsTable(all, time.Now(), nothing)
 			})
 		},
 	}
@@ -72,19 +78,6 @@ func (a *app) feedsImportCommand() *cobra.Command {
 			return a.importFeeds(c.Context(), in)
 		},
 	}
-}
-
-// readEither reads an OPML file or a plain list, whichever it is.
-func (in *input) readEither(r io.Reader) error {
-	b := bufio.NewReader(r)
-	head, err := b.Peek(512)
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if feeds.IsOPML(head) {
-		return in.readOPML(b)
-	}
-	return in.readList(b)
 }
 
 // importFeeds adds the feeds of an input and says how many are new.
@@ -231,7 +224,9 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
-func (a *app) printFeedsTable(all func(func(store.Feed, error) bool), now time.Time) error {
+// printFeedsTable prints a table for people, and tells them nothing when it has
+// no row.
+func (a *app) printFeedsTable(all func(func(store.Feed, error) bool), now time.Time, nothing string) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "STATUS\tITEMS\tCHECKED\tDUE\tURL\tERROR")
 	n := 0
@@ -254,7 +249,7 @@ func (a *app) printFeedsTable(all func(func(store.Feed, error) bool), now time.T
 		return printError(err)
 	}
 	if n == 0 {
-		fmt.Fprintln(a.stderr, "coordinator: no feeds; add some with: coordinator feeds add URL")
+		fmt.Fprintln(a.stderr, "coordinator:", nothing)
 	}
 	return nil
 }
@@ -300,7 +295,7 @@ func someArguments(c *cobra.Command, args []string) error {
 func cobraArgs(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usage("see "+c.CommandPath()+" --help", "%d arguments, want %d", len(args), n)
+			return usage("see "+c.CommandPath()+" --help", "%s, want %d", count(len(args), "argument"), n)
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -34,12 +35,12 @@ func (a *app) readInput(args, lists, opmls []string) (*input, error) {
 		in.add(feeds.Subscription{URL: url})
 	}
 	for _, name := range lists {
-		if err := a.read(name, in.readList); err != nil {
+		if err := a.read(name, in.readOnly(false)); err != nil {
 			return nil, err
 		}
 	}
 	for _, name := range opmls {
-		if err := a.read(name, in.readOPML); err != nil {
+		if err := a.read(name, in.readOnly(true)); err != nil {
 			return nil, err
 		}
 	}
@@ -63,7 +64,50 @@ func wrapInput(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return usage("", "%s: %w", name, err)
+	_, hint := status(err)
+	return usage(hint, "%s: %w", name, err)
+}
+
+// readOnly returns what reads OPML, or plain lists, and refuses the other as a
+// whole: read line by line, OPML is as many feeds that are none.
+func (in *input) readOnly(opml bool) func(io.Reader) error {
+	return func(r io.Reader) error {
+		b, isOPML, err := whichList(r)
+		switch {
+		case err != nil:
+			return err
+		case isOPML && !opml:
+			return usage("OPML is read with --opml", "OPML or a page, and no list of one URL a line")
+		case opml && !isOPML:
+			return usage("a list of one URL a line is read with --list", "no OPML")
+		case opml:
+			return in.readOPML(b)
+		}
+		return in.readList(b)
+	}
+}
+
+// readEither reads an OPML file or a plain list, whichever it is.
+func (in *input) readEither(r io.Reader) error {
+	b, isOPML, err := whichList(r)
+	if err != nil {
+		return err
+	}
+	if isOPML {
+		return in.readOPML(b)
+	}
+	return in.readList(b)
+}
+
+// whichList looks at the beginning of a file and returns all of it, and whether
+// it is OPML.
+func whichList(r io.Reader) (whole io.Reader, opml bool, err error) {
+	b := bufio.NewReader(r)
+	head, err := b.Peek(512)
+	if err != nil && err != io.EOF {
+		return nil, false, err
+	}
+	return b, feeds.IsOPML(head), nil
 }
 
 func (in *input) readList(r io.Reader) error {

@@ -49,13 +49,13 @@ func (a *app) originCommand() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "`ADDRESS` of the first host; port 0 takes a free one")
-	f.IntVar(&o.Feeds, "feeds", origin.DefaultFeeds, "generated feeds; 0 for none")
-	f.IntVar(&o.Hosts, "hosts", 10, "hosts they are spread on")
+	f.IntVar(&o.Feeds, "feeds", origin.DefaultFeeds, "`N` generated feeds; 0 for none")
+	f.IntVar(&o.Hosts, "hosts", 10, "`N` hosts that they are spread on")
 	f.BoolVar(&skew, "skew", false, "spread them as unevenly as real lists are, instead of --hosts")
-	f.IntVar(&o.Items, "items", origin.DefaultItems, "items of a feed")
-	f.IntVar(&o.Bytes, "bytes", origin.DefaultBytes, "bytes of an item, about")
-	f.Uint64Var(&o.Seed, "seed", 0, "of the generated content")
-	f.IntVar(&o.Epoch, "epoch", 0, "first epoch")
+	f.IntVar(&o.Items, "items", origin.DefaultItems, "`N` items of a feed")
+	f.IntVar(&o.Bytes, "bytes", origin.DefaultBytes, "`N` bytes of an item, about")
+	f.Uint64Var(&o.Seed, "seed", 0, "`N` from which the content is generated")
+	f.IntVar(&o.Epoch, "epoch", 0, "begin with epoch `N`")
 	f.DurationVar(&o.Every, "every", 0, "begin the next epoch this often [default: only when told]")
 	f.IntVar(&o.NewsEvery, "news-every", 1, "each feed gets a new item in one of `N` epochs")
 	f.BoolVar(&o.NoValidators, "no-validators", false, "leave out ETag and Last-Modified")
@@ -82,7 +82,7 @@ func (a *app) serveOrigin(c *cobra.Command, o origin.Options, logFile string) (e
 	if err != nil {
 		return usage("", "%w", err)
 	}
-	fmt.Fprintf(a.stdout, "serving http://%s/ (%d feeds on %d hosts)\n", s.Addr(), s.Feeds(), s.Hosts())
+	fmt.Fprintf(a.stdout, "serving http://%s/ (%s on %s)\n", s.Addr(), count(s.Feeds(), "feed"), count(s.Hosts(), "host"))
 	if !s.Loopbacks() {
 		fmt.Fprintln(a.stderr, "coordinator: this system answers on 127.0.0.1 only: every feed is on that one host")
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"feedmill/internal/feeds"
 )
 
 // plainEvery is how often a round says how far it is when its standard error
@@ -43,7 +45,7 @@ func newProgress(out io.Writer, quiet bool) *progress {
 	p := &progress{out: out, quiet: quiet, lines: make(chan struct{})}
 	switch {
 	case quiet:
-	case isTerminal(out):
+	case isTerminal(out) && os.Getenv("TERM") != "dumb": // one that cannot move its cursor
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(48))
 	default:
 		p.wg.Go(p.plain)
@@ -109,11 +111,12 @@ func (p *progress) bar(name string, total int) *mpb.Bar {
 	return b
 }
 
-// finished says that a worker ended one job.
-func (p *progress) finished(worker int) {
+// finished says that a worker ended one job. One that was cancelled was not
+// done, and no bar counts it.
+func (p *progress) finished(worker int, class feeds.Class) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if worker < 0 || worker >= len(p.done) {
+	if worker < 0 || worker >= len(p.done) || class == feeds.Cancelled {
 		return
 	}
 	p.done[worker]++
@@ -126,12 +129,15 @@ func (p *progress) finished(worker int) {
 	p.workers[worker].Increment()
 }
 
-// recorded says that a feed has its line.
-func (p *progress) recorded(ok bool) {
+// recorded says that a feed has been stored.
+func (p *progress) recorded(class feeds.Class) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if class == feeds.Cancelled {
+		return
+	}
 	p.stored++
-	if !ok {
+	if !class.OK() {
 		p.failed++
 	}
 	if p.total != nil {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	sys "golang.org/x/sys/unix"
+
+	"feedmill/internal/feeds"
 )
 
 // TestBarsEndWhereTheyStand: on a terminal a round ends, whatever its workers
@@ -20,10 +22,12 @@ func TestBarsEndWhereTheyStand(t *testing.T) {
 	p.planned([]int{3, 3, 3, 3})
 	for worker, n := range []int{0, 2, 3, 4} {
 		for range n {
-			p.finished(worker)
-			p.recorded(true)
+			p.finished(worker, feeds.OK)
+			p.recorded(feeds.OK)
 		}
 	}
+	p.finished(0, feeds.Cancelled) // which was not done
+	p.recorded(feeds.Cancelled)
 	if _, err := io.WriteString(lines, "a feed\n"); err != nil {
 		t.Error(err)
 	}
@@ -44,10 +48,30 @@ func TestBarsEndWhereTheyStand(t *testing.T) {
 	}
 }
 
+// TestADumbTerminalHasNoBars: one that cannot move its cursor is sent lines
+// only.
+func TestADumbTerminalHasNoBars(t *testing.T) {
+	out, screen := newTerminal(t)
+	t.Setenv("TERM", "dumb")
+	p := newProgress(out, false)
+	p.planned([]int{1})
+	p.finished(0, feeds.OK)
+	p.recorded(feeds.OK)
+	if _, err := io.WriteString(p.over(out), "a feed\n"); err != nil {
+		t.Error(err)
+	}
+	p.close()
+	out.Close()
+	if got, want := <-screen, "a feed\r\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // newTerminal returns a terminal to write to, and what was written once that is
 // closed.
 func newTerminal(t *testing.T) (out *os.File, screen <-chan string) {
 	t.Helper()
+	t.Setenv("TERM", "xterm")
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|sys.O_NOCTTY, 0)
 	if err != nil {
 		t.Skipf("no terminals here: %v", err)

@@ -154,7 +154,11 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 	}
 	crash.At("coordinator: after subscribe")
 	if len(refs) == 0 && len(in.refused) == 0 && !r.quiet {
-		fmt.Fprintln(a.stderr, "coordinator:", nothingDue(in))
+		why, err := nothingDue(ctx, db, in)
+		if err != nil {
+			return storeProblem(db.Path(), err)
+		}
+		fmt.Fprintln(a.stderr, "coordinator:", why)
 	}
 	bars := newProgress(a.stderr, r.quiet)
 	rep := newReport(bars.over(a.stdout), r.json)
@@ -168,14 +172,17 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 }
 
 // nothingDue says why a round is about no feed.
-func nothingDue(in *input) string {
+func nothingDue(ctx context.Context, db *store.DB, in *input) (string, error) {
 	switch {
 	case len(in.subs) > 0:
-		return "all that was named is gone (410); --force asks again"
+		return "all that was named is gone (410); --force asks again", nil
 	case in.given:
-		return "no feed was named"
+		return "no feed was named", nil
 	}
-	return "no feed is due; --force asks all of them"
+	for _, err := range db.Feeds(ctx, store.FeedQuery{}) {
+		return "no feed is due; --force asks all of them", err
+	}
+	return noFeeds, nil
 }
 
 // dueFeeds returns what a round is about: the feeds that were named, or all

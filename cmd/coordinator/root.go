@@ -35,11 +35,13 @@ that feed; a run that is killed at any moment loses nothing that it reported.
 Exit status:
   0         every feed ended ok, not_modified or unchanged
   1         usage or configuration: nothing was attempted
-  3         the round is done, some feeds failed
+  3         the round is done, some feeds failed; bench compare: something
+            got dearer
   4         the store failed; what was stored stays
   5         another run holds the store
   6         --sandbox require, and it is not to be had
-  130, 143  interrupted, after what was finished was stored`
+  130, 143  interrupted, after what was finished was stored; a second signal
+            ends it at once`
 
 // rootCommand returns the whole command line.
 func (a *app) rootCommand() *cobra.Command {
@@ -50,8 +52,11 @@ func (a *app) rootCommand() *cobra.Command {
 		Version:       release + " " + version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		SuggestionsMinimumDistance: 2,
+
+		Args: noSuchCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			if a.db == "" && c.Flags().Changed("db") { // a variable that is not set
 				return usage("leave --db out for the usual store", "--db names no file")
@@ -77,6 +82,18 @@ func (a *app) rootCommand() *cobra.Command {
 		a.doctorCommand(),
 	)
 	return root
+}
+
+// noSuchCommand refuses what is no command, and names the one that was meant.
+func noSuchCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see " + root.CommandPath() + " --help"
+	if meant := root.SuggestionsFor(args[0]); len(meant) > 0 {
+		hint = "was " + root.CommandPath() + " " + meant[0] + " meant? " + hint
+	}
+	return usage(hint, "unknown command %q", args[0])
 }
 
 // logger returns where diagnostics go: standard error, warnings only unless

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -46,7 +45,7 @@ func (r *round) run(ctx context.Context) error {
 	r.plan.Workers = r.flags.workers
 	r.plan.Logger = r.log
 	r.plan.Planned = r.bars.planned
-	r.plan.Finished = func(worker int, _ *feeds.Result) { r.bars.finished(worker) }
+	r.plan.Finished = func(worker int, res *feeds.Result) { r.bars.finished(worker, res.Class) }
 	r.plan.Stored = r.stored
 	for _, l := range r.refused {
 		r.report.feed(l)
@@ -62,7 +61,16 @@ func (r *round) run(ctx context.Context) error {
 		err = e
 	}
 	crash.At("coordinator: after end run")
-	return cmp.Or(r.outcome(err, line), printError(r.report.err))
+	err = r.outcome(err, line)
+	if lost := printError(r.report.err); lost != nil {
+		switch {
+		case err == nil:
+			return lost
+		case errors.Is(err, errFeeds): // the report, which was to say so, is lost
+			return &problem{exitFeeds, lost, ""}
+		}
+	}
+	return err
 }
 
 // stored prints the line of a feed that has been stored, or that the round
@@ -80,7 +88,7 @@ func (r *round) stored(rep refresh.Report) {
 		Bytes: o.Cost.Wire, MS: (o.Cost.Fetch + o.Cost.Parse).Milliseconds(), Attempts: o.Attempts,
 		MovedTo: feeds.RedactURL(rep.Saved.MovedTo),
 	})
-	r.bars.recorded(o.Class.OK())
+	r.bars.recorded(o.Class)
 	crash.At("coordinator: after report")
 }
 

@@ -51,7 +51,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short:   "Refresh the same feeds in every mode and compare the stores",
 		Long:    verifyLong,
 		Example: "  coordinator verify subscriptions.opml\n  coordinator verify feeds.txt --workers 4\n  coordinator verify https://example.org/feed.xml",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    someArguments,
 		RunE:    func(c *cobra.Command, args []string) error { return a.verify(c.Context(), v, args) },
 	}
 	f := c.Flags()
@@ -178,9 +178,9 @@ func (a *app) collect(ctx context.Context, v *verify, in *input, dir string) (*c
 		return refresh.Round(ctx, runner, db, refs, refresh.Options{
 			Workers: v.runner.workers, Force: true, Logger: a.logger(),
 			Planned:  bars.planned,
-			Finished: func(worker int, _ *feeds.Result) { bars.finished(worker) },
+			Finished: func(worker int, res *feeds.Result) { bars.finished(worker, res.Class) },
 			Stored: func(rep refresh.Report) {
-				bars.recorded(rep.Outcome.Class.OK())
+				bars.recorded(rep.Outcome.Class)
 				if k.names[rep.Outcome.ID] == "" {
 					failed = append(failed, rep)
 				}
@@ -246,7 +246,7 @@ func (a *app) compare(ctx context.Context, v *verify, k *collection, dir string)
 	if len(differ) > 0 {
 		return errFeeds
 	}
-	_, err = fmt.Fprintf(a.stdout, "%d feeds: all stores are the same\n", len(subs))
+	_, err = fmt.Fprintf(a.stdout, "%s: all stores are the same\n", count(len(subs), "feed"))
 	return printError(err)
 }
 
