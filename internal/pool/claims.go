@@ -67,6 +67,9 @@ func (r *run) answered(e *lease) {
 
 // attend answers the claim of a process, if it has made one, and lets it take
 // the next batch. While the slot tries suspects its process gets none.
+//
+// What a process may it is never forbidden, as its claim could be on its way
+// already: it is turned away when it claims.
 func (s *slot) attend(w *process) error {
 	d := s.shared.dealer
 	if d == nil {
@@ -79,7 +82,6 @@ func (s *slot) attend(w *process) error {
 		s.mu.Unlock()
 		return nil
 	}
-	w.crossed = g.Batch == 0 && w.may
 	w.claimed, w.may = 0, g.Take
 	s.mu.Unlock()
 	switch {
@@ -116,8 +118,8 @@ func (s *slot) claim(w *process, number int64) error {
 		d.claim(number, w) // before anybody can answer it
 	}
 	s.mu.Lock()
-	may, late := d != nil && (w.may || w.crossed) && number != 0, w.drained.Load()
-	w.may, w.crossed = false, false
+	may, late := d != nil && w.may && number != 0, w.drained.Load()
+	w.may = false
 	if may && !late {
 		w.claimed = number
 	}

@@ -234,17 +234,11 @@ type Stats struct {
 	Received int64         // bytes read from workers, frames and their headers
 	CPU      time.Duration // user and system time of all workers that ended
 	PeakRSS  []int64       // most memory resident, in bytes, by worker number; 0 where it is not known
-	// Mode is how the workers' lists come back; empty means ipc.ModePipe.
-	// Manager is where the manager is, in the mode that has one; nil means that
-	// the pool starts one for each run.
-	Mode    ipc.Mode
-	Manager *ipc.Address
-
-	Workers  int    // processes at a time; fewer than asked for where the system has no room
-	Spawns   int    // processes started
-	Recycled int    // processes replaced because they had grown
-	Deaths   int    // processes that ended before they had answered all
-	Sandbox  string // the level that the last worker to start reached
+	Workers  int           // processes at a time; fewer than asked for where the system has no room
+	Spawns   int           // processes started
+	Recycled int           // processes replaced because they had grown
+	Deaths   int           // processes that ended before they had answered all
+	Sandbox  string        // the level that the last worker to start reached
 }
 
 // Stats returns what the workers have cost so far. It is complete once Run has
@@ -341,7 +335,10 @@ func (r *run) rest() {
 	}
 	for _, s := range r.slots {
 		s.running.set("answers what is left")
-		for _, e := range s.ledger.rest() {
+		s.mu.Lock() // the report of a stall may be looking
+		left := s.ledger.rest()
+		s.mu.Unlock()
+		for _, e := range left {
 			r.out.put(feeds.Result{ID: e.job.ID, Class: feeds.Cancelled, Attempts: e.deaths}, nil)
 		}
 	}

@@ -55,7 +55,6 @@ type process struct {
 	waiting bool       // Wait has begun: the group may not be signalled
 
 	may     bool  // take a batch out of the queue; guarded by the slot's mu
-	crossed bool  // a claim may be on its way that was allowed when it left; guarded by the slot's mu
 	claimed int64 // the batch that it says to have taken, 0 for none; guarded by the slot's mu
 
 	state *os.ProcessState // set by stop; nil when Wait failed

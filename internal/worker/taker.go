@@ -62,8 +62,8 @@ func (t *taker) run(claim func(number int64)) error {
 }
 
 // await waits until a batch may be taken. It returns false when none may be any
-// more. While a claim is under way none may, whatever was said meanwhile: the
-// coordinator can have forbidden and allowed it again before the claim came.
+// more. While a claim is under way none may, whatever is said meanwhile: with a
+// second batch the first one would be forgotten, and its Grant then a breach.
 func (t *taker) await() bool {
 	for {
 		t.mu.Lock()
