@@ -127,10 +127,11 @@ func (a *app) readAny(in *input, args []string) error {
 type collection struct {
 	dir string // of the files
 
-	mu    sync.Mutex
-	names map[int64]string // of the file of each feed, by its id in the round
-	urls  map[int64]string // where each feed is
-	err   error
+	urls map[int64]string // where each feed is, by its id in the round
+
+	mu    sync.Mutex       // guards the fields below, until the round is over
+	names map[int64]string // of each feed's file, likewise
+	err   error            // of writing them
 }
 
 // Guarding keeps a document. It is told of every one before it is read.
@@ -144,6 +145,14 @@ func (k *collection) Guarding(job int64, body []byte) {
 	defer k.mu.Unlock()
 	k.names[job] = name
 	k.err = errors.Join(k.err, err)
+}
+
+// has reports whether a job's document is kept. It may be asked while others
+// come.
+func (k *collection) has(job int64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.names[job] != ""
 }
 
 // Parsing, Parsed and Read complete a feeds.Observer.
@@ -181,7 +190,7 @@ func (a *app) collect(ctx context.Context, v *verify, in *input, dir string) (*c
 			Finished: func(worker int, res *feeds.Result) { bars.finished(worker, res.Class) },
 			Stored: func(rep refresh.Report) {
 				bars.recorded(rep.Outcome.Class)
-				if k.names[rep.Outcome.ID] == "" {
+				if !k.has(rep.Outcome.ID) {
 					failed = append(failed, rep)
 				}
 			},
@@ -217,16 +226,20 @@ func inStore(ctx context.Context, path string, subs []feeds.Subscription, do fun
 }
 
 // compare refreshes the kept documents in every way and says what came of it.
-func (a *app) compare(ctx context.Context, v *verify, k *collection, dir string) error {
+func (a *app) compare(ctx context.Context, v *verify, k *collection, dir string) (err error) {
 	server, err := origin.New(origin.Options{Addr: "127.0.0.1:0", Feeds: -1, Dir: k.dir})
 	if err != nil {
 		return fmt.Errorf("serve documents: %w", err)
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() { err = errors.Join(err, server.Run(serving)) })
-	defer wg.Wait()
-	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- server.Run(serving) }()
+	defer func() {
+		stop()
+		if e := <-served; e != nil { // what was compared means nothing then
+			err = fmt.Errorf("serve documents: %w", e)
+		}
+	}()
 
 	var subs []feeds.Subscription
 	from := make(map[string]string) // where the document at a URL came from

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"net/netip"
 	"testing"
+	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/origin"
 	"feedmill/internal/store"
 )
 
@@ -41,5 +46,39 @@ func TestVerifyNamesWhatDiffers(t *testing.T) {
 	}
 	if len(differ) != 4 {
 		t.Errorf("%d feeds differ, want 4: %v", len(differ), differ)
+	}
+}
+
+// TestCollectKeepsEveryDocument: while documents still come, the reports of the
+// first ones look for theirs. There are more feeds than a group commit holds.
+func TestCollectKeepsEveryDocument(t *testing.T) {
+	server, err := origin.New(origin.Options{Addr: "127.0.0.1:0", Feeds: 600, Hosts: 60, Items: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(serving) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr}
+	v := &verify{quiet: true}
+	v.fetch.allowNet, v.fetch.timeout = prefixes{netip.MustParsePrefix("127.0.0.0/8")}, time.Minute
+	v.runner.workers = 4
+	in := &input{given: true, seen: make(map[string]bool)}
+	for u := range server.URLs() {
+		in.add(feeds.Subscription{URL: u})
+	}
+	kept, err := a.collect(t.Context(), v, in, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(kept.names) != len(in.subs) || stdout.Len() > 0 {
+		t.Errorf("%d documents of %d feeds were kept, and it says %q", len(kept.names), len(in.subs), stdout.String())
 	}
 }
