@@ -20,10 +20,11 @@ const copyEvery = 4 << 20
 // copy, because of a reader or an error, stays in the log, which is as durable,
 // and the writer's own checkpoints and Close see to it.
 type copier struct {
-	pool *sql.DB
-	dueC chan struct{} // holds a value when there is something to copy; closed by close
-	wg   sync.WaitGroup
-	size atomic.Int64 // bytes of text since the last time
+	pool  *sql.DB
+	dueC  chan struct{} // holds a value when there is something to copy; never closed, as a Save may be late
+	stopC chan struct{} // closed by close
+	wg    sync.WaitGroup
+	size  atomic.Int64 // bytes of text since the last time
 }
 
 // newCopier starts a copier for the file at path. It must be closed.
@@ -33,13 +34,30 @@ func newCopier(path string) (*copier, error) {
 		return nil, err
 	}
 	pool.SetMaxOpenConns(1)
-	c := &copier{pool: pool, dueC: make(chan struct{}, 1)}
-	c.wg.Go(func() {
-		for range c.dueC {
-			c.pool.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)")
-		}
-	})
+	c := &copier{pool: pool, dueC: make(chan struct{}, 1), stopC: make(chan struct{})}
+	c.wg.Go(c.run)
 	return c, nil
+}
+
+// run copies whenever something is due, until close.
+func (c *copier) run() {
+	for {
+		select {
+		case <-c.dueC:
+			c.copy()
+		case <-c.stopC:
+			select {
+			case <-c.dueC:
+				c.copy()
+			default:
+			}
+			return
+		}
+	}
+}
+
+func (c *copier) copy() {
+	c.pool.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)")
 }
 
 // saved tells the copier what was committed.
@@ -61,9 +79,9 @@ func (c *copier) saved(outcomes []feeds.Outcome) {
 	}
 }
 
-// close ends the copier once it has finished what it is at.
+// close ends the copier once it has copied what is due.
 func (c *copier) close() error {
-	close(c.dueC)
+	close(c.stopC)
 	c.wg.Wait()
 	return c.pool.Close()
 }

@@ -33,6 +33,24 @@ func TestLogIsCopiedBesideTheRound(t *testing.T) {
 	}
 }
 
+// TestCloseMayComeBetweenACommitAndItsCopy: Save tells the copier when it has
+// let go of the store, which may be closed by then.
+func TestCloseMayComeBetweenACommitAndItsCopy(t *testing.T) {
+	db := newStore(t)
+	copier, err := newCopier(db.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := copier.close(); err != nil {
+		t.Fatal(err)
+	}
+	var unique uint64
+	copier.saved([]feeds.Outcome{succeeded(1, epoch, benchItems(2*copyEvery/1000, &unique)...)})
+	if n := copier.size.Load(); n != 0 {
+		t.Errorf("%d bytes are still to be told of, want all told: the test shows nothing", n)
+	}
+}
+
 func fileSize(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)
