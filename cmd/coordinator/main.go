@@ -34,7 +34,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -60,7 +62,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return a.exit(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if errors.Is(err, context.Canceled) { // the store, for one, knows no more than that
+		err = cmp.Or(context.Cause(ctx), err)
+	}
+	return a.exit(err)
 }
 
 // zone is where the user is: times are shown and read in it. Everything else

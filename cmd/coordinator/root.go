@@ -160,12 +160,15 @@ func (a *app) withStore(ctx context.Context, o store.Options, f func(*store.DB) 
 }
 
 // storeProblem gives an error of the store its exit status and hint. What is a
-// problem already stays as it is.
+// problem already stays as it is, and so does an interrupt, which is none.
 func storeProblem(path string, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
 	}
 	if _, ok := errors.AsType[*problem](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*signalled](err); ok {
 		return err
 	}
 	if _, ok := errors.AsType[*store.LockedError](err); ok {

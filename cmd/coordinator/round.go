@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 
 	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
@@ -29,6 +30,8 @@ type round struct {
 // run does the round and prints its report. It returns errFeeds when feeds
 // failed, and else what ended the round early, if anything did.
 func (r *round) run(ctx context.Context) error {
+	closeBars := sync.OnceFunc(r.bars.close)
+	defer closeBars()
 	runner, err := r.flags.newRunner(r.refs, r.options, r.log)
 	if err != nil {
 		return err
@@ -51,7 +54,7 @@ func (r *round) run(ctx context.Context) error {
 		r.report.feed(l)
 	}
 	sum, err := refresh.Round(ctx, runner, r.db, r.refs, r.plan)
-	r.bars.close()
+	closeBars()
 
 	line := r.summary(sum, runner.bill())
 	line.CPUMS.Coordinator = (cpuTime() - cpu).Milliseconds()
