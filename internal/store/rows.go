@@ -43,7 +43,7 @@ func drain(rows *sql.Rows, scan func(*sql.Rows) error) error {
 }
 
 // column returns a query's rows, of one text column.
-func column(ctx context.Context, q querier, query string, args ...any) ([]string, error) {
+func column(ctx context.Context, q querier, query string) ([]string, error) {
 	var list []string
 	err := eachOf(ctx, q, query, func(rows *sql.Rows) error {
 		var s string
@@ -52,7 +52,7 @@ func column(ctx context.Context, q querier, query string, args ...any) ([]string
 		}
 		list = append(list, s)
 		return nil
-	}, args...)
+	})
 	return list, err
 }
 
