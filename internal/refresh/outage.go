@@ -91,15 +91,16 @@ func (o *outage) hear(group int32, a answer) (held bool) {
 	return true
 }
 
+// decide comes to a verdict when it can: the network works once more than a
+// tenth of outageHosts were reached, and fails when so many have been heard of
+// and no more than that were.
 func (o *outage) decide() {
 	hosts := len(o.reached)
 	switch ok := hosts - o.failed; {
 	case ok*10 > outageHosts, len(o.held) >= outageHeld:
 		o.verdict = networkWorks
-	case hosts >= outageHosts && o.failed*10 >= hosts*9:
-		o.verdict = networkFails
 	case hosts >= outageHosts:
-		o.verdict = networkWorks
+		o.verdict = networkFails
 	}
 }
 
