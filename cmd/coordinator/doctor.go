@@ -69,7 +69,11 @@ func (a *app) examineWorker(ctx context.Context, w *tabwriter.Writer, r *runnerF
 	path, err := pool.Find(r.worker)
 	var hello pool.Greeting
 	if err == nil {
-		hello, err = pool.Greet(ctx, pool.Options{Path: path, Args: r.workerArgs(), Build: version(), Logger: a.logger()})
+		o := pool.Options{Path: path, Args: r.workerArgs(), Build: version(), Logger: a.logger()}
+		if r.mode.value != goroutineMode {
+			o.Mode = ipc.Mode(r.mode.value)
+		}
+		hello, err = pool.Greet(ctx, o)
 	}
 	if err != nil {
 		fmt.Fprintf(w, "worker\t%s\n", printable(err.Error()))

@@ -209,7 +209,7 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 	}
 	s.end(w)
 	w.release()
-	return nil, noHello(o.Path, err, w)
+	return nil, noHello(o.Path, o.Mode, err, w)
 }
 
 // maxFrame returns the limit that a Conn made with n keeps.

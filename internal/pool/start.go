@@ -79,6 +79,7 @@ func lastLine(s string) string {
 
 const (
 	hintPath  = "give the worker program with --worker, or build it with make build"
+	hintExec  = "in the mode queue the worker must be the process that was started: a script has to end in exec worker \"$@\""
 	hintBuild = "build coordinator and worker from the same source: make build"
 )
 
@@ -143,7 +144,7 @@ func notStarted(path string, err error) *StartError {
 
 // noHello returns the error for a process that ended, or was killed, because
 // of err before the conversation began.
-func noHello(path string, err error, p *process) *StartError {
+func noHello(path string, mode ipc.Mode, err error, p *process) *StartError {
 	e := &StartError{Path: path, Code: -1, Stderr: p.tail.text(), Err: err}
 	e.said = cmp.Or(p.tail.reason, lastLine(e.Stderr))
 	if p.state != nil {
@@ -158,6 +159,9 @@ func noHello(path string, err error, p *process) *StartError {
 		e.What, e.Hint = "it is no worker: "+broken.Error(), hintPath
 	case errors.Is(err, errNoHello):
 		e.What = err.Error()
+		if mode == ipc.ModeQueue { // which knows who speaks by the process
+			e.Hint = hintExec
+		}
 	case e.Code == ExitRefused:
 		e.What, e.permanent = "it refuses to run (exit status 64)", true
 	default:

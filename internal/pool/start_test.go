@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,14 @@ func TestGreetTellsWhatAWorkerSaysOfItself(t *testing.T) {
 	g, err := pool.Greet(t.Context(), as(t, "good"))
 	if err != nil || g.Sandbox != "none (test)" || g.After <= 0 {
 		t.Errorf("got %+v, %v, want the sandbox level and the time that Hello took", g, err)
+	}
+	if slices.Contains(ipc.Modes(), ipc.ModeQueue) { // whose messages count by the process that sent them
+		o := as(t, "mute")
+		o.Mode, o.HelloWithin = ipc.ModeQueue, 100*time.Millisecond
+		_, err = pool.Greet(t.Context(), o)
+		if e, ok := errors.AsType[*pool.StartError](err); !ok || !strings.Contains(e.Hint, `exec worker "$@"`) {
+			t.Errorf("got %v, want a StartError whose hint is to exec", err)
+		}
 	}
 	_, err = pool.Greet(t.Context(), as(t, "refuses"))
 	if e, ok := errors.AsType[*pool.StartError](err); !ok || e.Code != pool.ExitRefused {
