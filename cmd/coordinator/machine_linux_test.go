@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -139,6 +141,15 @@ func TestUnusableStoreIsSaidBeforeAnyRequest(t *testing.T) {
 	}
 }
 
+// TestAStoreThatMayNotBeUsedHasAHint: the system's refusal is said with what to
+// do about it. Root is refused nothing, so it is not provoked here.
+func TestAStoreThatMayNotBeUsedHasAHint(t *testing.T) {
+	refused := &fs.PathError{Op: "open", Path: "feeds.db", Err: syscall.EACCES}
+	if code, hint := status(storeProblem("feeds.db", fmt.Errorf("open store: %w", refused))); code != exitStore || !strings.Contains(hint, "--db") {
+		t.Errorf("exit status %d and hint %q, want %d and another store", code, hint, exitStore)
+	}
+}
+
 // TestFewDescriptorsAreFewerWorkers runs with 64 file descriptors for each
 // process, where eight workers were asked for.
 func TestFewDescriptorsAreFewerWorkers(t *testing.T) {
@@ -219,6 +230,9 @@ func TestFullDiskEndsTheRoundAndKeepsWhatWasStored(t *testing.T) {
 	out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
 	out.feeds, out.summary = parseLines(t, stdout.Bytes())
 	out.want(t, exitStore)
+	if n := strings.Count(out.stderr, "save outcomes"); n != 1 {
+		t.Errorf("stderr says %d times what was tried, want once:\n%s", n, out.stderr)
+	}
 	stored := 0
 	for _, l := range out.feeds {
 		stored += l.New

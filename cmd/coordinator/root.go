@@ -183,5 +183,9 @@ func storeProblem(path string, err error) error {
 	if _, ok := errors.AsType[*store.CorruptError](err); ok {
 		return &problem{exitStore, err, "put a backup in its place, or save what can be read with: sqlite3 " + path + " .recover"}
 	}
-	return &problem{exitStore, err, ""}
+	hint := ""
+	if errors.Is(err, fs.ErrPermission) {
+		hint = "use another store with --db, or be the user whose store it is"
+	}
+	return &problem{exitStore, err, hint}
 }

@@ -264,6 +264,13 @@ func (db *DB) openReadOnly(ctx context.Context) (err error) {
 			break
 		}
 	}
+	if cannotOpen(err) { // SQLite does not say why
+		f, why := os.Open(db.path)
+		if why != nil {
+			return why
+		}
+		f.Close()
+	}
 	return err
 }
 

@@ -168,6 +168,22 @@ func TestReadOnlyReadsADirectoryThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+func TestAFileThatMayNotBeReadIsNamed(t *testing.T) {
+	if os.Getuid() <= 0 {
+		t.Skip("permissions do not bind root, and Windows has others")
+	}
+	db := newStore(t)
+	closeStore(t, db)
+	if err := os.Chmod(db.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(db.path, 0o600) })
+	_, err := Open(t.Context(), db.path, Options{ReadOnly: true})
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), db.path) {
+		t.Errorf("got %v, want fs.ErrPermission and the file's name", err)
+	}
+}
+
 func TestNewerSchemaIsRefused(t *testing.T) {
 	db := newStore(t)
 	subscribe(t, db, 1)

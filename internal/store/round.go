@@ -114,7 +114,7 @@ func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 			return nil
 		}, idList(chunk))
 		if err != nil {
-			return nil, fmt.Errorf("load jobs: %w", explain(db.path, err))
+			return nil, explain(db.path, err)
 		}
 	}
 	return jobs, nil
@@ -157,7 +157,7 @@ func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, e
 		return nil
 	}, now.Unix(), now.Add(farthestDue).Unix())
 	if err != nil {
-		return nil, fmt.Errorf("read holds: %w", explain(db.path, err))
+		return nil, explain(db.path, err)
 	}
 	return holds, nil
 }

@@ -57,7 +57,7 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("save outcomes: %w", err)
+		return nil, err // refresh.StoreError says what was tried, here and in Jobs and Holds
 	}
 	db.copier.saved(outcomes)
 	return saved, nil
