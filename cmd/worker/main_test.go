@@ -367,8 +367,8 @@ func TestVersionIsPrinted(t *testing.T) {
 }
 
 func TestExitStatusesAreThoseThatThePoolKnows(t *testing.T) {
-	got := [...]int{exitRefused, exitInternal, exitCPU}
-	if want := [...]int{pool.ExitRefused, pool.ExitInternal, pool.ExitCPU}; got != want {
+	got := [...]int{exitRefused, exitInternal, exitCPU, exitCarrier}
+	if want := [...]int{pool.ExitRefused, pool.ExitInternal, pool.ExitCPU, pool.ExitCarrier}; got != want {
 		t.Errorf("got %d, pool has %d", got, want)
 	}
 	for err, want := range map[error]int{
@@ -377,6 +377,7 @@ func TestExitStatusesAreThoseThatThePoolKnows(t *testing.T) {
 		&ipc.VersionError{}:                   exitRefused,
 		&ipc.ProtocolError{Kind: io.EOF}:      exitInternal,
 		&worker.OverrunError{}:                exitCPU,
+		&ipc.CarrierError{Err: io.EOF}:        exitCarrier,
 		errors.New("anything else"):           exitInternal,
 		fmt.Errorf("x: %w", refusal("inner")): exitRefused,
 	} {

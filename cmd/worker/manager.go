@@ -52,7 +52,7 @@ func (f managerFlags) serve(stdin io.Reader, stderr io.Writer) error {
 // serveHeir serves on the socket that was inherited. The key is the first that
 // stdin says, and its end the last.
 func serveHeir(m *ipc.Manager, stdin io.Reader) error {
-	m.Key = make([]byte, 32)
+	m.Key = make([]byte, ipc.KeySize)
 	if _, err := io.ReadFull(stdin, m.Key); err != nil {
 		return refusal("the coordinator starts managers; by hand it takes --listen and --key-file")
 	}

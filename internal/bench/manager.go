@@ -14,9 +14,6 @@ import (
 	"feedmill/internal/ipc"
 )
 
-// managerKey is how long the key of a manager is, in bytes.
-const managerKey = 32
-
 // startManager starts the server process that the mode manager needs, as a
 // child of this process, so that what it uses is counted. It returns nil for
 // other modes. stop ends it and waits for it.
@@ -48,7 +45,7 @@ func startManager(mode string, self []string) (a *ipc.Address, stop func(), err 
 		return nil, nil, err
 	}
 	defer socket.Close()
-	key := make([]byte, managerKey)
+	key := make([]byte, ipc.KeySize)
 	rand.Read(key)
 	c := exec.Command(self[0], append(self[1:len(self):len(self)], "manager")...)
 	c.Stderr, c.ExtraFiles = os.Stderr, []*os.File{socket}
@@ -75,7 +72,7 @@ func startManager(mode string, self []string) (a *ipc.Address, stop func(), err 
 // serveManager is that process. The key is the first that stdin says, and its
 // end the last.
 func serveManager(ctx context.Context, stdin io.Reader) error {
-	m := &ipc.Manager{Key: make([]byte, managerKey)}
+	m := &ipc.Manager{Key: make([]byte, ipc.KeySize)}
 	if _, err := io.ReadFull(stdin, m.Key); err != nil {
 		return fmt.Errorf("read key: %w", err)
 	}

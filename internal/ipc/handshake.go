@@ -23,6 +23,10 @@ import (
 // What follows is neither secret nor signed: across a network it belongs into a
 // tunnel.
 
+// KeySize is how long the key is that a coordinator makes for a manager of its
+// own, in bytes: the first that such a manager reads from its stdin.
+const KeySize = 32
+
 const (
 	handshakeMagic  = "fmmanag1"
 	nonceSize       = 32

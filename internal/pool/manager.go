@@ -35,10 +35,6 @@ type managerProcess struct {
 	remove  func()        // removes what its socket leaves
 }
 
-// managerKeySize is how long the key of a manager is that nobody else is to
-// reach, in bytes.
-const managerKeySize = 32
-
 // find returns where the manager is, and starts one where there is none, or
 // where failed, which it has returned before, does not answer.
 func (m *manager) find(failed ipc.Address) (ipc.Address, error) {
@@ -99,7 +95,7 @@ func (m *manager) start() (*managerProcess, error) {
 		return nil, err
 	}
 	p := &managerProcess{
-		address: ipc.Address{Network: "unix", Addr: l.Addr().String(), Key: make([]byte, managerKeySize)},
+		address: ipc.Address{Network: "unix", Addr: l.Addr().String(), Key: make([]byte, ipc.KeySize)},
 		cmd:     cmd, stdin: stdin, gone: make(chan struct{}), remove: remove,
 	}
 	go func() {

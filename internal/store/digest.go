@@ -11,8 +11,9 @@ import (
 
 // A Digest is a feed in a form that can be compared: two stores that have come
 // to the same have the same digests. It covers all that a refresh decides and
-// nothing that says when: the class, title, home page and validators of the
-// feed, and of every item its place, its key and all that it says.
+// nothing that says when: the class, detail, status, title, home page and
+// validators of the feed, and of every item its place, its key, its hash and all
+// that it says.
 type Digest struct {
 	Class feeds.Class // how the last refresh ended
 	Items int
