@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -227,12 +227,12 @@ func known(t time.Time) *time.Time {
 // printFeedsTable prints a table for people, and tells them nothing when it has
 // no row.
 func (a *app) printFeedsTable(all func(func(store.Feed, error) bool), now time.Time, nothing string) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "STATUS\tITEMS\tCHECKED\tDUE\tURL\tERROR")
+	var t table
+	t.row("STATUS", "ITEMS", "CHECKED", "DUE", "URL", "ERROR")
 	n := 0
 	for f, err := range all {
 		if err != nil {
-			return errors.Join(err, w.Flush())
+			return errors.Join(err, t.print(a.stdout))
 		}
 		n++
 		status, detail := string(f.Class), ""
@@ -242,10 +242,9 @@ func (a *app) printFeedsTable(all func(func(store.Feed, error) bool), now time.T
 		if !f.Class.OK() {
 			detail = clip(printable(f.Detail), listDetail)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", status, f.Items, ago(now, f.LastChecked), dueIn(now, f.NextDue),
-			printable(feeds.RedactURL(f.URL)), detail)
+		t.row(status, strconv.Itoa(f.Items), ago(now, f.LastChecked), dueIn(now, f.NextDue), printable(feeds.RedactURL(f.URL)), detail)
 	}
-	if err := w.Flush(); err != nil {
+	if err := t.print(a.stdout); err != nil {
 		return printError(err)
 	}
 	if n == 0 {

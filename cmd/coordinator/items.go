@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -133,11 +131,11 @@ func (a *app) printItemsJSON(all iter.Seq2[store.Item, error]) error {
 }
 
 func (a *app) printItemsTable(all iter.Seq2[store.Item, error]) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "ARRIVED\tPUBLISHED\tFEED\tTITLE")
+	var t table
+	t.row("ARRIVED", "PUBLISHED", "FEED", "TITLE")
 	for it, err := range all {
 		if err != nil {
-			return errors.Join(err, w.Flush())
+			return errors.Join(err, t.print(a.stdout))
 		}
 		published := "-"
 		if it.Published != 0 {
@@ -151,8 +149,7 @@ func (a *app) printItemsTable(all iter.Seq2[store.Item, error]) error {
 		if title == "" {
 			title = it.Link
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", it.FirstSeen.In(zone).Format(time.DateTime), published,
-			clip(printable(feed), 32), clip(printable(title), 60))
+		t.row(it.FirstSeen.In(zone).Format(time.DateTime), published, clip(printable(feed), 32), clip(printable(title), 60))
 	}
-	return printError(w.Flush())
+	return printError(t.print(a.stdout))
 }
