@@ -61,5 +61,7 @@ func (a *analysis) doubts() {
 
 // order returns the place of a kind of warning: the gravest first.
 func order(kind string) int {
-	return slices.Index([]string{"unequal-work", "failed-sample", "interrupted", "noisy", "throttled", "steal", "too-few-runs", "residue"}, kind)
+	return slices.Index([]string{
+		"unequal-work", "failed-sample", "interrupted", "noisy", "throttled", "steal", "too-few-runs", "residue", "missing-mode", "no-python",
+	}, kind)
 }

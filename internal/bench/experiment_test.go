@@ -173,12 +173,15 @@ func TestUnequalWorkGetsNoFigures(t *testing.T) {
 }
 
 // TestDoubtsAreNamed: noise, throttling, stolen time, failures and too few runs
-// each have a warning of their own.
+// each have a warning of their own, before what is only missing.
 func TestDoubtsAreNamed(t *testing.T) {
 	run := &Run{Schema: Schema, Settings: Quick(), Cells: []Cell{{Name: "one", Mode: Goroutine, Feeds: 1, Workers: 1}}, Samples: []Sample{
 		{Foreign: 0.2, Steal: 0.1, Throttled: true, Hash: "a"}, {Failed: "it did", Hash: "a"},
-	}}
+	}, Warnings: []Warning{{Kind: "no-python"}, {Kind: "missing-mode"}}}
 	analyse(run)
+	if last := run.Warnings[len(run.Warnings)-1].Kind; run.Warnings[0].Kind != "failed-sample" || last != "no-python" {
+		t.Errorf("warnings are from %s to %s, want the gravest first: from failed-sample to no-python", run.Warnings[0].Kind, last)
+	}
 	for _, kind := range []string{"failed-sample", "interrupted", "noisy", "throttled", "steal", "too-few-runs"} {
 		if !slices.ContainsFunc(run.Warnings, func(w Warning) bool { return w.Kind == kind }) {
 			t.Errorf("no warning of kind %s in %+v", kind, run.Warnings)

@@ -260,7 +260,7 @@ type Verdict struct {
 // A Warning names something that makes figures doubtful. None is hidden.
 type Warning struct {
 	// Kind is unequal-work, noisy, throttled, steal, too-few-runs, no-python,
-	// missing-mode, failed-sample, interrupted, residue or extrapolation.
+	// missing-mode, failed-sample, interrupted or residue.
 	Kind  string `json:"kind"`
 	Text  string `json:"text"`
 	Cells []int  `json:"cells,omitempty"`

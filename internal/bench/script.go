@@ -19,8 +19,8 @@ type script struct {
 	workers int
 	phases  []phase
 
-	mu    sync.Mutex
-	turn  sync.Cond
+	mu    sync.Mutex      // guards the fields below; at is written by one goroutine at a time
+	turn  sync.Cond       // something below has changed
 	at    int             // phase
 	queue [][][]feeds.Job // phase, worker
 	left  int             // unanswered in this phase
@@ -38,7 +38,7 @@ type phase struct {
 	answer     func(feeds.Result, func())
 }
 
-// newScript returns a script. Its first phase begins when run calls begin.
+// newScript returns a script. Its first phase begins with the first advance.
 func newScript(workers int, phases ...phase) *script {
 	s := &script{workers: workers, phases: phases, at: -1, queue: make([][][]feeds.Job, len(phases))}
 	s.turn.L = &s.mu

@@ -138,7 +138,7 @@ func build(run *bench.Run) document {
 	return d
 }
 
-// cellName says what a cell is in the words of people.
+// workName says what a work does, in the words of people.
 func workName(w bench.Work) string {
 	return map[bench.Work]string{bench.Round: "fetch, parse and ship", bench.Parse: "parse and ship", bench.Ship: "ship lists that are already parsed"}[w]
 }

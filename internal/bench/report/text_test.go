@@ -102,7 +102,7 @@ func TestNothingDoubtfulIsHidden(t *testing.T) {
 	run.Complete = false
 	run.NotForPublication = []string{"--quick was asked for", "the machine was busy"}
 	run.Warnings = nil
-	for _, kind := range []string{"unequal-work", "noisy", "throttled", "steal", "too-few-runs", "no-python", "missing-mode", "failed-sample", "interrupted", "residue", "extrapolation"} {
+	for _, kind := range []string{"unequal-work", "noisy", "throttled", "steal", "too-few-runs", "no-python", "missing-mode", "failed-sample", "interrupted", "residue"} {
 		run.Warnings = append(run.Warnings, bench.Warning{Kind: kind, Text: "about-" + kind})
 	}
 	var text, page bytes.Buffer
