@@ -50,7 +50,7 @@ func TestBenchCompareExitsByWhatItFinds(t *testing.T) {
 		{[]string{old, elsewhere}, 1, "", "--force"},
 		{[]string{"--force", old, elsewhere}, 0, "different machines", ""},
 		{[]string{"--threshold", "-1%", old, old}, 1, "", "no percentage"},
-		{[]string{old}, 1, "", "accepts 2 arg"},
+		{[]string{old}, 1, "", "1 argument, want 2"},
 		{[]string{old, "no-such.json"}, 1, "", "no-such.json"},
 	} {
 		var stdout, stderr bytes.Buffer
