@@ -235,7 +235,9 @@ func contentCoding(h http.Header) (string, *Failure) {
 		for name := range strings.SplitSeq(line, ",") {
 			name = strings.ToLower(strings.TrimSpace(name))
 			switch name {
-			case "", "identity":
+			case "", "identity", "none", "utf-8", "utf8", "binary", "7bit", "8bit", "chunked":
+				// No coding, or said by mistake: a charset, what mail says of
+				// a text, what Transfer-Encoding says of an answer.
 				continue
 			case "x-gzip":
 				name = "gzip" // RFC 9110, section 8.4.1.3

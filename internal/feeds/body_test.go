@@ -61,6 +61,7 @@ func TestEncodingsAreDecoded(t *testing.T) {
 		{"gzip", gzipped(feed)}, {"x-gzip", gzipped(feed)}, {"GZIP", gzipped(feed)},
 		{"br", brotlied(feed)}, {"zstd", zstded(feed)},
 		{"identity", []byte(feed)}, {"", []byte(feed)}, {"identity, gzip", gzipped(feed)},
+		{"UTF-8", []byte(feed)}, {"none", []byte(feed)}, {"chunked", []byte(feed)}, {"8bit, gzip", gzipped(feed)},
 		// Two members are one body (RFC 1952, section 2.2).
 		{"gzip", append(gzipped(feed[:1000]), gzipped(feed[1000:])...)},
 	} {

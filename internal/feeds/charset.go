@@ -124,9 +124,9 @@ func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
 		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), 0
 	case word<<8 == 0 && isOpener(head[0]):
 		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), 0
-	case head[0] == 0 && isOpener(head[1]) && head[3] != 0:
+	case head[0] == 0 && isOpener(head[1]) && head[2] == 0 && head[3] != 0:
 		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), 0
-	case isOpener(head[0]) && head[1] == 0 && head[2] != 0:
+	case isOpener(head[0]) && head[1] == 0 && head[2] != 0 && head[3] == 0:
 		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 0
 	}
 	return nil, 0

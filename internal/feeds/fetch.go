@@ -34,11 +34,11 @@ type fetch struct {
 	attempts int
 	asked    time.Time // start of the first request
 	spent    time.Duration
-	body     *body // of a 200 or 226
+	body     *body // of an answer that hasDocument
 }
 
-// run fetches and returns the last answer, whose body is closed. Of a 200 or
-// 226 it is in f.body, which the caller must free.
+// run fetches and returns the last answer, whose body is closed. If the answer
+// hasDocument it is in f.body, which the caller must free.
 func (f *fetch) run(ctx context.Context) (*http.Response, *Failure) {
 	defer f.finish()
 	for {
@@ -82,9 +82,16 @@ func (f *fetch) finish() {
 	}
 }
 
+// hasDocument reports whether the body of an answer with that status is the
+// feed: 200; 203, which a proxy makes of it when it rewrites the body (RFC 9110,
+// section 15.3.4); and 226, a part of it.
+func hasDocument(status int) bool {
+	return status == http.StatusOK || status == http.StatusNonAuthoritativeInfo || status == http.StatusIMUsed
+}
+
 // take reads the body of an answer that has a document, and drops any other.
 func (f *fetch) take(ctx context.Context, resp *http.Response) *Failure {
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusIMUsed {
+	if !hasDocument(resp.StatusCode) {
 		if limited, _, why := rateLimit(resp, time.Now()); limited {
 			// Before the turn is given back: nobody may ask in between.
 			f.r.gate.hold(f.place.domain, "asked to be left alone: "+why)

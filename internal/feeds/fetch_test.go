@@ -159,6 +159,16 @@ func TestPartialListLeavesTheHash(t *testing.T) {
 	}
 }
 
+func TestARewrittenBodyIsTheFeed(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNonAuthoritativeInfo)
+		io.WriteString(w, feedBody(1))
+	})
+	if res := get(t, refresher(t, Options{}), s.URL); res.Class != OK || res.New != 1 || res.BodyHash == 0 {
+		t.Errorf("203: got %s with %d new, hash %d; want %s, 1 and a hash", res.Class, res.New, res.BodyHash, OK)
+	}
+}
+
 func TestRequestHasTheRightShape(t *testing.T) {
 	var got http.Header
 	var uri string

@@ -174,10 +174,10 @@ func (r *Refresher) refresh(ctx context.Context, stop context.CancelCauseFunc, j
 		res.Refused = refused(fail)
 		return failed(res, fail)
 	}
-	switch res.Status {
-	case http.StatusOK, http.StatusIMUsed:
+	switch {
+	case hasDocument(res.Status):
 		res = r.document(ctx, f, resp, res)
-	case http.StatusNotModified:
+	case res.Status == http.StatusNotModified:
 		res = f.notModified(resp, res)
 	default:
 		res = otherwise(resp, res)

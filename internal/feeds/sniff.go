@@ -36,13 +36,16 @@ func sniff(text []byte, base string) (f format, start int, junk bool, err *Failu
 		return 0, 0, false, notAFeed("document", text)
 	}
 	junk = trimmed[0] != '<'
-	depth := 0
+	depth, page := 0, false // page: it says that it is HTML
 	for {
 		switch s.next() {
 		case tokenDirective:
 			if fields := bytes.Fields(s.text[:min(len(s.text), snippetSize)]); len(fields) > 1 &&
 				bytes.EqualFold(fields[0], []byte("doctype")) && bytes.EqualFold(fields[1], []byte("html")) {
-				return 0, 0, false, htmlPage(text, base)
+				if depth > 0 {
+					return 0, 0, false, htmlPage(text, base)
+				}
+				page, junk = true, true // the root tells, since templates put it before feeds, too
 			}
 		case tokenText, tokenCDATA:
 			junk = junk || len(bytes.TrimSpace(s.text)) > 0
@@ -57,12 +60,15 @@ func sniff(text []byte, base string) (f format, start int, junk bool, err *Failu
 			if f, ok := rootFormats[name]; ok {
 				return f, s.start, junk, nil
 			}
-			if name == "html" || name == "head" || name == "body" {
+			if page || name == "html" || name == "head" || name == "body" {
 				return 0, 0, false, htmlPage(text, base)
 			}
 			depth += opens(&s)
 			junk = true
 		case tokenFault:
+			if page {
+				return 0, 0, false, htmlPage(text, base)
+			}
 			if _, ok := rootFormats[strings.ToLower(string(s.name.local()))]; ok && s.fault == faultAttributes {
 				return 0, 0, false, tooManyAttributes()
 			}
@@ -77,6 +83,9 @@ func sniff(text []byte, base string) (f format, start int, junk bool, err *Failu
 			}
 			return 0, 0, false, notAFeed("document", text)
 		case tokenEOF:
+			if page {
+				return 0, 0, false, htmlPage(text, base)
+			}
 			return 0, 0, false, notAFeed("document", text)
 		}
 	}
