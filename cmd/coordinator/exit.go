@@ -11,7 +11,7 @@ import (
 // the program crashes.
 const (
 	exitOK      = 0
-	exitUsage   = 1 // nothing was attempted
+	exitUsage   = 1 // nothing was attempted, or its results could not be printed
 	exitFeeds   = 3 // some feeds failed; bench compare: something got dearer
 	exitStore   = 4
 	exitLocked  = 5

@@ -18,7 +18,8 @@
 // # Exit status
 //
 //	0         every feed ended ok, not_modified or unchanged
-//	1         usage or configuration: nothing was attempted
+//	1         usage or configuration: nothing was attempted; or the results
+//	          could not be printed
 //	3         the round is done, some feeds failed; bench compare: something
 //	          got dearer
 //	4         the store failed; what was stored stays
