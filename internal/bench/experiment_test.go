@@ -62,6 +62,35 @@ func ladderCells(o *Options) []Cell {
 	return slices.DeleteFunc(p.cells, func(c Cell) bool { return c.Twin > 0 || c.Mode == Sequential })
 }
 
+// sampledTwice takes the samples of cells as they are and with a cost in a stage,
+// in the same blocks, so that what else the machine does falls on both alike. It
+// returns what is found of each.
+func sampledTwice(t *testing.T, o *Options, cells []Cell) (natural, planted *Run) {
+	t.Helper()
+	both := slices.Clone(cells)
+	for _, c := range cells {
+		c.Twin = 1 // has the cost
+		both = append(both, c)
+	}
+	all := sampled(t, o, both)
+	part := func(twin int) *Run {
+		run := &Run{Schema: Schema, Settings: o.Settings}
+		for i, c := range cells {
+			c.ID = i
+			run.Cells = append(run.Cells, c)
+		}
+		for _, s := range all.Samples {
+			if s.Cell/len(cells) == twin {
+				s.Cell %= len(cells)
+				run.Samples = append(run.Samples, s)
+			}
+		}
+		analyse(run)
+		return run
+	}
+	return part(0), part(1)
+}
+
 // TestPlantedCostsAreFoundWhereTheyAre: so much CPU time for each frame in one
 // stage turns up in that stage's row of the ladder and among its direct
 // estimates, and in no other row.
@@ -69,10 +98,15 @@ func TestPlantedCostsAreFoundWhereTheyAre(t *testing.T) {
 	if racing {
 		t.Skip("under the race detector the times are its own")
 	}
-	o := small(t)
-	natural := sampled(t, &o, ladderCells(&o)).Ledgers[0]
-	for _, tt := range []struct{ stage, row string }{
-		{"encode", Codec}, {"decode", Codec}, {"write", LocalPipe},
+	for _, tt := range []struct {
+		stage, row string
+		most       float64 // of the cost that turns up
+	}{
+		{"encode", Codec, 9. / 8}, {"decode", Codec, 9. / 8},
+		// Who reads from a writer that is slow sleeps before each frame, and
+		// found several at once before: to wake it is the pipe's cost, too,
+		// and dear where others want the CPU.
+		{"write", LocalPipe, 4. / 3},
 	} {
 		t.Run(tt.stage, func(t *testing.T) {
 			o := small(t)
@@ -80,22 +114,23 @@ func TestPlantedCostsAreFoundWhereTheyAre(t *testing.T) {
 			// it, is none to a pipe.
 			const cost = 600 * time.Microsecond
 			o.planting = func(c *Cell) plant {
-				if c.Mode == Codec && tt.stage == "write" {
+				if c.Twin == 0 || c.Mode == Codec && tt.stage == "write" {
 					return plant{}
 				}
 				return plant{tt.stage, cost}
 			}
-			l := sampled(t, &o, ladderCells(&o)).Ledgers[0]
+			before, after := sampledTwice(t, &o, ladderCells(&o))
+			natural, l := before.Ledgers[0], after.Ledgers[0]
 			for i, row := range l.Rows {
-				// Hello, Bye and shards are frames, too: together a sixth of the
-				// feeds' in the planted row and in those above it, for what it
-				// takes to answer them; a third is what no stage's cost comes near.
-				low, high := -float64(cost)/3, float64(cost)/3
+				// In rows with processes Hello, Bye and shards are frames, too:
+				// a sixth of the feeds'.
+				want, low, high := 0.0, -float64(cost)/4, float64(cost)/4
 				if row.Name == tt.row {
-					low, high = float64(cost)*7/8, float64(cost)*4/3
+					want, low, high = float64(cost), float64(cost)*7/8, float64(cost)*tt.most
 				}
 				moved := row.Ladder.minus(natural.Rows[i].Ladder)
-				if moved.High < low || moved.Low > high {
+				half := max(moved.High-moved.Estimate, moved.Estimate-moved.Low)
+				if moved.Estimate < min(low, want-half) || moved.Estimate > max(high, want+half) {
 					t.Errorf("row %s moved by %.0f ns a feed %v, want %.0f to %.0f", row.Name, moved.Estimate, moved, low, high)
 				}
 				if row.Name == tt.row {
