@@ -19,12 +19,11 @@ func (g *guard) readDate() (replaced bool) {
 	if top > 0 && (g.open[top-1].role == roleLeaf || g.open[top-1].role == roleForeign) {
 		return false // an element of that name in the markup of a text
 	}
-	text := bytes.TrimSpace(g.text)
-	if date, ok := plainDate(text); ok {
+	if date, ok := plainDate(g.text); ok {
 		if replaced = len(name) == len("pubDate") && name[0]|0x20 == 'p'; replaced {
 			g.edits.replace(g.start, g.pos, date)
 		}
-	} else if isOddDate(text) {
+	} else if text := bytes.TrimSpace(g.text); isOddDate(text) {
 		g.oddDates++
 		if replaced = g.oddDates > maxOddDates || len(text) > maxDate; replaced {
 			g.edits.replace(g.start, g.pos, "")
