@@ -12,8 +12,9 @@ import (
 // copyEvery is after how many bytes of item text the log is copied into the
 // file, beside the round. It is more work than copying everything once in
 // Close, as some pages change again, but then the machine has nothing else to
-// do and the user waits.
-const copyEvery = 4 << 20
+// do and the user waits. It is less than a group commit of a busy round has, so
+// that Close is left with the last one: 4 MiB, just above that, left it two.
+const copyEvery = 2 << 20
 
 // A copier copies the log into the file in the background, on a connection of
 // its own, beside the one that writes. It is help and no more: what it cannot
