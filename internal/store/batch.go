@@ -1,8 +1,6 @@
 package store
 
 import (
-	"context"
-	"database/sql"
 	"slices"
 
 	"feedmill/internal/feeds"
@@ -39,7 +37,7 @@ var itemsSQL = `SELECT f.id, ` + knownSQL + ` FROM json_each(?) j CROSS JOIN fee
 const manyItems = 4
 
 // load reads the states of all feeds in outcomes.
-func (b *batch) load(ctx context.Context, outcomes []feeds.Outcome) error {
+func (b *batch) load(outcomes []feeds.Outcome) error {
 	ids := make([]int64, 0, len(outcomes))
 	var some, many []int64 // with that many items
 	for i := range outcomes {
@@ -53,66 +51,62 @@ func (b *batch) load(ctx context.Context, outcomes []feeds.Outcome) error {
 		}
 	}
 	b.feeds = make(map[int64]*state, len(ids))
-	err := each(ctx, b.w.states, func(rows *sql.Rows) error {
-		var id int64
-		var s state
-		if err := rows.Scan(&id, &s.seq, &s.items, &s.movedTo, &s.movedRun); err != nil {
-			return err
+	row := b.w.states
+	err := rowsOf(row, func() error {
+		b.feeds[row.ColumnInt64(0)] = &state{
+			seq: row.ColumnInt64(1), items: row.ColumnInt64(2), movedTo: row.ColumnText(3), movedRun: row.ColumnInt64(4),
 		}
-		b.feeds[id] = &s
 		return nil
 	}, idList(ids))
 	if err != nil {
 		return err
 	}
 	many = slices.DeleteFunc(many, func(id int64) bool { return b.feeds[id] == nil || b.feeds[id].items == 0 })
-	if err := b.loadKnown(ctx, many); err != nil {
+	if err := b.loadKnown(many); err != nil {
 		return err
 	}
-	return b.loadRemoved(ctx, some)
+	return b.loadRemoved(some)
 }
 
 // loadKnown reads what the feeds with these ids have.
-func (b *batch) loadKnown(ctx context.Context, ids []int64) error {
+func (b *batch) loadKnown(ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	var known []feeds.Known
-	return each(ctx, b.w.items, func(rows *sql.Rows) error {
-		var id int64
-		var list sql.RawBytes
-		err := rows.Scan(&id, &list)
-		if err == nil {
-			known, err = appendKnown(known[:0], list)
-		}
-		if err != nil {
+	var list []byte
+	row := b.w.items
+	return rowsOf(row, func() (err error) {
+		n := row.ColumnLen(1)
+		list = slices.Grow(list[:0], n)[:n]
+		row.ColumnBytes(1, list)
+		if known, err = appendKnown(known[:0], list); err != nil {
 			return err
 		}
 		m := make(map[feeds.Key]uint64, len(known))
 		for _, k := range known {
 			m[k.Key] = k.Hash
 		}
-		b.feeds[id].known = m
+		b.feeds[row.ColumnInt64(0)].known = m
 		return nil
 	}, idList(ids))
 }
 
 // loadRemoved reads what was removed from the feeds with these ids.
-func (b *batch) loadRemoved(ctx context.Context, ids []int64) error {
+func (b *batch) loadRemoved(ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	b.removed = make(map[int64]map[feeds.Key]bool)
-	return each(ctx, b.w.removed, func(rows *sql.Rows) error {
-		var id int64
-		var raw sql.RawBytes
-		if err := rows.Scan(&id, &raw); err != nil {
-			return err
-		}
+	row := b.w.removed
+	return rowsOf(row, func() error {
+		id := row.ColumnInt64(0)
 		if b.removed[id] == nil {
 			b.removed[id] = make(map[feeds.Key]bool)
 		}
-		b.removed[id][feeds.Key(raw)] = true
+		var key feeds.Key
+		row.ColumnBytes(1, key[:])
+		b.removed[id][key] = true
 		return nil
 	}, idList(ids))
 }

@@ -14,7 +14,7 @@ import (
 func TestFullDiskRollsTheGroupBack(t *testing.T) {
 	db := newStore(t)
 	ids := subscribe(t, db, 30)
-	if _, err := db.w.conn.ExecContext(t.Context(), "PRAGMA max_page_count = 200"); err != nil {
+	if err := script(db.w.conn, "PRAGMA max_page_count = 200"); err != nil {
 		t.Fatal(err)
 	}
 	stored := 0
@@ -43,7 +43,7 @@ func TestFullDiskRollsTheGroupBack(t *testing.T) {
 		}
 	}
 	// With room again the same goes through.
-	if _, err := db.w.conn.ExecContext(t.Context(), "PRAGMA max_page_count = 100000"); err != nil {
+	if err := script(db.w.conn, "PRAGMA max_page_count = 100000"); err != nil {
 		t.Fatal(err)
 	}
 	save(t, db, succeeded(ids[0], epoch.Add(time.Hour), item("later", "1")))

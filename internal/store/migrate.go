@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"zombiezen.com/go/sqlite"
 )
 
 // applicationID marks a file as a store, in its header ("fmil").
@@ -50,26 +52,26 @@ func identify(ctx context.Context, c *sql.Conn, path string) (int, error) {
 // step, so that an interrupted migration goes on where it stopped. A new file
 // gets all of them in one: it has nothing to lose, and each would wait for the
 // disk.
-func migrate(ctx context.Context, c *sql.Conn, version int) error {
+func migrate(c *sqlite.Conn, version int) error {
 	steps := 1
 	if version == 0 {
 		steps = latestVersion
 	}
 	for ; version < latestVersion; version += steps {
-		var script strings.Builder
+		var text strings.Builder
 		for step := range steps {
 			name := fmt.Sprintf("migrations/%04d.sql", version+step+1)
-			text, err := migrations.ReadFile(name)
+			part, err := migrations.ReadFile(name)
 			if err != nil {
 				return fmt.Errorf("read migration: %w", err)
 			}
-			script.Write(text)
-			script.WriteString("\n")
+			text.Write(part)
+			text.WriteString("\n")
 		}
 		to := version + steps
-		if _, err := c.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE;\n%sPRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-			script.String(), applicationID, to)); err != nil {
-			c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // none is open when BEGIN failed
+		if err := script(c, fmt.Sprintf("BEGIN IMMEDIATE;\n%sPRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+			text.String(), applicationID, to)); err != nil {
+			script(c, "ROLLBACK") // none is open when BEGIN failed
 			return fmt.Errorf("bring tables from version %d to %d: %w", version, to, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	_ "modernc.org/sqlite" // registers the driver
 	sqlitelib "modernc.org/sqlite/lib"
+	"zombiezen.com/go/sqlite"
 )
 
 const (
@@ -171,27 +172,23 @@ func (db *DB) inspect(ctx context.Context) (version int, err error) {
 // openWriter opens the writing connection to a file of the given version and
 // brings its tables to the latest.
 func (db *DB) openWriter(ctx context.Context, version int, d Durability) (err error) {
-	if db.writers, err = sql.Open("sqlite", dataSource(db.path, "mode=rw")); err != nil {
+	c, err := openConn(db.path)
+	if err != nil {
 		return err
 	}
-	db.writers.SetMaxOpenConns(1)
-	defer func() {
-		if err != nil {
-			db.writers.Close()
+	c.SetInterrupt(ctx.Done())
+	if err = configure(c, db.path, d); err == nil {
+		err = migrate(c, version)
+	}
+	c.SetInterrupt(nil) // see write
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // SQLite only says that it was interrupted
 		}
-	}()
-	c, err := db.writers.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	if err = configure(ctx, c, db.path, d); err == nil {
-		err = migrate(ctx, c, version)
-	}
-	if err != nil {
 		c.Close()
 		return err
 	}
-	if db.w, err = newWriter(ctx, c); err != nil {
+	if db.w, err = newWriter(c); err != nil {
 		return err
 	}
 	if db.copier, err = newCopier(db.path); err != nil {
@@ -201,13 +198,13 @@ func (db *DB) openWriter(ctx context.Context, version int, d Durability) (err er
 }
 
 // configure makes c the writing connection of a store.
-func configure(ctx context.Context, c *sql.Conn, path string, d Durability) error {
+func configure(c *sqlite.Conn, path string, d Durability) error {
 	// Only a new file takes it.
-	if _, err := c.ExecContext(ctx, "PRAGMA page_size = "+strconv.Itoa(pageSize)); err != nil {
+	if err := script(c, "PRAGMA page_size = "+strconv.Itoa(pageSize)); err != nil {
 		return fmt.Errorf("set page size: %w", err)
 	}
-	var mode string
-	if err := c.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+	mode, err := useLog(c)
+	if err != nil {
 		return fmt.Errorf("set journal mode: %w", err)
 	}
 	if mode != "wal" {
@@ -218,11 +215,22 @@ func configure(ctx context.Context, c *sql.Conn, path string, d Durability) erro
 		synchronous = "PRAGMA synchronous = NORMAL"
 	}
 	for _, p := range append([]string{synchronous}, writerPragmas...) {
-		if _, err := c.ExecContext(ctx, p); err != nil {
+		if err := script(c, p); err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}
 	}
 	return nil
+}
+
+// useLog asks for a write-ahead log and returns what the file has then.
+func useLog(c *sqlite.Conn) (mode string, err error) {
+	s, _, err := c.PrepareTransient("PRAGMA journal_mode = WAL")
+	if err != nil {
+		return "", err
+	}
+	defer s.Finalize()
+	err = rowsOf(s, func() error { mode = s.ColumnText(0); return nil })
+	return mode, err
 }
 
 // checkAtOpen looks for damage as far as that is quick.
@@ -304,12 +312,17 @@ func openReaders(path, mode string) (*sql.DB, error) {
 
 // dataSource returns the driver's name for the file at path.
 func dataSource(path, query string) string {
+	return fileURI(path, query+
+		"&_busy_timeout="+strconv.FormatInt(busyTimeout.Milliseconds(), 10)+"&_dqs=0&_defensive=1&_error_rc=1")
+}
+
+// fileURI returns SQLite's name for the file at path.
+func fileURI(path, query string) string {
 	p := filepath.ToSlash(path)
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p // C:/x on Windows
 	}
-	u := url.URL{Scheme: "file", Path: p, RawQuery: query +
-		"&_busy_timeout=" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + "&_dqs=0&_defensive=1&_error_rc=1"}
+	u := url.URL{Scheme: "file", Path: p, RawQuery: query}
 	return u.String()
 }
 

@@ -5,7 +5,8 @@ import (
 	"database/sql"
 	"errors"
 
-	"modernc.org/sqlite"
+	driver "modernc.org/sqlite"
+	"zombiezen.com/go/sqlite"
 )
 
 // A querier runs a query: a connection, a pool or a transaction.
@@ -58,8 +59,11 @@ func column(ctx context.Context, q querier, query string) ([]string, error) {
 
 // resultCode returns SQLite's primary result code of err, or 0.
 func resultCode(err error) int {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Code() & 0xff // the rest is detail
+	}
+	if code := sqlite.ErrCode(err).ToPrimary(); code != sqlite.ResultOK && code != sqlite.ResultError {
+		return int(code)
 	}
 	return 0
 }

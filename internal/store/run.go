@@ -30,20 +30,17 @@ type RunResult struct {
 // end was killed.
 func (db *DB) BeginRun(ctx context.Context, r Run) (int64, error) {
 	var id int64
-	err := db.write(ctx, func(ctx context.Context, w *writer) error {
+	err := db.write(ctx, func(w *writer) error {
 		now := db.now().Unix()
-		done, err := w.conn.ExecContext(ctx, "INSERT INTO runs (started, mode, workers, pid) VALUES (?, ?, ?, ?)",
-			now, r.Mode, r.Workers, os.Getpid())
-		if err != nil {
+		if _, err := w.once("INSERT INTO runs (started, mode, workers, pid) VALUES (?, ?, ?, ?)",
+			now, r.Mode, r.Workers, os.Getpid()); err != nil {
 			return err
 		}
-		if id, err = done.LastInsertId(); err != nil {
+		id = w.conn.LastInsertRowID()
+		if _, err := w.once("DELETE FROM runs WHERE id <= ?", id-runsKept); err != nil {
 			return err
 		}
-		if _, err := w.conn.ExecContext(ctx, "DELETE FROM runs WHERE id <= ?", id-runsKept); err != nil {
-			return err
-		}
-		_, err = w.conn.ExecContext(ctx, "DELETE FROM hosts WHERE hold_until <= ?", now)
+		_, err := w.once("DELETE FROM hosts WHERE hold_until <= ?", now)
 		return err
 	})
 	if err != nil {
@@ -57,8 +54,8 @@ func (db *DB) BeginRun(ctx context.Context, r Run) (int64, error) {
 
 // EndRun records how the run with this id ended.
 func (db *DB) EndRun(ctx context.Context, id int64, r RunResult) error {
-	err := db.write(ctx, func(ctx context.Context, w *writer) error {
-		_, err := w.conn.ExecContext(ctx, `UPDATE runs SET finished = ?, feeds = ?, succeeded = ?, failed = ?, new = ?, updated = ?
+	err := db.write(ctx, func(w *writer) error {
+		_, err := w.once(`UPDATE runs SET finished = ?, feeds = ?, succeeded = ?, failed = ?, new = ?, updated = ?
 			WHERE id = ?`, db.now().Unix(), r.Feeds, r.Succeeded, r.Failed, r.New, r.Updated, id)
 		return err
 	})

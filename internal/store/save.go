@@ -3,10 +3,11 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"time"
+
+	"zombiezen.com/go/sqlite"
 
 	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
@@ -36,9 +37,9 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 		return nil, nil
 	}
 	saved := make([]feeds.Saved, len(outcomes))
-	err := db.write(ctx, func(ctx context.Context, w *writer) error {
+	err := db.write(ctx, func(w *writer) error {
 		b := batch{w: w, run: db.run}
-		if err := b.load(ctx, outcomes); err != nil {
+		if err := b.load(outcomes); err != nil {
 			return err
 		}
 		// Neighbours in the file one after the other: fewer pages to visit.
@@ -49,7 +50,7 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(outcomes[i].ID, outcomes[j].ID) })
 		for _, i := range order {
 			var err error
-			if saved[i], err = b.save(ctx, &outcomes[i]); err != nil {
+			if saved[i], err = b.save(&outcomes[i]); err != nil {
 				return fmt.Errorf("feed %d: %w", outcomes[i].ID, err)
 			}
 		}
@@ -64,7 +65,7 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 }
 
 // save writes one outcome. An error is the store's, never the feed's.
-func (b *batch) save(ctx context.Context, o *feeds.Outcome) (feeds.Saved, error) {
+func (b *batch) save(o *feeds.Outcome) (feeds.Saved, error) {
 	saved := feeds.Saved{ID: o.ID}
 	s := b.feeds[o.ID]
 	if s == nil {
@@ -75,12 +76,12 @@ func (b *batch) save(ctx context.Context, o *feeds.Outcome) (feeds.Saved, error)
 	switch {
 	case o.Class == feeds.Cancelled:
 	case o.Class.OK():
-		err = b.success(ctx, o, s, &saved)
+		err = b.success(o, s, &saved)
 	default:
-		err = b.failure(ctx, o, s, &saved)
+		err = b.failure(o, s, &saved)
 	}
 	if err == nil && o.Class != feeds.Cancelled && o.Domain != "" && !o.HoldUntil.IsZero() {
-		_, err = b.w.hold.ExecContext(ctx, o.Domain, o.HoldUntil.Unix())
+		_, err = b.w.run(b.w.hold, o.Domain, o.HoldUntil.Unix())
 	}
 	saved.Items = int(s.items)
 	return saved, err
@@ -93,19 +94,19 @@ const succeedSQL = `UPDATE feeds SET
 	last_full = ifnull(?, last_full), ttl = ?, skip_hours = ?, skip_days = ?
 	WHERE id = ?`
 
-func (b *batch) success(ctx context.Context, o *feeds.Outcome, s *state, saved *feeds.Saved) error {
-	if err := b.items(ctx, o, s, saved); err != nil {
+func (b *batch) success(o *feeds.Outcome, s *state, saved *feeds.Saved) error {
+	if err := b.items(o, s, saved); err != nil {
 		return err
 	}
 	crash.At("coordinator: between items and validators")
-	if err := b.redirect(ctx, o, s, saved); err != nil {
+	if err := b.redirect(o, s, saved); err != nil {
 		return err
 	}
-	if err := b.spans(ctx, o); err != nil {
+	if err := b.spans(o); err != nil {
 		return err
 	}
 	at := seconds(o.At)
-	_, err := b.w.succeed.exec(ctx, text(o.Title), text(o.Link),
+	_, err := b.w.run(b.w.succeed, text(o.Title), text(o.Link),
 		o.Validators.ETag, o.Validators.LastModified, int64(o.BodyHash),
 		dueAt(o), at, at, string(o.Class), text(o.Detail), int64(o.Status),
 		s.movedTo, s.movedRun, s.seq, s.items,
@@ -119,15 +120,15 @@ const (
 )
 
 // spans replaces what is remembered of the feed's document, if one was read.
-func (b *batch) spans(ctx context.Context, o *feeds.Outcome) error {
+func (b *batch) spans(o *feeds.Outcome) error {
 	if o.Class != feeds.OK {
 		return nil
 	}
 	if o.Spans == "" {
-		_, err := b.w.forget.exec(ctx, o.ID)
+		_, err := b.w.run(b.w.forget, o.ID)
 		return err
 	}
-	_, err := b.w.remember.exec(ctx, o.ID, []byte(o.Spans))
+	_, err := b.w.run(b.w.remember, o.ID, []byte(o.Spans))
 	return err
 }
 
@@ -139,17 +140,17 @@ const (
 	backOffSQL = `UPDATE feeds SET next_due = ?, fails = ?, class = ?, detail = ifnull(?, ''), status = ? WHERE id = ?`
 )
 
-func (b *batch) failure(ctx context.Context, o *feeds.Outcome, s *state, saved *feeds.Saved) error {
+func (b *batch) failure(o *feeds.Outcome, s *state, saved *feeds.Saved) error {
 	switch o.Class {
 	case feeds.HostBackoff:
-		_, err := b.w.backOff.ExecContext(ctx, dueAt(o), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
+		_, err := b.w.run(b.w.backOff, dueAt(o), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
 		return err
 	case feeds.Truncated, feeds.Parse:
-		if err := b.items(ctx, o, s, saved); err != nil {
+		if err := b.items(o, s, saved); err != nil {
 			return err
 		}
 	}
-	_, err := b.w.fail.ExecContext(ctx, dueAt(o), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
+	_, err := b.w.run(b.w.fail, dueAt(o), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
 		s.seq, s.items, fullAt(o), o.ID)
 	return err
 }
@@ -186,9 +187,9 @@ const (
 )
 
 // items stores the new ones of o's items and replaces the updated ones.
-func (b *batch) items(ctx context.Context, o *feeds.Outcome, s *state, saved *feeds.Saved) error {
+func (b *batch) items(o *feeds.Outcome, s *state, saved *feeds.Saved) error {
 	for i := range o.Items {
-		if err := b.item(ctx, o, &o.Items[i], s, saved); err != nil {
+		if err := b.item(o, &o.Items[i], s, saved); err != nil {
 			return err
 		}
 	}
@@ -196,15 +197,19 @@ func (b *batch) items(ctx context.Context, o *feeds.Outcome, s *state, saved *fe
 }
 
 // item stores one item if it is new or updated.
-func (b *batch) item(ctx context.Context, o *feeds.Outcome, it *feeds.Item, s *state, saved *feeds.Saved) error {
+func (b *batch) item(o *feeds.Outcome, it *feeds.Item, s *state, saved *feeds.Saved) error {
 	hash, there := s.known[it.Key]
 	if b.removed[o.ID][it.Key] || there && (hash == it.Hash || hash == 0) {
 		return nil
 	}
-	var values [16]driver.Value // room for those of either statement
-	common := appendValues(values[:0], it)
 	if !there {
-		n, err := b.w.insert.exec(ctx, append(common, o.ID, s.seq+1, it.Key[:], o.At.Unix())...)
+		insert := b.w.insert
+		at := bindItem(insert, it)
+		insert.BindInt64(at, o.ID)
+		insert.BindInt64(at+1, s.seq+1)
+		insert.BindBytes(at+2, it.Key[:])
+		insert.BindInt64(at+3, o.At.Unix())
+		n, err := b.w.run(insert)
 		if err != nil {
 			return err
 		}
@@ -216,11 +221,17 @@ func (b *batch) item(ctx context.Context, o *feeds.Outcome, it *feeds.Item, s *s
 			return nil
 		}
 	}
-	n, err := b.w.update.exec(ctx, append(common, o.ID, it.Key[:], common[0], int64(maxEdits))...)
+	update := b.w.update
+	at := bindItem(update, it)
+	update.BindInt64(at, o.ID)
+	update.BindBytes(at+1, it.Key[:])
+	update.BindInt64(at+2, int64(it.Hash))
+	update.BindInt64(at+3, maxEdits)
+	n, err := b.w.run(update)
 	if err != nil {
 		return err
 	}
-	saved.Updated += int(n)
+	saved.Updated += n
 	s.learn(it) // or the edits are used up, which the statement sees
 	return nil
 }
@@ -232,12 +243,38 @@ func (s *state) learn(it *feeds.Item) {
 	}
 }
 
-// appendValues appends what insertSQL and updateSQL have in common.
-func appendValues(to []driver.Value, it *feeds.Item) []driver.Value {
-	return append(to,
-		int64(it.Hash), known(it.Published), known(it.Updated), text(it.GUID), text(it.Link), text(it.Title),
-		text(it.Author), text(it.Image), categoriesJSON(it.Categories), enclosuresJSON(it.Enclosures),
-		text(it.Summary), text(it.Content))
+// bindItem binds what insertSQL and updateSQL have in common, and returns the
+// number of the first parameter after that.
+func bindItem(s *sqlite.Stmt, it *feeds.Item) int {
+	s.BindInt64(1, int64(it.Hash))
+	bindTime(s, 2, it.Published)
+	bindTime(s, 3, it.Updated)
+	for i, v := range [...]string{
+		readable(it.GUID), readable(it.Link), readable(it.Title), readable(it.Author), readable(it.Image),
+		categoriesJSON(it.Categories), enclosuresJSON(it.Enclosures), readable(it.Summary), readable(it.Content),
+	} {
+		bindText(s, 4+i, v)
+	}
+	return 13
+}
+
+// bindTime binds an item's time: NULL when it has none.
+func bindTime(s *sqlite.Stmt, param int, unix int64) {
+	if unix == 0 {
+		s.BindNull(param)
+	} else {
+		s.BindInt64(param, unix)
+	}
+}
+
+// bindText binds v to a parameter for which the statement takes NULL as the
+// empty text, which costs no copy for SQLite.
+func bindText(s *sqlite.Stmt, param int, v string) {
+	if v == "" {
+		s.BindNull(param)
+	} else {
+		s.BindText(param, v)
+	}
 }
 
 const (
@@ -255,7 +292,7 @@ const (
 // redirect notes a permanent redirect when it is seen for the first time, and
 // follows it when an earlier run saw the same. Without runs (see BeginRun)
 // every Save counts as one. A success without redirect takes the note back.
-func (b *batch) redirect(ctx context.Context, o *feeds.Outcome, s *state, saved *feeds.Saved) error {
+func (b *batch) redirect(o *feeds.Outcome, s *state, saved *feeds.Saved) error {
 	if o.MovedTo == "" || o.MovedTo != s.movedTo {
 		s.movedTo, s.movedRun = o.MovedTo, b.run
 		return nil
@@ -264,22 +301,22 @@ func (b *batch) redirect(ctx context.Context, o *feeds.Outcome, s *state, saved 
 		return nil
 	}
 	var before string
-	if err := b.w.url.QueryRowContext(ctx, o.ID).Scan(&before); err != nil {
+	if err := rowsOf(b.w.url, func() error { before = b.w.url.ColumnText(0); return nil }, o.ID); err != nil {
 		return err
 	}
-	done, err := b.w.move.ExecContext(ctx, o.MovedTo, o.ID)
+	n, err := b.w.run(b.w.move, o.MovedTo, o.ID)
 	if err != nil {
 		return err
 	}
-	if n, _ := done.RowsAffected(); n == 0 {
+	if n == 0 {
 		return nil // another feed is there already
 	}
 	saved.MovedTo = o.MovedTo
 	s.movedTo, s.movedRun = "", 0
-	if _, err := b.w.settled.ExecContext(ctx, o.MovedTo); err != nil {
+	if _, err := b.w.run(b.w.settled, o.MovedTo); err != nil {
 		return err
 	}
-	_, err = b.w.former.ExecContext(ctx, before, o.ID)
+	_, err = b.w.run(b.w.former, before, o.ID)
 	return err
 }
 

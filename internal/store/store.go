@@ -53,7 +53,6 @@ type DB struct {
 	readMode string // how the readers' connections are opened
 	readers  *sql.DB
 	jobs     *sql.Stmt // jobsSQL, prepared
-	writers  *sql.DB   // nil when read-only; has one connection, w.conn
 	copier   *copier   // nil when read-only
 
 	mu     sync.Mutex // held for the length of a transaction; guards the fields below
@@ -80,7 +79,7 @@ func (db *DB) Close() error {
 	// has SQLite copy the log into the file and delete it.
 	errs := []error{db.readers.Close()} // which ends db.jobs, too
 	if db.w != nil {
-		errs = append(errs, db.copier.close(), db.w.close(), db.writers.Close(), db.lock.release())
+		errs = append(errs, db.copier.close(), db.w.close(), db.lock.release())
 		db.w = nil
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -92,7 +91,7 @@ func (db *DB) Close() error {
 // write calls f within a transaction of the one writing connection and commits
 // it unless f fails. A transaction that has begun is not interrupted by the
 // end of ctx: it is short, and its outcome would be unknown.
-func (db *DB) write(ctx context.Context, f func(ctx context.Context, w *writer) error) (err error) {
+func (db *DB) write(ctx context.Context, f func(w *writer) error) (err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	switch {
@@ -105,7 +104,6 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context, w *writer) 
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	ctx = context.WithoutCancel(ctx)
 	defer func() {
 		if err == nil {
 			return
@@ -115,17 +113,17 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context, w *writer) 
 			db.broken = corrupt
 		}
 	}()
-	if _, err := db.w.begin.ExecContext(ctx); err != nil {
+	if _, err := db.w.run(db.w.begin); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err = f(ctx, db.w); err == nil {
-		if _, err = db.w.commit.ExecContext(ctx); err == nil {
+	if err = f(db.w); err == nil {
+		if _, err = db.w.run(db.w.commit); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("commit: %w", err)
 	}
 	// SQLite has already rolled back after some errors, and says so by
 	// failing here.
-	db.w.rollback.ExecContext(ctx)
+	db.w.run(db.w.rollback)
 	return err
 }

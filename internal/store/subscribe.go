@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"feedmill/internal/feeds"
@@ -40,10 +38,10 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]Subsc
 		return nil, nil
 	}
 	done := make([]Subscribed, len(subs))
-	err := db.write(ctx, func(ctx context.Context, w *writer) error {
+	err := db.write(ctx, func(w *writer) error {
 		for i, s := range subs {
 			var err error
-			if done[i], err = w.subscribeOne(ctx, s); err != nil {
+			if done[i], err = w.subscribeOne(s); err != nil {
 				return err
 			}
 		}
@@ -57,22 +55,23 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]Subsc
 
 // subscribeOne looks before it inserts: most lists are given again and again,
 // and then nothing is to be written.
-func (w *writer) subscribeOne(ctx context.Context, s feeds.Subscription) (Subscribed, error) {
+func (w *writer) subscribeOne(s feeds.Subscription) (Subscribed, error) {
 	var id int64
 	var untitled, uncategorized bool
-	err := w.find.QueryRowContext(ctx, s.URL).Scan(&id, &untitled, &uncategorized)
+	err := rowsOf(w.find, func() error {
+		id, untitled, uncategorized = w.find.ColumnInt64(0), w.find.ColumnBool(1), w.find.ColumnBool(2)
+		return nil
+	}, s.URL)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		added, err := w.subscribe.ExecContext(ctx, s.URL, text(s.Title), text(s.Category))
-		if err != nil {
-			return Subscribed{}, err
-		}
-		id, err = added.LastInsertId()
-		return Subscribed{ID: id, Added: true}, err
 	case err != nil:
 		return Subscribed{}, err
+	case id == 0: // which no feed has
+		if _, err := w.run(w.subscribe, s.URL, text(s.Title), text(s.Category)); err != nil {
+			return Subscribed{}, err
+		}
+		return Subscribed{ID: w.conn.LastInsertRowID(), Added: true}, nil
 	case untitled && s.Title != "" || uncategorized && s.Category != "":
-		_, err = w.complete.ExecContext(ctx, id, text(s.Title), text(s.Category))
+		_, err = w.run(w.complete, id, text(s.Title), text(s.Category))
 	}
 	return Subscribed{ID: id}, err
 }
@@ -81,14 +80,13 @@ func (w *writer) subscribeOne(ctx context.Context, s feeds.Subscription) (Subscr
 // were. A URL that a feed had before it moved means that feed.
 func (db *DB) Unsubscribe(ctx context.Context, urls []string) (int, error) {
 	removed := 0
-	err := db.write(ctx, func(ctx context.Context, w *writer) error {
+	err := db.write(ctx, func(w *writer) error {
 		for _, u := range urls {
-			done, err := w.conn.ExecContext(ctx, "DELETE FROM feeds WHERE id = "+idOfURL, u)
+			n, err := w.once("DELETE FROM feeds WHERE id = "+idOfURL, u) // the trigger's rows are not counted
 			if err != nil {
 				return err
 			}
-			n, _ := done.RowsAffected() // the trigger's rows are not counted
-			removed += int(n)
+			removed += n
 		}
 		return nil
 	})

@@ -37,14 +37,6 @@ func seconds(t time.Time) any {
 	return t.Unix()
 }
 
-// known returns an item's time as an argument: NULL when it has none.
-func known(unix int64) any {
-	if unix == 0 {
-		return nil
-	}
-	return unix
-}
-
 // timeAt is the inverse of seconds, for a column read with coalesce(…, 0).
 func timeAt(unix int64) time.Time {
 	if unix == 0 {
@@ -60,10 +52,10 @@ type enclosure struct {
 	Length int64  `json:"length,omitempty"`
 }
 
-// categoriesJSON returns list as a JSON array, or nil for an empty one.
-func categoriesJSON(list []string) any {
+// categoriesJSON returns list as a JSON array, or "" for an empty one.
+func categoriesJSON(list []string) string {
 	if len(list) == 0 {
-		return nil
+		return ""
 	}
 	if s, ok := plainList(list); ok {
 		return s
@@ -96,10 +88,10 @@ func plainList(list []string) (string, bool) {
 	return string(append(b, ']')), true
 }
 
-// enclosuresJSON returns list as a JSON array, or nil for an empty one.
-func enclosuresJSON(list []feeds.Enclosure) any {
+// enclosuresJSON returns list as a JSON array, or "" for an empty one.
+func enclosuresJSON(list []feeds.Enclosure) string {
 	if len(list) == 0 {
-		return nil
+		return ""
 	}
 	clean := make([]enclosure, len(list))
 	for i, e := range list {

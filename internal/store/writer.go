@@ -1,36 +1,32 @@
 package store
 
 import (
-	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+
+	"zombiezen.com/go/sqlite"
 )
 
 // A writer is the one connection that writes, with its statements prepared.
 // The DB's mutex guards it.
 type writer struct {
-	conn *sql.Conn
-	all  []*sql.Stmt // what close ends: those below
-	rows []*rowStmt  // likewise
+	conn *sqlite.Conn
 
-	insert, update, succeed, remember, forget *rowStmt
-
-	begin, commit, rollback *sql.Stmt
-
-	states, items, removed     *sql.Stmt
-	fail, backOff              *sql.Stmt
-	url, move, former, settled *sql.Stmt
-	hold                       *sql.Stmt
-	find, subscribe, complete  *sql.Stmt
+	begin, commit, rollback    *sqlite.Stmt
+	states, items, removed     *sqlite.Stmt
+	insert, update             *sqlite.Stmt
+	succeed, remember, forget  *sqlite.Stmt
+	fail, backOff              *sqlite.Stmt
+	url, move, former, settled *sqlite.Stmt
+	hold                       *sqlite.Stmt
+	find, subscribe, complete  *sqlite.Stmt
 }
 
 // newWriter prepares c's statements. The writer owns c, which is closed when
 // this fails.
-func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
+func newWriter(c *sqlite.Conn) (*writer, error) {
 	w := &writer{conn: c}
 	for _, s := range []struct {
-		stmt **sql.Stmt
+		stmt **sqlite.Stmt
 		text string
 	}{
 		{&w.begin, "BEGIN IMMEDIATE"},
@@ -39,6 +35,11 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 		{&w.states, statesSQL},
 		{&w.items, itemsSQL},
 		{&w.removed, removedSQL},
+		{&w.insert, insertSQL},
+		{&w.update, updateSQL},
+		{&w.succeed, succeedSQL},
+		{&w.remember, rememberSQL},
+		{&w.forget, forgetSQL},
 		{&w.fail, failSQL},
 		{&w.backOff, backOffSQL},
 		{&w.url, urlSQL},
@@ -51,42 +52,28 @@ func newWriter(ctx context.Context, c *sql.Conn) (*writer, error) {
 		{&w.complete, completeSQL},
 	} {
 		var err error
-		if *s.stmt, err = c.PrepareContext(ctx, s.text); err != nil {
-			w.close()
+		if *s.stmt, err = c.Prepare(s.text); err != nil {
+			c.Close()
 			return nil, fmt.Errorf("prepare %.40q: %w", s.text, err)
 		}
-		w.all = append(w.all, *s.stmt)
-	}
-	for _, s := range []struct {
-		stmt **rowStmt
-		text string
-	}{
-		{&w.insert, insertSQL},
-		{&w.update, updateSQL},
-		{&w.succeed, succeedSQL},
-		{&w.remember, rememberSQL},
-		{&w.forget, forgetSQL},
-	} {
-		var err error
-		if *s.stmt, err = newRowStmt(ctx, c, s.text); err != nil {
-			w.close()
-			return nil, fmt.Errorf("prepare %.40q: %w", s.text, err)
-		}
-		w.rows = append(w.rows, *s.stmt)
 	}
 	return w, nil
 }
 
-// close ends the statements and gives the connection back to its pool, whose
-// Close ends it. database/sql does not end statements of a single connection
-// by itself, and SQLite keeps a connection with statements half open.
-func (w *writer) close() error {
-	var errs []error
-	for _, s := range w.rows {
-		errs = append(errs, s.close())
-	}
-	for _, s := range w.all {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(append(errs, w.conn.Close())...)
+// run executes one of w's statements; see run.
+func (w *writer) run(s *sqlite.Stmt, args ...any) (rows int, err error) {
+	return run(w.conn, s, args...)
 }
+
+// once executes a statement that is not prepared, because it is for once.
+func (w *writer) once(text string, args ...any) (rows int, err error) {
+	s, _, err := w.conn.PrepareTransient(text)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Finalize()
+	return w.run(s, args...)
+}
+
+// close ends the connection and its statements.
+func (w *writer) close() error { return w.conn.Close() }
