@@ -1,10 +1,10 @@
 package store
 
 import (
-	"context"
-	"database/sql"
 	"sync"
 	"sync/atomic"
+
+	"zombiezen.com/go/sqlite"
 
 	"feedmill/internal/feeds"
 )
@@ -21,7 +21,8 @@ const copyEvery = 2 << 20
 // copy, because of a reader or an error, stays in the log, which is as durable,
 // and the writer's own checkpoints and Close see to it.
 type copier struct {
-	pool  *sql.DB
+	path  string
+	conn  *sqlite.Conn  // run's; nil until there was something to copy
 	dueC  chan struct{} // holds a value when there is something to copy; never closed, as a Save may be late
 	stopC chan struct{} // closed by close
 	wg    sync.WaitGroup
@@ -29,15 +30,10 @@ type copier struct {
 }
 
 // newCopier starts a copier for the file at path. It must be closed.
-func newCopier(path string) (*copier, error) {
-	pool, err := sql.Open("sqlite", dataSource(path, "mode=rw"))
-	if err != nil {
-		return nil, err
-	}
-	pool.SetMaxOpenConns(1)
-	c := &copier{pool: pool, dueC: make(chan struct{}, 1), stopC: make(chan struct{})}
+func newCopier(path string) *copier {
+	c := &copier{path: path, dueC: make(chan struct{}, 1), stopC: make(chan struct{})}
 	c.wg.Go(c.run)
-	return c, nil
+	return c
 }
 
 // run copies whenever something is due, until close.
@@ -58,7 +54,13 @@ func (c *copier) run() {
 }
 
 func (c *copier) copy() {
-	c.pool.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)")
+	if c.conn == nil {
+		var err error
+		if c.conn, err = openConn(c.path); err != nil {
+			return
+		}
+	}
+	script(c.conn, "PRAGMA wal_checkpoint(PASSIVE)")
 }
 
 // saved tells the copier what was committed.
@@ -84,5 +86,8 @@ func (c *copier) saved(outcomes []feeds.Outcome) {
 func (c *copier) close() error {
 	close(c.stopC)
 	c.wg.Wait()
-	return c.pool.Close()
+	if c.conn == nil {
+		return nil
+	}
+	return c.conn.Close()
 }

@@ -18,10 +18,8 @@ func TestLogIsCopiedBesideTheRound(t *testing.T) {
 	if _, err := db.Save(t.Context(), outcomes); err != nil {
 		t.Fatal(err)
 	}
-	copier, err := db.copier, error(nil)
-	if db.copier, err = newCopier(db.path); err != nil { // for Close
-		t.Fatal(err)
-	}
+	copier := db.copier
+	db.copier = newCopier(db.path) // for Close
 	if err := copier.close(); err != nil { // which waits for it
 		t.Fatal(err)
 	}
@@ -37,10 +35,7 @@ func TestLogIsCopiedBesideTheRound(t *testing.T) {
 // let go of the store, which may be closed by then.
 func TestCloseMayComeBetweenACommitAndItsCopy(t *testing.T) {
 	db := newStore(t)
-	copier, err := newCopier(db.path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	copier := newCopier(db.path)
 	if err := copier.close(); err != nil {
 		t.Fatal(err)
 	}

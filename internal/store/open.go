@@ -191,10 +191,8 @@ func (db *DB) openWriter(ctx context.Context, version int, d Durability) (err er
 	if db.w, err = newWriter(c); err != nil {
 		return err
 	}
-	if db.copier, err = newCopier(db.path); err != nil {
-		err = errors.Join(err, db.w.close())
-	}
-	return err
+	db.copier = newCopier(db.path)
+	return nil
 }
 
 // configure makes c the writing connection of a store.

@@ -81,16 +81,23 @@ func watchedRounds(t *testing.T, d Durability) (log *diskLog, acked []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	copier, err := openConn(db.path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for round := range powerRounds {
 		if _, err := db.Save(t.Context(), crashRound(refs, round)); err != nil {
 			t.Fatal(err)
 		}
 		acked = append(acked, log.len())
 		if round%3 == 1 {
-			if _, err := db.copier.pool.ExecContext(t.Context(), "PRAGMA wal_checkpoint(RESTART)"); err != nil {
+			if err := script(copier, "PRAGMA wal_checkpoint(RESTART)"); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+	if err := copier.Close(); err != nil {
+		t.Fatal(err)
 	}
 	closeStore(t, db)
 	return log, acked
