@@ -135,7 +135,6 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 		return err
 	}
 	workInBatch()
-	collectLess()
 	crash.At("coordinator: before open")
 	db, err := a.openStore(ctx, store.Options{Durability: r.storeDurability()})
 	if err != nil {
