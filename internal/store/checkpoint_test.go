@@ -19,7 +19,7 @@ func TestLogIsCopiedBesideTheRound(t *testing.T) {
 		t.Fatal(err)
 	}
 	copier := db.copier
-	db.copier = newCopier(db.path) // for Close
+	db.copier = newCopier(db.path)         // for Close
 	if err := copier.close(); err != nil { // which waits for it
 		t.Fatal(err)
 	}
