@@ -45,15 +45,17 @@ const (
 
 // writerPragmas tune the writing connection. The cache holds a group commit, so
 // that no page is written twice; more would only be more memory to fault in, and
-// with five times as much a round of 36,515 feeds took as long. The log
-// may grow to 32 MB before it is copied into the file: pages that every commit
-// changes are then copied once instead of many times.
+// with five times as much a round of 36,515 feeds took as long. The log begins
+// anew after 6 MB, as soon as all of it is in the file, most of which is the
+// copier's work: memory that is written again needs not be found, placed on the
+// disk and given back. With 32 MB a round of 20,000 feeds that have not changed
+// took 1.03 of the time, and so did one of 12,000 of which a tenth had news.
 var writerPragmas = []string{
 	"PRAGMA foreign_keys = ON",
 	"PRAGMA cell_size_check = ON", // notices damage before it is acted on
 	"PRAGMA temp_store = MEMORY",
 	"PRAGMA cache_size = -6144",
-	"PRAGMA wal_autocheckpoint = 4096",
+	"PRAGMA wal_autocheckpoint = 768",
 	"PRAGMA journal_size_limit = 67108864",
 }
 
