@@ -35,7 +35,7 @@ const declarationWindow = 1024
 // 7-bit encodings that browsers stopped reading because they hide markup from
 // filters.
 func toUTF8(body []byte, contentType string) (text []byte, sanitized bool, err *Failure) {
-	valid := utf8.Valid(body)
+	valid := validUTF8(body)
 	clean := valid && isAllowed(body)
 	enc, skip, err := findEncoding(body, contentType, valid)
 	if err != nil {
@@ -239,7 +239,7 @@ func looksWestern(body []byte) bool {
 // become U+FFFD, the forbidden characters go. It returns text itself when there
 // is nothing to do.
 func sanitize(text []byte) (clean []byte, changed bool) {
-	if utf8.Valid(text) && isAllowed(text) {
+	if validUTF8(text) && isAllowed(text) {
 		return text, false
 	}
 	clean = make([]byte, 0, len(text)+16)

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"feedmill/internal/feeds"
 )
@@ -14,7 +13,7 @@ import (
 // replaced by one U+FFFD: SQLite's own functions end a text at its first NUL,
 // and tools around it stumble over broken UTF-8.
 func readable(s string) string {
-	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+	if feeds.ValidUTF8(s) && strings.IndexByte(s, 0) < 0 {
 		return s
 	}
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\xff"), "\uFFFD")
