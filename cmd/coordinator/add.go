@@ -105,7 +105,7 @@ func (a *app) firstRefresh(ctx context.Context, r *addFlags, db *store.DB, done 
 	}
 	reports := make(map[int64]refresh.Report)
 	r.runner.workers = min(r.runner.workers, len(refs))
-	runner, err := r.runner.newRunner(refs, r.fetch.options(), a.logger())
+	runner, err := r.runner.newRunner(refs, r.fetch.options(), a.logger(), nil)
 	if err == nil {
 		_, err = refresh.Round(ctx, runner, db, refs, refresh.Options{
 			Workers: r.runner.workers,

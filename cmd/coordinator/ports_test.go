@@ -42,3 +42,27 @@ func TestAnotherPortNeedsTheUsersWord(t *testing.T) {
 		refreshed(t, db, "--mode", mode, moved.URL, target).want(t, exitOK)
 	}
 }
+
+// TestAFeedThatMovedToAnotherPortIsFoundByItsOldName: the workers that were
+// started for the port in its name are of no use then.
+func TestAFeedThatMovedToAnotherPortIsFoundByItsOldName(t *testing.T) {
+	s := serve(t, origin.Options{Feeds: 1})
+	target := strings.TrimSpace(string(readFile(t, s.list)))
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := httptest.NewServer(http.RedirectHandler(target, http.StatusMovedPermanently))
+	defer old.Close()
+	for _, mode := range modes {
+		db := filepath.Join(t.TempDir(), "feeds.db")
+		for range 2 { // a second run believes it
+			refreshed(t, db, "--mode", mode, "--allow-port", u.Port(), old.URL).want(t, exitOK)
+		}
+		out := refreshed(t, db, "--mode", mode, old.URL)
+		out.want(t, exitOK)
+		if l := out.feeds[0]; l.URL != target || l.Class != feeds.NotModified {
+			t.Errorf("%s: %s ended as %s, want %s and not_modified", mode, l.URL, l.Class, target)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type progress struct {
 	bars  *mpb.Progress // nil when out is no terminal
 	quiet bool
 	lines chan struct{} // closed by close to end the plain lines
+	ended sync.Once     // what close does
 	wg    sync.WaitGroup
 
 	mu      sync.Mutex // guards the fields below
@@ -161,8 +162,11 @@ func (p *progress) plain() {
 	}
 }
 
-// close ends the bars where they stand and waits until the last frame is out.
-func (p *progress) close() {
+// close ends the bars where they stand and waits until the last frame is out. It
+// may be called again.
+func (p *progress) close() { p.ended.Do(p.end) }
+
+func (p *progress) end() {
 	close(p.lines)
 	p.wg.Wait()
 	if p.bars == nil {

@@ -136,6 +136,11 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 	}
 	workInBatch()
 	crash.At("coordinator: before open")
+	bars := newProgress(a.stderr, r.quiet)
+	defer bars.close() // where the round does not come to do so
+	log := a.loggerOn(bars.over(a.stderr))
+	ahead := r.runner.startAhead(ctx, in.subs, r.options(), log)
+	defer ahead.close()
 	db, err := a.openStore(ctx, store.Options{Durability: r.storeDurability()})
 	if err != nil {
 		return err
@@ -160,13 +165,12 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 		}
 		fmt.Fprintln(a.stderr, "coordinator:", why)
 	}
-	bars := newProgress(a.stderr, r.quiet)
 	rep := newReport(bars.over(a.stdout), r.json)
 	rep.quiet = r.quiet
 	job := &round{
 		db: db, path: db.Path(), refs: refs, refused: in.refused,
-		flags: &r.runner, options: r.options(), plan: refresh.Options{Force: r.force, MinInterval: r.minInterval, Seed: r.seed},
-		report: rep, bars: bars, log: a.loggerOn(bars.over(a.stderr)),
+		flags: &r.runner, ahead: ahead, options: r.options(), plan: refresh.Options{Force: r.force, MinInterval: r.minInterval, Seed: r.seed},
+		report: rep, bars: bars, log: log,
 	}
 	return job.run(ctx)
 }

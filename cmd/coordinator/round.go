@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 
 	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
@@ -20,6 +19,7 @@ type round struct {
 	refs    []feeds.Ref
 	refused []feedLine // lines of URLs that could not even be subscribed
 	flags   *runnerFlags
+	ahead   *headStart // workers that run already; may be nil
 	options feeds.Options
 	plan    refresh.Options // what the flags say; the callbacks are set here
 	report  *report
@@ -30,9 +30,8 @@ type round struct {
 // run does the round and prints its report. It returns errFeeds when feeds
 // failed, and else what ended the round early, if anything did.
 func (r *round) run(ctx context.Context) error {
-	closeBars := sync.OnceFunc(r.bars.close)
-	defer closeBars()
-	runner, err := r.flags.newRunner(r.refs, r.options, r.log)
+	defer r.bars.close()
+	runner, err := r.flags.newRunner(r.refs, r.options, r.log, r.ahead)
 	if err != nil {
 		return err
 	}
@@ -54,7 +53,7 @@ func (r *round) run(ctx context.Context) error {
 		r.report.feed(l)
 	}
 	sum, err := refresh.Round(ctx, runner, r.db, r.refs, r.plan)
-	closeBars()
+	r.bars.close()
 
 	line := r.summary(sum, runner.bill())
 	line.CPUMS.Coordinator = (cpuTime() - cpu).Milliseconds()

@@ -86,15 +86,29 @@ type runner struct {
 }
 
 // newRunner returns the runner of the mode that the flags name, for a round
-// over refs.
-func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Logger) (runner, error) {
+// over refs: ahead, where that is not nil and will do.
+func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Logger, ahead *headStart) (runner, error) {
 	o.Ports = feeds.ConnectPorts(refs, o)
 	if r.mode.value == goroutineMode {
 		return runner{Runner: &refresh.Goroutines{Workers: r.workers, Options: o}}, nil
 	}
-	elsewhere, err := r.managerAddress()
+	if ahead != nil && ahead.fits(o.Ports) {
+		return runner{Runner: ahead, pool: ahead.pool}, nil
+	}
+	ahead.close() // one of the feeds has moved
+	p, err := r.newPool(o, log, 0)
 	if err != nil {
 		return runner{}, err
+	}
+	return runner{Runner: p, pool: p}, nil
+}
+
+// newPool returns a pool for the mode that the flags name, which starts so many
+// workers before there are jobs for them.
+func (r *runnerFlags) newPool(o feeds.Options, log *slog.Logger, ahead int) (*pool.Pool, error) {
+	elsewhere, err := r.managerAddress()
+	if err != nil {
+		return nil, err
 	}
 	p, err := pool.New(pool.Options{
 		Path:    r.worker,
@@ -102,6 +116,7 @@ func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Log
 		Mode:    ipc.Mode(r.mode.value),
 		Manager: elsewhere,
 		Workers: r.workers,
+		Ahead:   ahead,
 		Refresh: o,
 		Build:   version(),
 		Logger:  log,
@@ -112,10 +127,10 @@ func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Log
 		Stalled:    r.stalled,
 	})
 	if err != nil {
-		return runner{}, r.problem(err)
+		return nil, r.problem(err)
 	}
 	r.workers = p.Stats().Workers // there may be room for fewer
-	return runner{Runner: p, pool: p}, nil
+	return p, nil
 }
 
 // managerAddress returns where the manager is that the flags name, nil for one

@@ -302,7 +302,7 @@ func (a *app) inOneWay(ctx context.Context, v *verify, m way, path string, subs 
 		o.Parser = feeds.ParserGofeed
 	}
 	sum, err := inStore(ctx, path, subs, func(db *store.DB, refs []feeds.Ref) (sum refresh.Summary, err error) {
-		runner, err := flags.newRunner(refs, o, a.logger())
+		runner, err := flags.newRunner(refs, o, a.logger(), nil)
 		if err != nil {
 			return sum, err
 		}

@@ -103,6 +103,7 @@ type Options struct {
 	Manager *ipc.Address
 
 	Workers  int           // processes at a time; 0 means one for each CPU
+	Ahead    int           // workers, from 0 on, that are started before there are jobs for them
 	Refresh  feeds.Options // what every worker is told
 	Build    string        // what the coordinator was built from, for people
 	MaxFrame uint32        // longest payload accepted from a worker, in bytes; 0 means ipc.DefaultMaxFrame

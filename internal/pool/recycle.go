@@ -27,6 +27,22 @@ func (s *slot) warmUp(ctx context.Context, old *process) bool {
 	return true
 }
 
+// goAhead makes a process ready for jobs that are still to come.
+func (s *slot) goAhead(ctx context.Context) error {
+	w, err := s.begin(ctx)
+	s.pool.moved()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return s.bury(err)
+	}
+	s.mu.Lock()
+	s.warm = w
+	s.mu.Unlock()
+	return nil
+}
+
 // nextProcess returns the process that is ready, if one is, or else begins one.
 // One that became ready for ordinary jobs cannot keep the document of a
 // suspect, so where that is wanted a suspect gets a process of its own: what

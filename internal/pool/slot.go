@@ -116,9 +116,14 @@ func (s *slot) fill(ctx context.Context, next nextFunc) error {
 }
 
 // work runs one process after the other for as long as there are jobs for it.
-// There is none while nothing is to do for it.
+// There is none while nothing is to do for it, unless Options.Ahead asks for one.
 func (s *slot) work(ctx context.Context) error {
 	defer s.discard()
+	if s.n < s.pool.o.Ahead {
+		if err := s.goAhead(ctx); err != nil {
+			return err
+		}
+	}
 	for s.awaitJobs(ctx) {
 		w, err := s.nextProcess(ctx)
 		s.pool.moved()

@@ -3,14 +3,17 @@
 package pool_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,6 +105,84 @@ func TestAWorkerWithoutJobsIsNeverStarted(t *testing.T) {
 	r.check(t, nil)
 	if s := p.Stats(); s.Spawns != 2 {
 		t.Errorf("%d processes started for two jobs, want 2", s.Spawns)
+	}
+}
+
+// TestWorkersAheadAreReadyBeforeThereAreJobs, and only so many.
+func TestWorkersAheadAreReadyBeforeThereAreJobs(t *testing.T) {
+	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
+		o := as(t, "good")
+		ready := make(readyLog, 8)
+		o.Mode, o.Workers, o.Ahead, o.Logger = mode, 3, 2, slog.New(ready)
+		r := newRound(jobs(20, nil), o.Workers, 5)
+		p, err := pool.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := sync.OnceValue(func() int {
+			for range o.Ahead {
+				<-ready
+			}
+			return p.Stats().Spawns
+		})
+		err = p.Run(t.Context(), func(ctx context.Context, worker int) ([]feeds.Job, error) {
+			before()
+			return r.next(ctx, worker)
+		}, r.emit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.check(t, nil)
+		if n := before(); n != o.Ahead {
+			t.Errorf("%d workers ran before there were jobs, want %d", n, o.Ahead)
+		}
+		if s := p.Stats(); s.Deaths != 0 {
+			t.Errorf("%d workers died, want none", s.Deaths)
+		}
+	})
+}
+
+// A readyLog is a log handler that gets a value for each worker that is ready.
+type readyLog chan struct{}
+
+func (l readyLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "worker ready" {
+		l <- struct{}{}
+	}
+	return nil
+}
+
+func (readyLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l readyLog) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l readyLog) WithGroup(string) slog.Handler          { return l }
+
+// TestWorkersAheadOfNothingEndInOrder: no job ever comes.
+func TestWorkersAheadOfNothingEndInOrder(t *testing.T) {
+	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
+		o := as(t, "good")
+		o.Mode, o.Workers, o.Ahead = mode, 2, 2
+		r := newRound(nil, o.Workers, 5)
+		p, err := r.run(t, t.Context(), o)
+		if s := p.Stats(); err != nil || s.Spawns != 2 || s.Deaths != 0 {
+			t.Errorf("got %v, %d processes and %d deaths, want 2 that end in order", err, s.Spawns, s.Deaths)
+		}
+	})
+}
+
+// TestAWorkerAheadThatCannotStartEndsTheRun as one that has jobs does.
+func TestAWorkerAheadThatCannotStartEndsTheRun(t *testing.T) {
+	o := as(t, "refuses")
+	o.Workers, o.Ahead = 2, 2
+	p, err := pool.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Run(t.Context(), func(ctx context.Context, worker int) ([]feeds.Job, error) {
+		<-ctx.Done() // as when the store takes long
+		return nil, nil
+	}, func(feeds.Result, func()) {})
+	if e, ok := errors.AsType[*pool.StartError](err); !ok || e.Code != pool.ExitRefused {
+		t.Errorf("got %v, want a StartError with status %d", err, pool.ExitRefused)
 	}
 }
 
