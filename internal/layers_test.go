@@ -60,6 +60,8 @@ var owners = []struct {
 		"only internal/ipc's codec names the msgpack library"},
 	{"modernc.org/sqlite/", func(f string) bool { return path.Dir(f) == "internal/store" },
 		"only internal/store names SQLite"},
+	{"zombiezen.com/go/sqlite/", func(f string) bool { return path.Dir(f) == "internal/store" },
+		"only internal/store names SQLite"},
 	{"database/sql/", func(f string) bool { return path.Dir(f) == "internal/store" },
 		"only internal/store speaks SQL"},
 	{"github.com/mmcdole/gofeed/", func(f string) bool { return path.Dir(f) == "internal/feeds" },
@@ -182,6 +184,7 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		{"internal/ipc/items.go", `package ipc; import _ "github.com/vmihailenco/msgpack/v5"`, "codec"},
 		{"internal/refresh/x.go", `package refresh; import _ "github.com/mmcdole/gofeed"`, "names gofeed"},
 		{"cmd/coordinator/x.go", `package main; import _ "modernc.org/sqlite"`, "SQLite"},
+		{"internal/bench/x.go", `package bench; import _ "zombiezen.com/go/sqlite"`, "SQLite"},
 		{"internal/origin/x.go", `package origin; import _ "encoding/xml"`, "reads feeds"},
 		{"internal/util/x.go", `package util`, "named for what it provides"},
 	} {

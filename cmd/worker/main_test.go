@@ -400,7 +400,7 @@ func TestNoStoreIsLinked(t *testing.T) {
 	if !linked["github.com/vmihailenco/msgpack/v5"] {
 		t.Fatalf("modules %v: msgpack must be there, so this list proves nothing", linked)
 	}
-	for _, m := range []string{"modernc.org/sqlite", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8"} {
+	for _, m := range []string{"modernc.org/sqlite", "zombiezen.com/go/sqlite", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8"} {
 		if linked[m] {
 			t.Errorf("%s is linked into the worker", m)
 		}
