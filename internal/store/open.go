@@ -79,11 +79,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	db := &DB{path: path, now: o.Now}
+	db := &DB{path: path, now: o.Now, durability: o.Durability}
 	if o.ReadOnly {
 		err = db.openReadOnly(ctx)
 	} else {
-		err = db.openWriting(ctx, o.Durability)
+		err = db.openWriting(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", explain(db.path, err))
@@ -95,7 +95,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) openWriting(ctx context.Context, d Durability) (err error) {
+func (db *DB) openWriting(ctx context.Context) (err error) {
 	if err := os.MkdirAll(filepath.Dir(db.path), 0o700); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (db *DB) openWriting(ctx context.Context, d Durability) (err error) {
 	if err != nil {
 		return err
 	}
-	return db.openWriter(ctx, version, d)
+	return db.openWriter(ctx, version)
 }
 
 // rollBack has SQLite undo a transaction that was cut off, which a connection
@@ -173,13 +173,13 @@ func (db *DB) inspect(ctx context.Context) (version int, err error) {
 
 // openWriter opens the writing connection to a file of the given version and
 // brings its tables to the latest.
-func (db *DB) openWriter(ctx context.Context, version int, d Durability) (err error) {
+func (db *DB) openWriter(ctx context.Context, version int) (err error) {
 	c, err := openConn(db.path)
 	if err != nil {
 		return err
 	}
 	c.SetInterrupt(ctx.Done())
-	if err = configure(c, db.path, d); err == nil {
+	if err = configure(c, db.path); err == nil {
 		err = migrate(c, version)
 	}
 	c.SetInterrupt(nil) // see write
@@ -197,8 +197,13 @@ func (db *DB) openWriter(ctx context.Context, version int, d Durability) (err er
 	return nil
 }
 
-// configure makes c the writing connection of a store.
-func configure(c *sqlite.Conn, path string, d Durability) error {
+// configure makes c the writing connection of a store. Its commits do not wait
+// for the disk yet: a new file's tables are nothing that anybody was told of,
+// and the first commit that waits has them there, too.
+func configure(c *sqlite.Conn, path string) error {
+	if err := synchronous(c, Normal); err != nil {
+		return err
+	}
 	// Only a new file takes it.
 	if err := script(c, "PRAGMA page_size = "+strconv.Itoa(pageSize)); err != nil {
 		return fmt.Errorf("set page size: %w", err)
@@ -210,11 +215,7 @@ func configure(c *sqlite.Conn, path string, d Durability) error {
 	if mode != "wal" {
 		return fmt.Errorf("set journal mode: the file system of %s cannot share memory between programs", path)
 	}
-	synchronous := "PRAGMA synchronous = FULL"
-	if d == Normal {
-		synchronous = "PRAGMA synchronous = NORMAL"
-	}
-	for _, p := range append([]string{synchronous}, writerPragmas...) {
+	for _, p := range writerPragmas {
 		if err := script(c, p); err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}

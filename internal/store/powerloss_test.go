@@ -86,6 +86,9 @@ func watchedRounds(t *testing.T, d Durability) (log *diskLog, acked []int) {
 		t.Fatal(err)
 	}
 	for round := range powerRounds {
+		if _, err := db.BeginRun(t.Context(), Run{}); err != nil { // does not wait for the disk
+			t.Fatal(err)
+		}
 		if _, err := db.Save(t.Context(), crashRound(refs, round)); err != nil {
 			t.Fatal(err)
 		}

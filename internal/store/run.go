@@ -27,10 +27,10 @@ type RunResult struct {
 // BeginRun records the begin of a round and returns its id. Until the next one
 // begins, permanent redirects are seen by this run: see Save. It forgets holds
 // of domains that are over and all but the last 1000 runs. A run that has no
-// end was killed.
+// end was killed. A power failure may take it as long as nothing is saved.
 func (db *DB) BeginRun(ctx context.Context, r Run) (int64, error) {
 	var id int64
-	err := db.write(ctx, func(w *writer) error {
+	err := db.note(ctx, func(w *writer) error {
 		now := db.now().Unix()
 		if _, err := w.once("INSERT INTO runs (started, mode, workers, pid) VALUES (?, ?, ?, ?)",
 			now, r.Mode, r.Workers, os.Getpid()); err != nil {
@@ -52,9 +52,10 @@ func (db *DB) BeginRun(ctx context.Context, r Run) (int64, error) {
 	return id, nil
 }
 
-// EndRun records how the run with this id ended.
+// EndRun records how the run with this id ended. It is on disk when the store
+// is closed.
 func (db *DB) EndRun(ctx context.Context, id int64, r RunResult) error {
-	err := db.write(ctx, func(w *writer) error {
+	err := db.note(ctx, func(w *writer) error {
 		_, err := w.once(`UPDATE runs SET finished = ?, feeds = ?, succeeded = ?, failed = ?, new = ?, updated = ?
 			WHERE id = ?`, db.now().Unix(), r.Feeds, r.Succeeded, r.Failed, r.New, r.Updated, id)
 		return err

@@ -50,6 +50,8 @@ type DB struct {
 	now  func() time.Time
 	lock *fileLock // nil when read-only
 
+	durability Durability // of what is reported
+
 	readMode string // how the readers' connections are opened
 	readers  *sql.DB
 	jobs     *sql.Stmt // jobsSQL, prepared
@@ -91,7 +93,18 @@ func (db *DB) Close() error {
 // write calls f within a transaction of the one writing connection and commits
 // it unless f fails. A transaction that has begun is not interrupted by the
 // end of ctx: it is short, and its outcome would be unknown.
-func (db *DB) write(ctx context.Context, f func(w *writer) error) (err error) {
+func (db *DB) write(ctx context.Context, f func(w *writer) error) error {
+	return db.transact(ctx, db.durability, f)
+}
+
+// note is write for what nobody is told of. It does not wait for the disk: a
+// power failure may take it until the next write, or Close, has it there.
+func (db *DB) note(ctx context.Context, f func(w *writer) error) error {
+	return db.transact(ctx, Normal, f)
+}
+
+// transact is write with a durability.
+func (db *DB) transact(ctx context.Context, d Durability, f func(w *writer) error) (err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	switch {
@@ -113,6 +126,9 @@ func (db *DB) write(ctx context.Context, f func(w *writer) error) (err error) {
 			db.broken = corrupt
 		}
 	}()
+	if err := db.w.waitFor(d); err != nil {
+		return err
+	}
 	if _, err := db.w.run(db.w.begin); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

@@ -9,7 +9,8 @@ import (
 // A writer is the one connection that writes, with its statements prepared.
 // The DB's mutex guards it.
 type writer struct {
-	conn *sqlite.Conn
+	conn  *sqlite.Conn
+	waits Durability // of the next commit
 
 	begin, commit, rollback    *sqlite.Stmt
 	states, items, removed     *sqlite.Stmt
@@ -24,7 +25,7 @@ type writer struct {
 // newWriter prepares c's statements. The writer owns c, which is closed when
 // this fails.
 func newWriter(c *sqlite.Conn) (*writer, error) {
-	w := &writer{conn: c}
+	w := &writer{conn: c, waits: Normal} // as configure left it
 	for _, s := range []struct {
 		stmt **sqlite.Stmt
 		text string
@@ -73,6 +74,30 @@ func (w *writer) once(text string, args ...any) (rows int, err error) {
 	}
 	defer s.Finalize()
 	return w.run(s, args...)
+}
+
+// waitFor says what the following commits wait for. None may be under way.
+func (w *writer) waitFor(d Durability) error {
+	if d == w.waits {
+		return nil
+	}
+	if err := synchronous(w.conn, d); err != nil {
+		return err
+	}
+	w.waits = d
+	return nil
+}
+
+// synchronous makes c's commits wait for what d says.
+func synchronous(c *sqlite.Conn, d Durability) error {
+	pragma := "PRAGMA synchronous = FULL"
+	if d == Normal {
+		pragma = "PRAGMA synchronous = NORMAL"
+	}
+	if err := script(c, pragma); err != nil {
+		return fmt.Errorf("%s: %w", pragma, err)
+	}
+	return nil
 }
 
 // close ends the connection and its statements.
