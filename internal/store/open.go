@@ -26,9 +26,10 @@ const (
 
 	// pageSize is the size of a new file's pages in bytes. An item takes one
 	// or two kilobytes: with SQLite's own 4 KiB a fifth of a page stays empty
-	// and twice as many are written, one by one, first into the log and then
-	// into the file. Larger ones cost more where little changes.
-	pageSize = 8192
+	// and four times as many are written, one by one, first into the log and
+	// then into the file. With 32 KiB a round of news for a tenth of 12,000
+	// feeds took 1.06 of the time: where little changes, more is written.
+	pageSize = 16384
 
 	// readerConns bounds the connections that read.
 	readerConns = 4
@@ -55,7 +56,7 @@ var writerPragmas = []string{
 	"PRAGMA cell_size_check = ON", // notices damage before it is acted on
 	"PRAGMA temp_store = MEMORY",
 	"PRAGMA cache_size = -6144",
-	"PRAGMA wal_autocheckpoint = 768",
+	"PRAGMA wal_autocheckpoint = 384", // pages
 	"PRAGMA journal_size_limit = 67108864",
 }
 
