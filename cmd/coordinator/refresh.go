@@ -158,7 +158,9 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 		return storeProblem(db.Path(), err)
 	}
 	crash.At("coordinator: after subscribe")
-	collectLess(len(refs))
+	if r.runner.mode.value != goroutineMode {
+		collectLess(len(refs))
+	}
 	if len(refs) == 0 && len(in.refused) == 0 && !r.quiet {
 		why, err := nothingDue(ctx, db, in)
 		if err != nil {
