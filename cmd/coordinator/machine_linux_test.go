@@ -103,8 +103,9 @@ func TestUnusableStoreIsSaidBeforeAnyRequest(t *testing.T) {
 	newer := bytes.Clone(sound)
 	binary.BigEndian.PutUint32(newer[userVersion:], binary.BigEndian.Uint32(newer[userVersion:])+1)
 	damaged := bytes.Clone(sound)
-	for i := 4096; i < 2*4096; i++ {
-		damaged[i] ^= 0x5a
+	page := int(binary.BigEndian.Uint16(sound[16:])) // its size; the second one is a table's root
+	for i := range damaged[page : 2*page] {
+		damaged[page+i] ^= 0x5a
 	}
 	for _, tt := range []struct {
 		name    string

@@ -27,21 +27,35 @@ func openConn(path string) (*sqlite.Conn, error) {
 	return c, nil
 }
 
-// script executes the statements of text, one after the other.
+// script executes the statements of text, one after the other. The last of them
+// must not be followed by a comment, which would be an empty one.
 func script(c *sqlite.Conn, text string) error {
 	for text = strings.TrimSpace(text); text != ""; {
 		s, rest, err := c.PrepareTransient(text)
 		if err != nil {
 			return err
 		}
-		_, err = run(c, s)
-		s.Finalize() // tells again how the statement failed
-		if err != nil {
+		if _, err = run(c, s); err != nil {
+			s.Finalize()
+			return err
+		}
+		if err := s.Finalize(); err != nil {
 			return err
 		}
 		text = strings.TrimSpace(text[len(text)-rest:])
 	}
 	return nil
+}
+
+// ask executes a query of one row and returns its first column.
+func ask(c *sqlite.Conn, query string) (answer string, err error) {
+	s, _, err := c.PrepareTransient(query)
+	if err != nil {
+		return "", err
+	}
+	defer s.Finalize()
+	err = rowsOf(s, func() error { answer = s.ColumnText(0); return nil })
+	return answer, err
 }
 
 // run executes s to its end and returns how many rows that changed. The

@@ -50,8 +50,8 @@ func identify(ctx context.Context, c *sql.Conn, path string) (int, error) {
 
 // migrate brings the tables from version to the latest, one transaction a
 // step, so that an interrupted migration goes on where it stopped. A new file
-// gets all of them in one: it has nothing to lose, and each would wait for the
-// disk.
+// gets all of them in one, as it has nothing to lose. None waits for the disk: a
+// step that a power failure takes is done again.
 func migrate(c *sqlite.Conn, version int) error {
 	steps := 1
 	if version == 0 {
@@ -71,7 +71,6 @@ func migrate(c *sqlite.Conn, version int) error {
 		to := version + steps
 		if err := script(c, fmt.Sprintf("BEGIN IMMEDIATE;\n%sPRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
 			text.String(), applicationID, to)); err != nil {
-			script(c, "ROLLBACK") // none is open when BEGIN failed
 			return fmt.Errorf("bring tables from version %d to %d: %w", version, to, err)
 		}
 	}

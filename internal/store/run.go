@@ -53,7 +53,7 @@ func (db *DB) BeginRun(ctx context.Context, r Run) (int64, error) {
 }
 
 // EndRun records how the run with this id ended. It is on disk when the store
-// is closed.
+// is closed, unless another program has the file open then and the power fails.
 func (db *DB) EndRun(ctx context.Context, id int64, r RunResult) error {
 	err := db.note(ctx, func(w *writer) error {
 		_, err := w.once(`UPDATE runs SET finished = ?, feeds = ?, succeeded = ?, failed = ?, new = ?, updated = ?

@@ -98,7 +98,8 @@ func (db *DB) write(ctx context.Context, f func(w *writer) error) error {
 }
 
 // note is write for what nobody is told of. It does not wait for the disk: a
-// power failure may take it until the next write, or Close, has it there.
+// power failure may take it until the next write has it there, or Close does,
+// where no other program has the file open.
 func (db *DB) note(ctx context.Context, f func(w *writer) error) error {
 	return db.transact(ctx, Normal, f)
 }
