@@ -23,6 +23,7 @@ type headStart struct {
 	next   refresh.Next // of the round; valid once beginC is closed, like emit
 	emit   refresh.Emit
 	beginC chan struct{} // closed by Run
+	ran    bool          // the round had jobs
 	err    error         // valid once endC is closed
 	endC   chan struct{} // closed when the pool's Run has returned
 }
@@ -72,20 +73,13 @@ func (h *headStart) hand(ctx context.Context, worker int) ([]feeds.Job, error) {
 	}
 }
 
-// fits reports whether the workers may connect to all of ports.
-func (h *headStart) fits(ports []uint16) bool {
-	for _, p := range ports {
-		if _, ok := slices.BinarySearch(h.ports, p); !ok {
-			return false
-		}
-	}
-	return true
-}
+// fits reports whether the workers may connect to just these ports.
+func (h *headStart) fits(ports []uint16) bool { return slices.Equal(h.ports, ports) }
 
 // Run does the jobs of the round; see refresh.Runner. It may be called once.
 func (h *headStart) Run(ctx context.Context, next refresh.Next, emit refresh.Emit) error {
 	defer context.AfterFunc(ctx, func() { h.cancel(context.Cause(ctx)) })()
-	h.next, h.emit = next, emit
+	h.next, h.emit, h.ran = next, emit, true
 	close(h.beginC)
 	<-h.endC
 	return h.err

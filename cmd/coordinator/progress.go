@@ -156,7 +156,9 @@ func (p *progress) plain() {
 			return
 		case <-tick.C:
 			p.mu.Lock()
-			fmt.Fprintf(p.out, "refreshed %d of %d feeds, %d failed\n", p.stored, p.all, p.failed)
+			if p.all > 0 { // the store may still be opened
+				fmt.Fprintf(p.out, "refreshed %d of %d feeds, %d failed\n", p.stored, p.all, p.failed)
+			}
 			p.mu.Unlock()
 		}
 	}

@@ -95,7 +95,7 @@ func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Log
 	if ahead != nil && ahead.fits(o.Ports) {
 		return runner{Runner: ahead, pool: ahead.pool}, nil
 	}
-	ahead.close() // one of the feeds has moved
+	ahead.close() // a feed has moved, or is left alone
 	p, err := r.newPool(o, log, 0)
 	if err != nil {
 		return runner{}, err
@@ -158,6 +158,9 @@ type bill struct {
 func (r runner) bill() bill {
 	if r.pool == nil {
 		return bill{sandbox: "none (goroutines share the coordinator)"}
+	}
+	if h, ok := r.Runner.(*headStart); ok && !h.ran {
+		return bill{} // nothing was to be done
 	}
 	s := r.pool.Stats()
 	b := bill{cpu: s.CPU, sent: s.Sent, received: s.Received, deaths: s.Deaths, sandbox: s.Sandbox}

@@ -311,6 +311,8 @@ type run struct {
 	manager *manager
 	slots   []*slot
 	dealer  *dealer // nil where each slot gets its jobs in person
+
+	begun atomic.Bool // next has returned, for whichever slot
 }
 
 // newRun opens what the slots of a run share. It must be closed when they are

@@ -97,6 +97,7 @@ func (s *slot) fill(ctx context.Context, next nextFunc) error {
 	for {
 		s.filling.set("asks for jobs")
 		jobs, err := next(ctx, s.n)
+		s.shared.begun.Store(true)
 		s.pool.moved()
 		if err != nil && ctx.Err() != nil {
 			err = nil
@@ -123,6 +124,7 @@ func (s *slot) work(ctx context.Context) error {
 		if err := s.goAhead(ctx); err != nil {
 			return err
 		}
+		s.pause(ctx)
 	}
 	for s.awaitJobs(ctx) {
 		w, err := s.nextProcess(ctx)

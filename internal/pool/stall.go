@@ -50,7 +50,9 @@ func (a *activity) String() string {
 
 // watch waits until doneC is closed, for which it returns nil. When nothing
 // moves for StallAfter it says who waits for whom, kills all workers and ends
-// the run. Time in which this process itself stood still does not count.
+// the run. Time in which this process itself stood still does not count, nor
+// does what comes before the first jobs where workers were started ahead of
+// them: whoever has these still prepares the round.
 func (r *run) watch(cancel context.CancelCauseFunc, doneC <-chan struct{}) error {
 	o := &r.pool.o
 	every := max(o.StallAfter/8, time.Millisecond)
@@ -65,7 +67,8 @@ func (r *run) watch(cancel context.CancelCauseFunc, doneC <-chan struct{}) error
 		case now := <-tick.C:
 			gap := now.Sub(last)
 			last = now
-			if p := r.pool.progress.Load(); p != seen {
+			p := r.pool.progress.Load()
+			if p != seen || o.Ahead > 0 && !r.begun.Load() {
 				seen, still = p, 0
 				continue
 			}

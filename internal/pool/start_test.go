@@ -169,6 +169,30 @@ func TestWorkersAheadOfNothingEndInOrder(t *testing.T) {
 	})
 }
 
+// TestARoundThatIsSlowToComeIsNoStall where workers wait for it.
+func TestARoundThatIsSlowToComeIsNoStall(t *testing.T) {
+	t.Parallel()
+	o := as(t, "good")
+	o.Workers, o.Ahead, o.StallAfter = 1, 1, 200*time.Millisecond
+	r := newRound(jobs(3, nil), o.Workers, 5)
+	p, err := pool.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := time.After(4 * o.StallAfter)
+	err = p.Run(t.Context(), func(ctx context.Context, worker int) ([]feeds.Job, error) {
+		if slow != nil {
+			<-slow
+			slow = nil
+		}
+		return r.next(ctx, worker)
+	}, r.emit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.check(t, nil)
+}
+
 // TestAWorkerAheadThatCannotStartEndsTheRun as one that has jobs does.
 func TestAWorkerAheadThatCannotStartEndsTheRun(t *testing.T) {
 	o := as(t, "refuses")
