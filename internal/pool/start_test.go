@@ -173,13 +173,13 @@ func TestWorkersAheadOfNothingEndInOrder(t *testing.T) {
 func TestARoundThatIsSlowToComeIsNoStall(t *testing.T) {
 	t.Parallel()
 	o := as(t, "good")
-	o.Workers, o.Ahead, o.StallAfter = 1, 1, 200*time.Millisecond
+	o.Workers, o.Ahead, o.StallAfter = 1, 1, 2*time.Second
 	r := newRound(jobs(3, nil), o.Workers, 5)
 	p, err := pool.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow := time.After(4 * o.StallAfter)
+	slow := time.After(5 * o.StallAfter / 2)
 	err = p.Run(t.Context(), func(ctx context.Context, worker int) ([]feeds.Job, error) {
 		if slow != nil {
 			<-slow
