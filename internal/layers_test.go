@@ -20,33 +20,66 @@ const module = "feedmill"
 // layers is who may import whom, by folder. A folder that is not here may
 // import nothing of ours, and one that is here need not exist yet.
 var layers = map[string][]string{
-	"internal/crash":   {},
-	"internal/feeds":   {},
-	"internal/sandbox": {},
-	"internal/origin":  {},
-	"internal/ipc":     {"internal/crash", "internal/feeds"},
-	"internal/store":   {"internal/crash", "internal/feeds"},
-	"internal/refresh": {"internal/crash", "internal/feeds"},
-	"internal/worker":  {"internal/crash", "internal/feeds", "internal/ipc", "internal/sandbox"},
-	"internal/pool":    {"internal/crash", "internal/feeds", "internal/ipc"},
-	"internal/bench": {"internal/feeds", "internal/ipc", "internal/origin", "internal/pool",
-		"internal/refresh", "internal/sandbox", "internal/worker"},
-	"internal/bench/plot":   {},
-	"internal/bench/report": {"internal/bench", "internal/bench/plot"},
-	"cmd/coordinator": {"internal/crash", "internal/feeds", "internal/ipc", "internal/origin", "internal/pool", "internal/refresh",
-		"internal/sandbox", "internal/store", "internal/worker", "internal/bench", "internal/bench/report", "internal/profile"},
-	"cmd/worker":       {"internal/feeds", "internal/ipc", "internal/sandbox", "internal/worker", "internal/profile"},
+	"internal/crash":              {},
+	"internal/feeds":              {},
+	"internal/feeds/fetch":        {"internal/feeds"},
+	"internal/feeds/read":         {"internal/feeds", "internal/feeds/read/charset", "internal/feeds/read/date", "internal/feeds/read/gofeed", "internal/feeds/read/scan"},
+	"internal/feeds/read/charset": {"internal/feeds"},
+	"internal/feeds/read/date":    {},
+	"internal/feeds/read/gofeed":  {"internal/feeds", "internal/feeds/read/scan"},
+	"internal/feeds/read/scan":    {},
+	"internal/feeds/subs":         {"internal/feeds"},
+	"internal/sandbox":            {},
+	"internal/origin":             {"internal/origin/authority", "internal/origin/hostile"},
+	"internal/origin/authority":   {},
+	"internal/origin/hostile":     {"internal/origin/authority"},
+	"internal/ipc":                {"internal/crash", "internal/feeds"},
+	"internal/ipc/memfd":          {},
+	"internal/ipc/board":          {"internal/feeds", "internal/ipc", "internal/ipc/memfd"},
+	"internal/ipc/manager":        {"internal/feeds", "internal/ipc"},
+	"internal/ipc/carrier":        {"internal/feeds", "internal/ipc", "internal/ipc/board", "internal/ipc/manager", "internal/ipc/memfd"},
+	"internal/store":              {"internal/crash", "internal/feeds"},
+	"internal/store/sqlite":       {"internal/crash", "internal/feeds", "internal/store"},
+	"internal/store/postgres":     {"internal/crash", "internal/feeds", "internal/store"},
+	"internal/store/storetest":    {"internal/feeds", "internal/store"},
+	"internal/export":             {"internal/feeds", "internal/store"},
+	"internal/terminal":           {"internal/feeds"},
+	"internal/version":            {},
+	"internal/hooks":              {},
+	"internal/page":               {"internal/export", "internal/feeds", "internal/feeds/subs", "internal/store"},
+	"internal/lease":              {"internal/feeds"},
+	"internal/refresh":            {"internal/crash", "internal/feeds"},
+	"internal/worker":             {"internal/crash", "internal/feeds", "internal/feeds/fetch", "internal/feeds/read", "internal/ipc", "internal/ipc/board", "internal/sandbox"},
+	"internal/pool":               {"internal/crash", "internal/feeds", "internal/ipc", "internal/ipc/board", "internal/ipc/carrier", "internal/ipc/manager"},
+	"internal/bench/stats":        {},
+	"internal/bench/run": {"internal/bench/stats", "internal/feeds", "internal/feeds/read", "internal/ipc", "internal/ipc/board", "internal/ipc/carrier", "internal/ipc/manager",
+		"internal/origin", "internal/pool", "internal/refresh", "internal/worker"},
+	"internal/bench/analyse": {"internal/bench/run", "internal/bench/stats"},
+	"internal/bench/report":  {"internal/bench/analyse", "internal/bench/run", "internal/bench/stats"},
+	"cmd/coordinator": {"internal/crash", "internal/export", "internal/hooks", "internal/page", "internal/feeds", "internal/feeds/fetch", "internal/feeds/read", "internal/feeds/subs", "internal/ipc/board", "internal/ipc/carrier", "internal/ipc/manager", "internal/lease", "internal/origin", "internal/pool", "internal/refresh",
+		"internal/sandbox", "internal/store", "internal/store/sqlite", "internal/store/postgres", "internal/terminal", "internal/worker", "internal/bench/run", "internal/bench/analyse", "internal/bench/report", "internal/profile", "internal/version"},
+	"cmd/worker":       {"internal/feeds", "internal/feeds/fetch", "internal/feeds/read", "internal/ipc", "internal/ipc/board", "internal/ipc/carrier", "internal/ipc/manager", "internal/sandbox", "internal/worker", "internal/profile", "internal/version"},
 	"internal/profile": {},
+	"internal/pgtest":  {},
 }
 
 // testsMay is what tests may import besides: both ends of a conversation, or
 // an origin to ask, which the package itself must not know.
 var testsMay = map[string][]string{
-	"internal/feeds":   {"internal/origin"},
-	"internal/pool":    {"internal/worker", "internal/origin"},
-	"internal/refresh": {"internal/origin", "internal/store"},
-	"internal/worker":  {"internal/origin"},
-	"cmd/worker":       {"internal/pool", "internal/origin"},
+	"internal":                {"internal/feeds", "internal/ipc"},
+	"internal/bench/run":      {"internal/bench/analyse"},
+	"internal/feeds/fetch":    {"internal/feeds/read", "internal/origin", "internal/origin/hostile"},
+	"internal/feeds/read":     {"internal/origin"},
+	"internal/export":         {"internal/feeds/read"},
+	"internal/page":           {"internal/feeds/read"},
+	"internal/origin/hostile": {"internal/origin"},
+	"internal/pool":           {"internal/worker", "internal/origin"},
+	"internal/refresh":        {"internal/feeds/fetch", "internal/feeds/read", "internal/origin"},
+	"internal/worker":         {"internal/origin"},
+	"cmd/coordinator":         {"internal/origin/hostile", "internal/pgtest"},
+	"internal/store/sqlite":   {"internal/store/storetest"},
+	"internal/store/postgres": {"internal/pgtest", "internal/store/sqlite", "internal/store/storetest"},
+	"cmd/worker":              {"internal/pool", "internal/origin"},
 }
 
 // owners are the packages from outside that only some of ours may name. A
@@ -56,18 +89,25 @@ var owners = []struct {
 	mayName func(file string) bool
 	why     string
 }{
-	{"github.com/vmihailenco/msgpack/", func(f string) bool { return strings.HasPrefix(f, "internal/ipc/codec") },
-		"only internal/ipc's codec names the msgpack library"},
-	{"modernc.org/sqlite/", func(f string) bool { return path.Dir(f) == "internal/store" },
-		"only internal/store names SQLite"},
-	{"zombiezen.com/go/sqlite/", func(f string) bool { return path.Dir(f) == "internal/store" },
-		"only internal/store names SQLite"},
-	{"database/sql/", func(f string) bool { return path.Dir(f) == "internal/store" },
-		"only internal/store speaks SQL"},
-	{"github.com/mmcdole/gofeed/", func(f string) bool { return path.Dir(f) == "internal/feeds" },
-		"only internal/feeds names gofeed"},
-	{"encoding/xml/", func(f string) bool { return path.Dir(f) == "internal/feeds" },
-		"only internal/feeds reads feeds and OPML"},
+	{"github.com/vmihailenco/msgpack/", func(f string) bool { return f == "internal/ipc/options.go" },
+		"only internal/ipc's options name the msgpack library"},
+	{"modernc.org/sqlite/", func(string) bool { return false },
+		"internal/store/sqlite has one way to SQLite"},
+	{"zombiezen.com/go/sqlite/", func(f string) bool { return path.Dir(f) == "internal/store/sqlite" },
+		"only internal/store/sqlite names SQLite"},
+	{"database/sql/", func(string) bool { return false },
+		"internal/store/sqlite has one way to SQLite"},
+	{"github.com/jackc/", func(f string) bool { return path.Dir(f) == "internal/store/postgres" },
+		"only internal/store/postgres names pgx"},
+	{"github.com/mmcdole/gofeed/", func(f string) bool {
+		return strings.HasPrefix(f, "internal/feeds/read/") || f == "internal/bench/run/killers.go"
+	},
+		"only internal/feeds/read names gofeed"},
+	{"encoding/xml/", func(f string) bool {
+		return strings.HasPrefix(f, "internal/feeds/") || strings.HasPrefix(f, "internal/export/") || f == "internal/bench/run/killers.go"
+	}, "only internal/feeds reads feeds and OPML, and internal/export writes them"},
+	{"github.com/microcosm-cc/bluemonday/", func(f string) bool { return strings.HasPrefix(f, "internal/export/") },
+		"only internal/export sanitises HTML"},
 }
 
 // emptyNames say nothing about what a package provides.
@@ -98,7 +138,7 @@ func checkLayers(root fs.FS) (problems []string, files int, err error) {
 			return err
 		}
 		if d.IsDir() {
-			if base := path.Base(name); name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "bin") {
+			if name != "." && noneOfOurs(path.Base(name)) {
 				return fs.SkipDir
 			}
 			if slices.Contains(emptyNames, path.Base(name)) {
@@ -122,11 +162,16 @@ func checkLayers(root fs.FS) (problems []string, files int, err error) {
 		return nil
 	})
 	for _, dir := range reachable(imports, "cmd/worker") {
-		if dir == "internal/store" {
-			problems = append(problems, "cmd/worker links internal/store, and with it SQLite")
+		if dir == "internal/store" || strings.HasPrefix(dir, "internal/store/") {
+			problems = append(problems, "cmd/worker links "+dir+", and a worker knows no store")
 		}
 	}
 	return problems, files, err
+}
+
+// noneOfOurs reports whether a folder of that name has none of the module's packages.
+func noneOfOurs(name string) bool {
+	return strings.HasPrefix(name, ".") || name == "testdata" || name == "bin"
 }
 
 // checkFile returns what is wrong with one file's imports, and notes those of
@@ -181,10 +226,10 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		{"internal/pool/x.go", `package pool; import _ "feedmill/internal/store"`, "its layer does not allow"},
 		{"internal/feeds/x.go", `package feeds; import _ "feedmill/internal/ipc"`, "its layer does not allow"},
 		{"internal/feeds/x_test.go", `package feeds; import _ "feedmill/internal/store"`, "its layer does not allow"},
-		{"internal/ipc/items.go", `package ipc; import _ "github.com/vmihailenco/msgpack/v5"`, "codec"},
+		{"internal/ipc/items.go", `package ipc; import _ "github.com/vmihailenco/msgpack/v5"`, "options"},
 		{"internal/refresh/x.go", `package refresh; import _ "github.com/mmcdole/gofeed"`, "names gofeed"},
 		{"cmd/coordinator/x.go", `package main; import _ "modernc.org/sqlite"`, "SQLite"},
-		{"internal/bench/x.go", `package bench; import _ "zombiezen.com/go/sqlite"`, "SQLite"},
+		{"internal/bench/run/x.go", `package run; import _ "zombiezen.com/go/sqlite"`, "SQLite"},
 		{"internal/origin/x.go", `package origin; import _ "encoding/xml"`, "reads feeds"},
 		{"internal/util/x.go", `package util`, "named for what it provides"},
 	} {

@@ -3,9 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,53 +15,64 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"feedmill/internal/bench"
+	"feedmill/internal/bench/analyse"
 	benchreport "feedmill/internal/bench/report"
+	benchrun "feedmill/internal/bench/run"
+	"feedmill/internal/feeds"
 	"feedmill/internal/pool"
+	"feedmill/internal/version"
 )
 
-const benchLong = `Measure what it costs to refresh feeds in processes instead of goroutines,
-where that cost goes, and what it buys.
+const benchLong = `Measure what it costs to refresh feeds in processes instead of goroutines, and
+what it buys, about this machine.
 
-The same work is done in every mode, each time in a process of its own, in
-blocks of random order with a seed that is printed; the results of all modes
-must hash the same, or a mode gets no figures. CPU time of the whole process
-tree comes first, the wall clock second.
+First comes the real program: refresh with a store on disk, all feeds new, news
+in a tenth of them, nothing new; with --dir also your own feeds. Then documents
+that kill the parser which reads them, where in a round they stand being drawn.
+Then an experiment of the article that began it: lists copied whole and nothing
+stored, in every mode, in Go and Python, with a ledger of where the time goes.
 
-  --work ship    the lists are parsed already: copying alone
-  --work parse   the bytes are there
-  --work round   fetched from a loopback origin, whose CPU time is left out
+Everything is done in blocks of random order, each time in a process of its own;
+the results of all modes must hash the same, or a mode gets no figures. CPU time
+of the whole process tree stands beside the clock.
 
 Into --out go run.json, which has every measurement, and what is made of it:
-table.txt, which is printed too, report.html, bench.txt (for benchstat -col
-/mode) and samples.csv. An interrupted run keeps what it has.`
+report.md, which is printed too, report.html, bench.txt (for benchstat -col
+/mode) and ledger.svg. An interrupted run keeps what it has.`
 
 const benchExample = `  coordinator bench --quick
-  coordinator bench --full --work round --out docs/bench
+  coordinator bench --full --out docs/bench
+  coordinator bench --dir feeds/ --python python3.14t
   coordinator bench --dry-run`
 
 // benchFlags are what the flags of bench were set to.
 type benchFlags struct {
-	quick, full  bool
-	work         choice
-	modes        []string
-	workers      []int
-	feeds, items int
-	bytes        int
-	latency      time.Duration
-	seed         uint64
-	out          string
-	worker       string
-	python       string
-	dryRun       bool
-	quiet        bool
+	quick, full    bool
+	modes, pythons []string
+	numbers        [4]int // of benchNumbers
+	dir, out       string
+	worker         string
+	seed           uint64
+	dryRun, quiet  bool
+}
+
+// benchNumbers are the flags that set a number of the settings, and their most.
+var benchNumbers = [4]struct {
+	name, usage string
+	most        int
+	of          func(*benchrun.Settings) *int
+}{
+	{"workers", "`N` workers, or goroutines [default: CPUs, at least 2]", 100, func(s *benchrun.Settings) *int { return &s.Workers }},
+	{"feeds", "`N` feeds", 10_000, func(s *benchrun.Settings) *int { return &s.Feeds }},
+	{"items", "`N` items of a feed", 10_000, func(s *benchrun.Settings) *int { return &s.Items }},
+	{"bytes", "`N` bytes of an item", 100_000, func(s *benchrun.Settings) *int { return &s.Bytes }},
 }
 
 func (a *app) benchCommand() *cobra.Command {
-	b := &benchFlags{work: choice{string(bench.Ship), []string{string(bench.Round), string(bench.Ship), string(bench.Parse)}}}
+	b := &benchFlags{}
 	c := &cobra.Command{
 		Use:     "bench",
-		Short:   "Measure what a process costs against a goroutine, where, and what it buys",
+		Short:   "Measure what a process costs against a goroutine, and buys",
 		Long:    benchLong,
 		Example: benchExample,
 		Args:    noArguments,
@@ -70,22 +81,20 @@ func (a *app) benchCommand() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&b.quick, "quick", false, "less than a minute, not for publication")
-	f.BoolVar(&b.full, "full", false, "some ten minutes, for publication")
+	f.BoolVar(&b.full, "full", false, "some six minutes, for publication")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
-	f.StringSliceVar(&b.modes, "modes", nil, "only these `MODES` beside goroutine [default: all there are]")
-	f.IntSliceVar(&b.workers, "workers", nil, "these numbers of workers, such as `1,2,4`")
-	f.IntVar(&b.feeds, "feeds", 0, "`N` feeds")
-	f.IntVar(&b.items, "items", 0, "`N` items of a feed, from which sizes are varied")
-	f.IntVar(&b.bytes, "bytes", 0, "`N` bytes of an item, from which sizes are varied")
-	f.DurationVar(&b.latency, "latency", 0, "wait of the origin before each answer, beside those of the sweep")
-	b.work.register(c, "work", "of the headline and the ledger: round, ship or parse")
+	f.StringVar(&b.dir, "dir", "", "measure the feeds of this `FOLDER`, too: one document a file")
+	f.StringSliceVar(&b.modes, "modes", nil, "only these `MODES` beside goroutine and pipe [default: all there are]")
+	for i, n := range benchNumbers {
+		f.IntVar(&b.numbers[i], n.name, 0, n.usage)
+	}
+	f.StringSliceVar(&b.pythons, "python", nil, "the Python `PROGRAMS` that run the article's own, or none [default: those found]")
 	f.Uint64Var(&b.seed, "seed", 0, "of the order and of everything generated [default: drawn, and printed]")
-	f.StringVar(&b.out, "out", "bench", "write the results into `DIR`")
+	f.StringVarP(&b.out, "out", "o", "bench", "write the results into `DIR`")
 	f.StringVar(&b.worker, "worker", "", "the worker program at `PATH` [default: beside the coordinator, then $PATH]")
-	f.StringVar(&b.python, "python", "python3", "the Python that runs the article's program; empty for none")
-	f.BoolVar(&b.dryRun, "dry-run", false, "say what would be measured, and measure nothing")
+	f.BoolVar(&b.dryRun, "dry-run", false, "say what would be measured and how long it would take, and measure nothing")
 	f.BoolVarP(&b.quiet, "quiet", "q", false, "no progress")
-	c.AddCommand(a.benchReportCommand(), a.benchCompareCommand())
+	c.AddCommand(a.benchReportCommand(), a.benchSaveCommand(), a.benchCompareCommand())
 	return c
 }
 
@@ -96,7 +105,7 @@ func (a *app) benchChildCommand() *cobra.Command {
 		Hidden:             true,
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
-			if code := bench.Child(c.Context(), args, os.Stdin, os.Stdout, os.Stderr); code != 0 {
+			if code := benchrun.Child(c.Context(), args, os.Stdin, os.Stdout, os.Stderr); code != 0 {
 				os.Exit(code)
 			}
 			return nil
@@ -105,177 +114,162 @@ func (a *app) benchChildCommand() *cobra.Command {
 }
 
 // settings returns what the flags say.
-func (b *benchFlags) settings() (bench.Settings, error) {
-	s := bench.Standard()
+func (b *benchFlags) settings(flags *pflag.FlagSet) (benchrun.Settings, error) {
+	s := benchrun.Standard()
 	if b.quick {
-		s = bench.Quick()
+		s = benchrun.Quick()
 	}
 	if b.full {
-		s = bench.Full()
+		s = benchrun.Full()
 	}
-	s.Work = bench.Work(b.work.value)
 	if len(b.modes) > 0 {
-		s.Modes = []string{bench.Goroutine}
+		s.Modes = []string{benchrun.Goroutine, benchrun.Pipe}
 		for _, m := range b.modes {
-			if !slices.Contains(bench.Modes(), m) {
-				return s, usage("have "+strings.Join(bench.Modes(), ", "), "no mode %q on this system", m)
+			if !slices.Contains(benchrun.Modes(), m) {
+				return s, usage("have "+strings.Join(benchrun.Modes(), ", "), "no mode %q on this system", m)
 			}
 			if !slices.Contains(s.Modes, m) {
 				s.Modes = append(s.Modes, m)
 			}
 		}
 	}
-	if len(b.workers) > 0 {
-		s.Workers = b.workers
-	}
-	for _, n := range []struct {
-		flag string
-		from int
-		to   *int
-		most int
-	}{
-		{"feeds", b.feeds, &s.Feeds, bench.MaxFeeds}, {"items", b.items, &s.Items, 10_000}, {"bytes", b.bytes, &s.Bytes, 100_000},
-	} {
-		if n.from < 0 || n.from > n.most {
-			return s, usage("", "--%s %d: want 1 to %d", n.flag, n.from, n.most)
+	for i, n := range benchNumbers {
+		if !flags.Changed(n.name) {
+			continue
 		}
-		if n.from > 0 {
-			*n.to = n.from
+		if b.numbers[i] < 1 || b.numbers[i] > n.most {
+			return s, usage("", "--%s %d: want 1 to %d", n.name, b.numbers[i], n.most)
 		}
+		*n.of(&s) = b.numbers[i]
 	}
-	for _, w := range s.Workers {
-		if w < 1 || w > 100 {
-			return s, usage("", "--workers %d: want 1 to 100", w)
-		}
-	}
-	if b.latency < 0 || b.latency > 10*time.Second {
-		return s, usage("", "--latency %v: want 0 to 10s", b.latency)
-	}
-	s.Latency, s.Seed = b.latency, b.seed
-	if s.Seed == 0 {
+	if s.Seed = b.seed; s.Seed == 0 {
 		s.Seed = uint64(rand.Uint32()) + 1
+	}
+	if b.dir != "" {
+		folder, err := filepath.Abs(b.dir)
+		if err != nil {
+			return s, usage("", "--dir: %w", err)
+		}
+		if files, err := os.ReadDir(folder); err != nil || len(files) == 0 {
+			return s, usage("name a folder with a document in each file", "--dir %s: no feeds there", b.dir)
+		}
+		s.Folder = folder
 	}
 	return s, nil
 }
 
 // bench does the experiment and prints what it found.
 func (a *app) bench(c *cobra.Command, b *benchFlags) error {
-	s, err := b.settings()
+	s, err := b.settings(c.Flags())
 	if err != nil {
 		return err
-	}
-	o := bench.Options{Settings: s, Build: version(), Command: commandLine(c, s.Seed)}
-	b.find(&o)
-	if b.dryRun {
-		return a.benchPlan(&o)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
+	o := benchrun.Options{Settings: s, Build: version.Build(), Command: commandLine(c, s.Seed), Self: []string{self, "bench-child"}, Folder: b.out}
+	if !slices.Equal(b.pythons, []string{"none"}) {
+		o.Pythons = benchrun.Interpreters(c.Context(), b.pythons)
+	}
+	if o.Worker, err = pool.Find(b.worker); err == nil {
+		o.Coordinator = self
+	}
+	if b.dryRun {
+		return a.benchPlan(&o)
+	}
 	if err := os.MkdirAll(b.out, 0o777); err != nil {
 		return usage("", "make folder for results: %w", err)
 	}
-	o.Self = []string{self, "bench-child"}
-	o.Save = func(r *bench.Run) error { return writeRun(filepath.Join(b.out, benchreport.RunFile), r) }
+	o.Save = func(r *benchrun.Run) error {
+		return benchreport.Replace(filepath.Join(b.out, benchreport.RunFile), func(w io.Writer) error { _, err := r.WriteTo(w); return err })
+	}
 	if !b.quiet {
 		o.Progress = func(line string) { fmt.Fprintln(a.stderr, line) }
 	}
-	run, err := bench.Execute(c.Context(), o)
-	if run == nil {
+	r, err := benchrun.Execute(c.Context(), o)
+	if r == nil {
 		return err
 	}
-	return errors.Join(err, a.benchReport(b.out, run))
+	return errors.Join(err, a.benchReport(b.out, r))
 }
 
-// find looks for the programs that the experiment can use. Without them there
-// is less to tell, and the run says so.
-func (b *benchFlags) find(o *bench.Options) {
-	if b.python != "" {
-		o.Python, _ = exec.LookPath(b.python)
-	}
-	o.Worker, _ = pool.Find(b.worker)
-}
-
-// benchPlan prints what would be measured.
-func (a *app) benchPlan(o *bench.Options) error {
-	cells := bench.Plan(o)
+// benchPlan prints what would be measured, for how long, and what would make the
+// machine steadier.
+func (a *app) benchPlan(o *benchrun.Options) error {
+	cells := benchrun.Plan(o)
 	s := &o.Settings
-	fmt.Fprintf(a.stdout, "%d cells, %d invocations of %d blocks: %d samples, seed %d\n",
-		len(cells), s.Invocations, s.Blocks, len(cells)*s.Invocations*s.Blocks, s.Seed)
+	fmt.Fprintf(a.stdout, "about %v: %d cells, %d invocations of %d blocks, %d samples, seed %d\n",
+		benchrun.Estimate(o).Round(time.Second), len(cells), s.Invocations, s.Blocks, len(cells)*s.Invocations*s.Blocks, s.Seed)
+	for _, advice := range analyse.Advice(benchrun.Here(o)) {
+		fmt.Fprintln(a.stdout, "advice:", advice)
+	}
 	for _, c := range cells {
-		if _, err := fmt.Fprintf(a.stdout, "%s (%s)\n", c.Name, strings.Join(c.Sweeps, ", ")); err != nil {
+		if _, err := fmt.Fprintln(a.stdout, c.Name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// commandLine returns the command that make a run again: what was typed, and
+// commandLine returns the command that makes a run again: what was typed, and
 // the seed.
 func commandLine(c *cobra.Command, seed uint64) []string {
 	line := []string{"coordinator", "bench"}
 	c.Flags().Visit(func(f *pflag.Flag) {
-		if f.Name != "seed" {
-			line = append(line, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]"))
+		if f.Name != "seed" && f.Name != "quiet" {
+			line = append(line, strings.TrimSuffix("--"+f.Name+"="+strings.Trim(feeds.RedactText(f.Value.String()), "[]"), "=true"))
 		}
 	})
 	return append(line, "--seed="+strconv.FormatUint(seed, 10))
 }
 
-// writeRun writes run.json. It replaces the file as a whole, so that whatever
-// happens there is always one that can be read.
-func writeRun(path string, r *bench.Run) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".run-*.json")
-	if err != nil {
-		return fmt.Errorf("write run: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = r.WriteTo(f)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return fmt.Errorf("write run: %w", err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("write run: %w", err)
-	}
-	return nil
-}
-
-// benchReport writes what is made of a run into dir and prints the table.
-func (a *app) benchReport(dir string, run *bench.Run) error {
-	if err := benchreport.Write(dir, run); err != nil {
+// benchReport writes what is made of a run into dir and prints it.
+func (a *app) benchReport(dir string, r *benchrun.Run) error {
+	f := analyse.Run(r)
+	if err := benchreport.Write(dir, f); err != nil {
 		return fmt.Errorf("report benchmark: %w", err)
 	}
-	return benchreport.Text(a.stdout, run)
+	return benchreport.Text(a.stdout, f)
 }
 
 func (a *app) benchReportCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "report RUN.JSON",
-		Short:   "Make the table, the page and the other files of a run again",
-		Long:    "Make every file that is made of a run.json again, beside it, and print the table.",
+	var into []string
+	c := &cobra.Command{
+		Use:   "report RUN.JSON",
+		Short: "Make the text, the page and the other files of a run again",
+		Long: `Make every file that is made of a run.json again, beside it, and print the text.
+
+In the documents of --into, what stands between <!-- bench NAME --> and
+<!-- /bench --> is replaced by the answer or by the table of that section.`,
 		Example: "  coordinator bench report bench/run.json",
-		Args:    cobraArgs(1),
+		Args:    oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error {
-			run, err := readRun(args[0])
+			r, err := readRun(args[0])
 			if err != nil {
 				return err
 			}
-			return a.benchReport(filepath.Dir(args[0]), run)
+			for _, name := range into {
+				if err := benchInto(name, r); err != nil {
+					return err
+				}
+			}
+			return a.benchReport(filepath.Dir(args[0]), r)
 		},
 	}
+	c.Flags().StringSliceVar(&into, "into", nil, "put tables into the Markdown `FILES`, too")
+	return c
 }
 
-// readRun returns the run in a file.
-func readRun(path string) (*bench.Run, error) {
-	f, err := os.Open(path)
+// benchInto puts tables of a run into a document.
+func benchInto(name string, r *benchrun.Run) error {
+	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, usage("", "open run: %w", err)
+		return usage("", "put tables: %w", err)
 	}
-	defer f.Close()
-	run, err := bench.Read(f)
+	made, err := benchreport.Into(string(text), analyse.Run(r))
 	if err != nil {
-		return nil, usage("name the run.json of a coordinator bench", "%s: %w", path, err)
+		return fmt.Errorf("put tables into %s: %w", name, err)
 	}
-	return run, nil
+	return benchreport.Replace(name, func(w io.Writer) error { _, err := io.WriteString(w, made); return err })
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -115,15 +113,7 @@ func confinedRefresh(t *testing.T, cgroup string, args ...string) output {
 	cmd = exec.Command(self, append([]string{cmd.Path}, cmd.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), envConfined+"="+cgroup)
 	cmd.Dir = home
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
-	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
-		t.Fatal(err)
-	}
-	out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-	out.feeds, out.summary = parseLines(t, stdout.Bytes())
-	return out
+	return finished(t, cmd)
 }
 
 // TestARoundFitsATightContainer: without privileges, without /dev/shm, with 64

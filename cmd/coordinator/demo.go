@@ -15,6 +15,8 @@ import (
 	"feedmill/internal/origin"
 	"feedmill/internal/refresh"
 	"feedmill/internal/store"
+	"feedmill/internal/store/sqlite"
+	"feedmill/internal/terminal"
 )
 
 const demoLong = `Show the main job with no network: serve generated feeds on loopback hosts,
@@ -56,7 +58,7 @@ func (a *app) demoCommand() *cobra.Command {
 	f.IntVar(&d.items, "items", origin.DefaultItems, "`N` items of a feed")
 	f.StringVar(&d.keep, "keep", "", "keep the store as `FILE`, which must be new")
 	f.BoolVarP(&d.quiet, "quiet", "q", false, "no progress")
-	d.runner.register(c)
+	d.runner.register(a, c)
 	return c
 }
 
@@ -101,7 +103,7 @@ func (a *app) demo(ctx context.Context, d *demo) (err error) {
 		return err
 	}
 	defer remove()
-	db, err := store.Open(ctx, path, store.Options{})
+	db, err := sqlite.Open(ctx, path, store.Options{})
 	if err != nil {
 		return storeProblem(path, err)
 	}
@@ -116,12 +118,12 @@ func (d *demo) place() (path string, remove func(), err error) {
 	}
 	dir, err := os.MkdirTemp("", "feedmill-demo-")
 	if err != nil {
-		return "", nil, &problem{exitStore, err, "say where with --keep FILE"}
+		return "", nil, &problem{code: exitStore, err: err, hint: "say where with --keep FILE"}
 	}
 	return filepath.Join(dir, "feeds.db"), func() { os.RemoveAll(dir) }, nil
 }
 
-func (a *app) demoRounds(ctx context.Context, d *demo, server *origin.Server, db *store.DB, path string) error {
+func (a *app) demoRounds(ctx context.Context, d *demo, server *origin.Server, db store.DB, path string) error {
 	a.say("%s of %s on %s, served at http://%s/", count(server.Feeds(), "feed"), count(d.items, "item"), count(server.Hosts(), "host"), server.Addr())
 	var subs []feeds.Subscription
 	for u := range server.URLs() {
@@ -140,7 +142,7 @@ func (a *app) demoRounds(ctx context.Context, d *demo, server *origin.Server, db
 		return err
 	}
 	a.say("what the store now holds, newest first")
-	if err := a.items(ctx, db, store.ItemQuery{Limit: 8, Newest: true}, false); err != nil {
+	if err := a.printItemsTable(db.Items(ctx, store.ItemQuery{Limit: 8, Newest: true})); err != nil {
 		return storeProblem(path, err)
 	}
 	if d.keep != "" {
@@ -151,18 +153,18 @@ func (a *app) demoRounds(ctx context.Context, d *demo, server *origin.Server, db
 
 // demoRound refreshes all feeds of the demo, due or not, and prints only what
 // it came to.
-func (a *app) demoRound(ctx context.Context, d *demo, db *store.DB, path string) error {
+func (a *app) demoRound(ctx context.Context, d *demo, db store.DB, path string) error {
 	refs, err := db.Due(ctx, store.DueQuery{Force: true})
 	if err != nil {
 		return storeProblem(path, err)
 	}
 	rep := newReport(a.stdout, false)
-	rep.brief = true
+	rep.show = showSummary
 	r := &round{
 		db: db, path: path, refs: refs, flags: &d.runner,
 		options: feeds.Options{AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		plan:    refresh.Options{Force: true},
-		report:  rep, bars: newProgress(a.stderr, d.quiet), log: a.logger(),
+		report:  rep, bars: terminal.NewProgress(a.stderr, d.quiet, true), log: a.logger(),
 	}
 	return r.run(ctx)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"feedmill/internal/origin"
+	"feedmill/internal/pgtest"
 )
 
 // TestEveryExampleWorks runs each example of the help texts, and each command
@@ -19,14 +20,15 @@ import (
 // place of example.org and a free port in that of 8080.
 func TestEveryExampleWorks(t *testing.T) {
 	if raceEnabled {
-		t.Skip("programs with the race detector take seconds to start, and this starts a hundred")
+		t.Skip("a hundred commands, one after the other, show the race detector nothing")
 	}
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("no sh to run the examples with")
 	}
+	t.Parallel()
 	s := serve(t, origin.Options{Feeds: 4, Hosts: 1, Items: 3})
 	var examples []string
-	eachCommand((&app{}).rootCommand(), func(c *cobra.Command) {
+	eachOf((&app{}).rootCommand(), func(c *cobra.Command) {
 		for line := range strings.Lines(c.Example) {
 			examples = append(examples, strings.TrimSpace(line))
 		}
@@ -36,14 +38,6 @@ func TestEveryExampleWorks(t *testing.T) {
 	}
 	for _, example := range append(examples, sessions(t, "../../README.md")...) {
 		t.Run(example, func(t *testing.T) { runExample(t, s, example) })
-	}
-}
-
-// eachCommand calls f for c and all commands below it.
-func eachCommand(c *cobra.Command, f func(*cobra.Command)) {
-	f(c)
-	for _, sub := range c.Commands() {
-		eachCommand(sub, f)
 	}
 }
 
@@ -88,10 +82,21 @@ func runExample(t *testing.T, s *site, example string) {
 		c.Dir, c.Env = dir, env
 		return c
 	}
-	if out, err := run("coordinator feeds import feeds.txt").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	stores := []string{"", " --db feeds.db"}
+	server := "postgres:///feedmill"
+	if strings.Contains(example, server) {
+		server = "'" + pgtest.Shared(t).CreateDB(t) + "'"
+		if !strings.HasSuffix(example, "postgres:///feedmill") {
+			stores = append(stores, " --db "+server) // it is read
+		}
+	}
+	for _, db := range stores {
+		if out, err := run("coordinator feeds import feeds.txt" + db).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
 	line := strings.NewReplacer(
+		"postgres:///feedmill", server,
 		"https://example.org/feed.xml", feed,
 		"127.0.0.1:8080", "127.0.0.1:0",
 		"coordinator refresh", "coordinator refresh --allow-net 127.0.0.0/8",
@@ -114,11 +119,11 @@ func runExample(t *testing.T, s *site, example string) {
 
 // copyRuns puts runs of the benchmark where examples have them.
 func copyRuns(t *testing.T, dir string) {
-	text, err := os.ReadFile("../../internal/bench/report/testdata/run.json")
+	text, err := os.ReadFile("../../docs/bench/run.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"bench/run.json", "old/run.json", "new/run.json"} {
+	for _, name := range []string{"bench/run.json", "bench/saved-before.json", "old/run.json", "new/run.json"} {
 		path := filepath.Join(dir, name)
 		os.MkdirAll(filepath.Dir(path), 0o755)
 		if err := os.WriteFile(path, text, 0o644); err != nil {

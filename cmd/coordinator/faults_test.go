@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/origin"
+	"feedmill/internal/origin/hostile"
 )
 
 // faultRows is how many numbered faults docs/fault-cases.md has, and kitRows
@@ -64,7 +64,7 @@ func TestFaultCasesAreShown(t *testing.T) {
 			}
 		}
 		var kit []string
-		for _, c := range origin.Hostile() {
+		for _, c := range hostile.Cases() {
 			if c.Row == n {
 				kit = append(kit, c.Name)
 			}
@@ -78,12 +78,51 @@ func TestFaultCasesAreShown(t *testing.T) {
 	}
 }
 
-// testNames returns the tests and fuzz targets of the module.
+// TestFaultCasesAreToldByPromise: each promise of docs/architecture.md has rows of
+// docs/fault-cases.md that try it, and each row is up against a promise.
+func TestFaultCasesAreToldByPromise(t *testing.T) {
+	docs := filepath.Join("..", "..", "docs")
+	page, promised := string(readFile(t, filepath.Join(docs, "fault-cases.md"))), string(readFile(t, filepath.Join(docs, "architecture.md")))
+	promise := regexp.MustCompile(`(?m)^\| (I\d+) \|.*\| ([^|]*) \|$`)
+	rows := make(map[string]bool) // and whether a promise names it
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+[a-z]?) \|`).FindAllStringSubmatch(page, -1) {
+		rows[m[1]] = false
+	}
+	tried := make(map[string]bool)
+	for _, m := range promise.FindAllStringSubmatch(page, -1) {
+		tried[m[1]] = true
+		for _, row := range strings.Fields(m[2]) {
+			if _, ok := rows[row]; !ok {
+				t.Errorf("%s names row %s, which is not there", m[1], row)
+			}
+			rows[row] = true
+		}
+	}
+	for row, named := range rows {
+		if !named {
+			t.Errorf("no promise names row %s", row)
+		}
+	}
+	all := promise.FindAllStringSubmatch(promised, -1)
+	for _, m := range all {
+		if !tried[m[1]] {
+			t.Errorf("%s has no rows", m[1])
+		}
+		delete(tried, m[1])
+	}
+	if len(tried) > 0 || len(all) < 17 {
+		t.Errorf("of %d promises these are none: %v", len(all), tried)
+	}
+}
+
+// testNames returns the tests and fuzz targets of the module. What each engine of
+// the store is tested with is TestName where it is said, and testName in storetest.
 func testNames(t *testing.T, root string) map[string]bool {
 	t.Helper()
 	known := make(map[string]bool)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
+		everyEngine := filepath.Base(filepath.Dir(path)) == "storetest" && filepath.Ext(path) == ".go"
+		if err != nil || !everyEngine && !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
@@ -93,6 +132,9 @@ func testNames(t *testing.T, root string) map[string]bool {
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
 				known[f.Name.Name] = true
+				if name, ok := strings.CutPrefix(f.Name.Name, "test"); ok && everyEngine {
+					known["Test"+name] = true
+				}
 			}
 		}
 		return nil

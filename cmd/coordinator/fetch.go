@@ -10,6 +10,10 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"feedmill/internal/feeds"
+
+	"feedmill/internal/feeds/fetch"
+	"feedmill/internal/feeds/read"
+	"feedmill/internal/version"
 )
 
 // fetchFlags say how requests are made, whichever command makes them.
@@ -19,6 +23,7 @@ type fetchFlags struct {
 	timeout   time.Duration
 	maxBody   size
 	userAgent string
+	http1     bool
 	contact   string
 	proxy     string
 }
@@ -27,9 +32,10 @@ func (r *fetchFlags) register(f *pflag.FlagSet) {
 	f.Var(&r.allowNet, "allow-net", "allow private or loopback addresses, as 127.0.0.0/8; repeatable")
 	f.Var(&r.allowPort, "allow-port", "let redirects lead to this port, too: not only to 80, 443 and those of the feeds; repeatable")
 	f.DurationVar(&r.timeout, "timeout", feeds.DefaultTimeout, "for a whole request")
-	f.Var(&r.maxBody, "max-body", "largest body, as sent and decompressed [default: 10MiB and 20MiB]")
+	f.BoolVar(&r.http1, "http1", false, "speak HTTP/1.1 to every server, never HTTP/2")
+	f.Var(&r.maxBody, "max-body", "largest body, decompressed [default: 50MiB]")
 	f.StringVar(&r.contact, "contact", "", "tell servers that this `URL` says who asks; a kindness [default: $"+contactVariable+"]")
-	f.StringVar(&r.userAgent, "user-agent", "", "the `NAME` that servers see [default: feedmill/"+release+" (+contact)]")
+	f.StringVar(&r.userAgent, "user-agent", "", "the `NAME` that servers see [default: feedmill/"+version.Release()+" (+contact)]")
 	f.StringVar(&r.proxy, "proxy", "", "go through the http, https or socks5 proxy at `URL`, or env [default: none]")
 }
 
@@ -46,14 +52,14 @@ func (r *fetchFlags) check() error {
 		return usage("", "user agent %q: no header may have that", r.userAgent)
 	}
 	// Every worker would find it out by itself, and end.
-	if check, err := feeds.NewRefresher(feeds.Options{Proxy: r.proxy}); err != nil {
+	if check, err := fetch.New(feeds.Options{Proxy: r.proxy}, read.Read); err != nil {
 		return usage("", "%w", err)
 	} else {
 		check.Close()
 	}
 	name := "contact"
-	if r.contact == "" {
-		name, r.contact = contactVariable, os.Getenv(contactVariable)
+	if set := os.Getenv(contactVariable); r.contact == "" || r.contact == set {
+		name, r.contact = contactVariable, set
 	}
 	if r.contact == "" {
 		return nil
@@ -69,8 +75,8 @@ func (r *fetchFlags) check() error {
 // options returns what a Refresher is told.
 func (r *fetchFlags) options() feeds.Options {
 	return feeds.Options{
-		Timeout: r.timeout, MaxBody: int64(r.maxBody), MaxWire: int64(r.maxBody),
-		AllowNet: r.allowNet, Ports: r.allowPort, UserAgent: r.agent(), Proxy: r.proxy,
+		Timeout: r.timeout, MaxBody: int64(r.maxBody),
+		AllowNet: r.allowNet, Ports: r.allowPort, UserAgent: r.agent(), Proxy: r.proxy, HTTP1: r.http1,
 	}
 }
 
@@ -82,7 +88,7 @@ func (r *fetchFlags) agent() string {
 	case r.userAgent != "":
 		return r.userAgent
 	case r.contact != "":
-		return "feedmill/" + release + " (+" + r.contact + ")"
+		return "feedmill/" + version.Release() + " (+" + r.contact + ")"
 	}
-	return "feedmill/" + release
+	return "feedmill/" + version.Release()
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"feedmill/internal/export"
+	"feedmill/internal/version"
 )
 
 func TestSizesReadAsPeopleWriteThem(t *testing.T) {
@@ -44,6 +47,10 @@ func TestAMomentIsADateOrSoLongAgo(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"24h":                  now.Add(-24 * time.Hour),
+		"7d":                   now.Add(-7 * 24 * time.Hour),
+		"1w2d12h":              now.Add(-(9*24 + 12) * time.Hour),
+		"today":                time.Date(2026, 5, 4, 0, 0, 0, 0, zone),
+		"yesterday":            time.Date(2026, 5, 3, 0, 0, 0, 0, zone),
 		"2026-01-31":           time.Date(2026, 1, 31, 0, 0, 0, 0, zone),
 		"2026-01-31T08:00:00Z": time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC),
 	} {
@@ -52,46 +59,21 @@ func TestAMomentIsADateOrSoLongAgo(t *testing.T) {
 			t.Errorf("moment %q = %v, %v, want %v", text, m.Time, err, want)
 		}
 	}
-	m := moment{now: func() time.Time { return now }}
-	if err := m.Set("yesterday"); err == nil {
-		t.Error(`moment "yesterday" was taken`)
-	}
-}
-
-func TestPrintableNeverMovesTheCursor(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain – ünïcode":    "plain – ünïcode",
-		"a\x1b[2Jb":          "a\uFFFD[2Jb",
-		"two\nlines\tand\r":  "two lines and ",
-		"right\u202Eto-left": "right\uFFFDto-left",
-		"bad\xffbyte":        "bad\uFFFDbyte",
-		"nul\x00":            "nul\uFFFD",
-	} {
-		if got := printable(in); got != want {
-			t.Errorf("printable(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestClipKeepsWholeRunes(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		n    int
-		want string
-	}{{"short", 10, "short"}, {"exactly", 7, "exactly"}, {"much too long", 5, "much…"}, {"ünïcödé", 4, "ünï…"}} {
-		if got := clip(c.in, c.n); got != c.want {
-			t.Errorf("clip(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
+	for _, text := range []string{"tomorrow", "d", "-1d", "7d7", "99999999d", ""} {
+		m := moment{now: func() time.Time { return now }}
+		if err := m.Set(text); err == nil {
+			t.Errorf("moment %q was taken", text)
 		}
 	}
 }
 
 func TestJSONHidesNoControls(t *testing.T) {
 	var b strings.Builder
-	in := "esc\x1b c1\u009b31m dir\u202e tag\U000e0001 plain é & 漢"
-	if err := printJSON(&b, in); err != nil {
+	in := "esc\x1b del\x7f c1\u009b31m dir\u202e tag\U000e0001 plain é & 漢"
+	if err := export.JSON(&b, in); err != nil {
 		t.Fatal(err)
 	}
-	want := `"esc\u001b c1\u009b31m dir\u202e tag\udb40\udc01 plain é & 漢"` + "\n"
+	want := `"esc\u001b del\u007f c1\u009b31m dir\u202e tag\udb40\udc01 plain é & 漢"` + "\n"
 	if b.String() != want {
 		t.Errorf("printed %s, want %s", b.String(), want)
 	}
@@ -104,8 +86,8 @@ func TestJSONHidesNoControls(t *testing.T) {
 func TestServersAreToldWhoAsks(t *testing.T) {
 	t.Setenv(contactVariable, "https://example.org/cron")
 	for _, c := range []struct{ name, agent, contact, want string }{
-		{"nothing", "", "", "feedmill/" + release + " (+https://example.org/cron)"},
-		{"a contact", "", "mailto:me@example.org", "feedmill/" + release + " (+mailto:me@example.org)"},
+		{"nothing", "", "", "feedmill/" + version.Release() + " (+https://example.org/cron)"},
+		{"a contact", "", "mailto:me@example.org", "feedmill/" + version.Release() + " (+mailto:me@example.org)"},
 		{"a name", "curl/8", "", "curl/8"},
 		{"two lines for a name", "a\nb", "", ""},
 		{"two lines for a contact", "", "https://example.org/\nb", ""},

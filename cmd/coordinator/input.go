@@ -2,14 +2,21 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
-
-	"github.com/spf13/cobra"
+	"path"
+	"slices"
+	"strings"
 
 	"feedmill/internal/feeds"
+
+	"feedmill/internal/feeds/fetch"
+	"feedmill/internal/feeds/subs"
 )
 
 // An input is the feeds that a command line names.
@@ -18,39 +25,97 @@ type input struct {
 	subs    []feeds.Subscription // each URL once, in the order given
 	refused []feedLine           // what no feed can be subscribed from
 
-	seen map[string]bool
+	lists   *gathering     // of which subs is made
+	leftOut func(feedLine) // what becomes of what is refused; nil keeps it
+	left    int            // how much was
 }
 
 // readInput reads the URLs of the arguments, of plain lists and of OPML files.
 // Two spellings of one URL are one feed. An entry that is no feed's URL is
 // refused by itself; a file that cannot be read is an error.
-func (a *app) readInput(args, lists, opmls []string) (*input, error) {
-	in := &input{given: len(args)+len(lists)+len(opmls) > 0, seen: make(map[string]bool)}
+func (a *app) readInput(ctx context.Context, o feeds.Options, args, lists, opmls []string) (*input, error) {
+	in := &input{given: len(args)+len(lists)+len(opmls) > 0, lists: newGathering(math.MaxInt)}
 	for _, arg := range args {
-		url, err := feeds.SubscriptionURL(arg)
+		url, err := argumentURL(arg)
+		if _, ok := errors.AsType[*problem](err); ok {
+			return nil, err
+		}
 		if err != nil {
 			in.refuse(arg, err)
 			continue
 		}
-		in.add(feeds.Subscription{URL: url})
+		in.lists.add(feeds.Subscription{URL: url})
 	}
 	for _, name := range lists {
-		if err := a.read(name, in.readOnly(false)); err != nil {
+		if err := a.read(ctx, o, name, in.readOnly(false)); err != nil {
 			return nil, err
 		}
 	}
 	for _, name := range opmls {
-		if err := a.read(name, in.readOnly(true)); err != nil {
+		if err := a.read(ctx, o, name, in.readOnly(true)); err != nil {
 			return nil, err
 		}
 	}
+	in.done()
 	return in, nil
 }
 
-// read opens a file, or standard input for -, and has f read it.
-func (a *app) read(name string, f func(io.Reader) error) error {
+// done makes subs of the lists, of which a round has no use: of tens of thousands of
+// feeds they are megabytes.
+func (in *input) done() {
+	for s := range in.lists.all() {
+		in.subs = append(in.subs, s)
+	}
+	in.lists = nil
+}
+
+// argumentURL returns the URL that an argument is, which may lack its scheme. A
+// file in its place is a problem with a hint.
+func argumentURL(arg string) (string, error) {
+	url, err := feeds.SubscriptionURL(arg)
+	if err == nil || strings.Contains(arg, ":") && !strings.Contains(arg, ".") {
+		return url, err
+	}
+	if info, e := os.Stat(arg); e == nil && info.Mode().IsRegular() {
+		hint := "refresh its feeds with --list " + arg
+		if f, e := os.Open(arg); e == nil {
+			if _, opml, e := whichList(f); e == nil && opml {
+				hint = "refresh its feeds with --opml " + arg
+			}
+			f.Close()
+		}
+		return "", usage(hint+", or subscribe them with: coordinator feeds import "+arg, "%s is a file, and no URL", arg)
+	}
+	if !strings.Contains(arg, "//") && looksLikeFile(arg) { // and no host's name
+		return "", usage("", "%s: there is no such file, and it is no URL", feeds.RedactURL(arg))
+	}
+	return feeds.GuessURL(arg)
+}
+
+// looksLikeFile reports whether an argument without a scheme is rather a file that
+// is not there than a host.
+func looksLikeFile(arg string) bool {
+	if strings.HasPrefix(arg, ".") || strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, "~") {
+		return true
+	}
+	return !strings.Contains(arg, "/") && slices.Contains([]string{".opml", ".xml", ".txt", ".json", ".list", ".rss", ".atom"}, path.Ext(arg))
+}
+
+// read opens a file, or standard input for -, or asks for a list at a URL, and has f
+// read it.
+func (a *app) read(ctx context.Context, o feeds.Options, name string, f func(io.Reader) error) error {
 	if name == "-" {
 		return wrapInput("standard input", f(a.stdin))
+	}
+	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
+		list, err := fetched(ctx, o, name)
+		if err != nil {
+			return err
+		}
+		return wrapInput(feeds.RedactURL(name), f(bytes.NewReader(list)))
+	}
+	if name == "" { // a variable that is not set
+		return usage("", "a list without a name")
 	}
 	file, err := os.Open(name)
 	if err != nil {
@@ -58,6 +123,29 @@ func (a *app) read(name string, f func(io.Reader) error) error {
 	}
 	defer file.Close()
 	return wrapInput(name, f(file))
+}
+
+// fetched returns what there is at a URL, asked for as a feed is: with the same
+// bounds, and at no address that is not public.
+func fetched(ctx context.Context, o feeds.Options, url string) (list []byte, err error) {
+	keep := func(b *feeds.Body) (*feeds.Document, error) {
+		list = bytes.Clone(b.Bytes)
+		return &feeds.Document{}, nil
+	}
+	r, err := fetch.New(o, keep)
+	if err != nil {
+		return nil, usage("", "%w", err)
+	}
+	defer r.Close()
+	jobs := make(chan feeds.Job, 1)
+	jobs <- feeds.Job{ID: 1, URL: url}
+	close(jobs)
+	r.Run(ctx, jobs, func(res feeds.Result) {
+		if !res.Class.OK() {
+			err = usage(res.Hint, "%s: %s: %s", feeds.RedactURL(url), res.Class, res.Detail)
+		}
+	})
+	return list, err
 }
 
 func wrapInput(name string, err error) error {
@@ -107,76 +195,77 @@ func whichList(r io.Reader) (whole io.Reader, opml bool, err error) {
 	if err != nil && err != io.EOF {
 		return nil, false, err
 	}
-	return b, feeds.IsOPML(head), nil
+	return b, subs.IsOPML(head), nil
 }
 
+// readList reads a plain list. Of a file that has no URL at all no line is said:
+// it is no list, and what it is may be a secret.
 func (in *input) readList(r io.Reader) error {
-	for url, err := range feeds.ReadList(r) {
-		if bad, ok := errors.AsType[*feeds.ListError](err); ok {
-			in.refuseLine(bad)
+	var bad []*subs.ListError
+	good := false
+	for url, err := range subs.ReadList(r) {
+		if line, ok := errors.AsType[*subs.ListError](err); ok {
+			if bad = append(bad, line); !good && len(bad) == manyBad {
+				break
+			}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		in.add(feeds.Subscription{URL: url})
-	}
-	return nil
-}
-
-func (in *input) readOPML(r io.Reader) error {
-	subs, err := feeds.ReadOPML(r)
-	for _, s := range subs {
-		in.add(s)
-	}
-	for _, e := range joined(err) {
-		bad, ok := errors.AsType[*feeds.ListError](e)
-		if !ok {
+		if err := in.lists.add(feeds.Subscription{URL: url}); err != nil {
 			return err
 		}
-		in.refuseLine(bad)
+		if good = true; in.leftOut != nil { // said at once
+			in.refuseLines(bad)
+			bad = bad[:0]
+		}
+	}
+	if !good && len(bad) > 0 {
+		return usage("give one http or https URL a line", "no list: none of its lines is a URL")
+	}
+	in.refuseLines(bad)
+	return nil
+}
+
+// manyBad is after how many lines without a URL among them a file is no list.
+const manyBad = 10_000
+
+func (in *input) readOPML(r io.Reader) error {
+	for s, err := range subs.ReadOPML(r) {
+		if bad, ok := errors.AsType[*subs.ListError](err); ok {
+			in.refuseLines([]*subs.ListError{bad})
+			continue
+		}
+		if err == nil {
+			err = in.lists.add(s)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// joined returns the errors that errors.Join made err of, or err itself.
-func joined(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		return many.Unwrap()
-	}
-	return []error{err}
-}
-
-func (in *input) add(s feeds.Subscription) {
-	if !in.seen[s.URL] {
-		in.seen[s.URL] = true
-		in.subs = append(in.subs, s)
+// refuseLines refuses entries of a list, with their places.
+func (in *input) refuseLines(bad []*subs.ListError) {
+	for _, e := range bad {
+		in.refuseAt(e.URL, fmt.Sprintf("line %d of the list: ", e.Line), e.Err)
 	}
 }
 
-// refuseLine keeps an entry of a list as a line that failed, with its place.
-func (in *input) refuseLine(bad *feeds.ListError) {
-	in.refuse(bad.URL, bad.Err)
-	last := &in.refused[len(in.refused)-1]
-	last.Detail = fmt.Sprintf("line %d of the list: %s", bad.Line, last.Detail)
-}
+// refuse makes a line that failed of what was given.
+func (in *input) refuse(given string, err error) { in.refuseAt(given, "", err) }
 
-// refuse keeps what was given as a line that failed.
-func (in *input) refuse(given string, err error) {
+func (in *input) refuseAt(given, place string, err error) {
 	l := feedLine{URL: feeds.RedactURL(given), Class: feeds.BlockedScheme, Detail: err.Error()}
 	if f, ok := errors.AsType[*feeds.Failure](err); ok {
 		l.Class, l.Detail = f.Class, f.Detail
 	}
-	in.refused = append(in.refused, l)
-}
-
-// noArguments refuses arguments where a command takes none.
-func noArguments(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("see "+c.CommandPath()+" --help", "unexpected argument %q", args[0])
+	l.Detail = place + l.Detail
+	if in.left++; in.leftOut != nil {
+		in.leftOut(l)
+		return
 	}
-	return nil
+	in.refused = append(in.refused, l)
 }

@@ -12,6 +12,8 @@ import (
 	"feedmill/internal/feeds"
 	"feedmill/internal/pool"
 	"feedmill/internal/sandbox"
+
+	"feedmill/internal/feeds/subs"
 )
 
 // BenchmarkIsolation compares what a round costs with sandbox and scoreboard and
@@ -77,7 +79,7 @@ func poolCPU(b *testing.B, urls []string, bare bool) time.Duration {
 	if bare {
 		o.Args, o.NoScoreboard = []string{"--sandbox", "off"}, true
 	} else {
-		o.Refresh.Ports = feeds.ConnectPorts([]feeds.Ref{{URL: urls[0]}}, o.Refresh)
+		o.Refresh.Ports = subs.ConnectPorts([]feeds.Ref{{URL: urls[0]}}, o.Refresh)
 	}
 	before := cpuTime()
 	p, err := pool.New(o)
@@ -94,7 +96,7 @@ func poolCPU(b *testing.B, urls []string, bare bool) time.Duration {
 	}
 	close(hands)
 	failed := 0
-	err = p.Run(b.Context(), func(context.Context, int) ([]feeds.Job, error) { return <-hands, nil }, func(r feeds.Result, _ func()) {
+	err = p.Run(b.Context(), func(context.Context, int) ([]feeds.Job, error) { return <-hands, nil }, func(r feeds.Result) {
 		if r.Class != feeds.OK {
 			failed++
 		}

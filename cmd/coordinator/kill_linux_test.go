@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/origin"
 )
 
@@ -52,15 +52,20 @@ func alive(pid int) bool {
 	return len(rest) > 0 && rest[0] != "Z" && rest[0] != "X"
 }
 
-// killSite is a site whose round takes long enough to be hit in the middle.
-func killSite(t *testing.T) *site {
-	return serve(t, origin.Options{Feeds: 120, Hosts: 40, Items: 8, Bytes: 400, Latency: 10 * time.Millisecond})
+// killSite is a site whose round takes long enough to be hit in the middle, with
+// what a round in a mode prints and stores that nobody hits. Its feeds are https, as
+// most are.
+func killSite(t *testing.T, mode string) (s *site, first output, want []string) {
+	s = trusted(t, origin.Options{Feeds: 120, Hosts: 40, Items: 8, Bytes: 400, Latency: 10 * time.Millisecond})
+	whole := filepath.Join(t.TempDir(), "whole.db")
+	first = refreshed(t, whole, "--list", s.list, "-n", "2", "--mode", mode)
+	first.want(t, exitOK)
+	return s, first, contents(t, whole)
 }
 
 // killModes returns the modes in which processes are killed. Under the race
-// detector that is one: programs that are built for it take seconds to start
-// and nearly none to work, so hardly a kill hits, and the others show nothing
-// more of races.
+// detector that is one: programs that are built for it need ten times the CPU,
+// and the others show nothing more of races.
 func killModes() []string {
 	if raceEnabled {
 		return processModes()[:1]
@@ -83,7 +88,7 @@ func kills(t *testing.T, mode string) int {
 	switch {
 	case raceEnabled: // every try is three rounds, ten times as long
 		return 3
-	case mode == string(ipc.ModePipe):
+	case mode == string(carrier.Pipe):
 		return 20
 	}
 	return 6
@@ -94,18 +99,14 @@ func kills(t *testing.T, mode string) int {
 // worker outlives it, and the next run makes the store the one that an
 // uninterrupted run makes.
 func TestKilledCoordinatorLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, mode := range killModes() {
 		t.Run(mode, func(t *testing.T) { killedCoordinator(t, mode) })
 	}
 }
 
 func killedCoordinator(t *testing.T, mode string) {
-	s := killSite(t)
-	whole := filepath.Join(t.TempDir(), "whole.db")
-	first := refreshed(t, whole, "--list", s.list, "-n", "2", "--mode", mode)
-	first.want(t, exitOK)
-	want := contents(t, whole)
-
+	s, first, want := killSite(t, mode)
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	worker := filepath.Join(programs, "worker")
@@ -151,26 +152,22 @@ func killedCoordinator(t *testing.T, mode string) {
 // mode. The round ends well, every feed has its line, the store is the one of a
 // quiet run, and nothing is left behind.
 func TestKilledWorkerIsAsIfNothingHappened(t *testing.T) {
+	t.Parallel()
 	for _, mode := range killModes() {
 		t.Run(mode, func(t *testing.T) { killedWorker(t, mode) })
 	}
 }
 
 func killedWorker(t *testing.T, mode string) {
-	s := killSite(t)
-	whole := filepath.Join(t.TempDir(), "whole.db")
-	first := refreshed(t, whole, "--list", s.list, "-n", "2", "--mode", mode)
-	first.want(t, exitOK)
-	want := contents(t, whole)
-
+	s, first, want := killSite(t, mode)
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
-	worker := filepath.Join(programs, "worker")
+	worker := ownWorker(t)
 	deaths := 0
 	tries := kills(t, mode)
 	for try := 0; try < tries || deaths == 0 && try < 5*tries; try++ {
 		db := filepath.Join(t.TempDir(), "feeds.db")
-		cmd := command(t, db, "--list", s.list, "-n", "2", "--mode", mode)
+		cmd := command(t, db, "--list", s.list, "-n", "2", "--mode", mode, "--worker", worker)
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		if err := cmd.Start(); err != nil {

@@ -51,7 +51,8 @@ func startLoad(b testing.TB, args ...string) *load {
 		b.Fatal(err)
 	}
 	fields := strings.Fields(line) // serving http://… (…)
-	l := &load{base: strings.TrimSuffix(fields[1], "/"), stop: stop}
+	// The port speaks plain HTTP, too.
+	l := &load{base: strings.Replace(strings.TrimSuffix(fields[1], "/"), "https:", "http:", 1), stop: stop}
 	resp, err := http.Get(l.base + "/list")
 	if err != nil {
 		b.Fatal(err)

@@ -1,30 +1,39 @@
 // Coordinator refreshes feeds with worker processes and keeps their items.
 //
 //	coordinator refresh [URL ...]   refresh the feeds that are due
-//	coordinator feeds               list, add, remove, import, export
-//	coordinator items               what is stored
+//	coordinator feeds               list, add, set, remove, prune, import, export
+//	coordinator items               what is stored, in many forms
+//	coordinator page                a static site of what is new
+//	coordinator index               the index that items --search needs
+//	coordinator config              the settings that hold
 //	coordinator demo                the whole of it, with no network
 //	coordinator origin              serve generated feeds on loopback
+//	coordinator status              what is due, and what runs came to
+//	coordinator store copy FROM TO  from a file to a server, or back
 //	coordinator doctor              is everything there?
+//	coordinator verify              does every mode store the same?
 //	coordinator bench               what a process costs against a goroutine
 //
 // It deals the feeds to N worker processes by host, sends each its shard over
 // its stdin as msgpack, collects the item lists on its stdout and stores what
-// is new in an SQLite file, of which it is the only writer.
+// is new in an SQLite file, which one run at a time writes.
 //
 // Standard output carries results only; progress and diagnostics go to
 // standard error. With --json the results are one JSON object a line.
 //
 // # Exit status
 //
-//	0         every feed ended ok, not_modified or unchanged
+//	0         the run did its work, whatever became of single feeds
 //	1         usage or configuration: nothing was attempted; or the results
 //	          could not be printed
-//	3         the round is done, some feeds failed; bench compare: something
-//	          got dearer
-//	4         the store failed; what was stored stays
+//	3         the workers gave the round up; --strict: some feeds failed;
+//	          verify, bench compare: there is a difference
+//	4         the store failed, what was stored stays; or there is none
 //	5         another run holds the store
 //	6         --sandbox require, and it is not to be had
+//	7         no network: nearly no host could be reached
+//	8         --deadline came first; what was stored stays
+//	9         --exec or --post failed; its items are given to it again
 //	130, 143  interrupted, after what was finished was stored (129: hung up)
 //
 // 2 is never chosen: it is the Go runtime's own, for a program that crashed.
@@ -38,16 +47,22 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
+	"feedmill/internal/feeds"
 	"feedmill/internal/profile"
+	"feedmill/internal/terminal"
 )
 
 func main() {
+	// In mode goroutine net/http would log what hostile servers send, in their
+	// own words.
+	log.SetOutput(io.Discard)
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	os.Exit(profile.Run("coordinator", func() int {
@@ -57,40 +72,56 @@ func main() {
 
 // run is the program: it takes its whole world and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	out := &terminal.Output{Writer: stdout}
+	a := &app{stdin: stdin, stdout: out, stderr: stderr, stuck: make(chan struct{})}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	return a.watched(ctx, root.ExecuteContext)
+}
+
+// watched returns the exit status of a command, or exitFeeds when the command
+// is stuck and never returns.
+func (a *app) watched(ctx context.Context, command func(context.Context) error) int {
+	ended := make(chan error, 1)
+	go func() { ended <- command(ctx) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-a.stuck:
+		return exitFeeds
+	}
 	if errors.Is(err, context.Canceled) { // the store, for one, knows no more than that
 		err = cmp.Or(context.Cause(ctx), err)
+	}
+	if s, ok := errors.AsType[*signalled](err); ok {
+		err = s // whatever it interrupted
+	}
+	if out, ok := a.stdout.(*terminal.Output); ok && out.Err() != nil {
+		if _, said := errors.AsType[*problem](err); err == nil || !said && errors.Is(err, out.Err()) {
+			err = printError(out.Err())
+		}
 	}
 	return a.exit(err)
 }
 
-// zone is where the user is: times are shown and read in it. Everything else
-// of this process lives in UTC, and so do the workers: feeds date their items
-// with the initials of zones, EST or IST, and Go takes those for the local ones
-// where it can. What is stored must not depend on the machine.
-var zone = func() *time.Location {
-	home := time.Local
-	time.Local = time.UTC
-	return home
-}()
-
-// A signalled is the cause of a context that a signal ended.
-type signalled struct{ sig os.Signal }
-
-func (s *signalled) Error() string {
-	switch s.sig {
-	case syscall.SIGTERM:
-		return "terminated"
-	case syscall.SIGHUP:
-		return "the terminal is gone"
+// exit prints err as one line, and a second one when there is a hint, and
+// returns the status to exit with. A URL may stand where something else was meant,
+// such as a number, with its password.
+func (a *app) exit(err error) int {
+	code, hint := status(err)
+	if p, ok := errors.AsType[*problem](err); ok && p.quiet {
+		return code
 	}
-	return "interrupted"
+	if err != nil && !errors.Is(err, errFeeds) {
+		fmt.Fprintf(a.stderr, "coordinator: error: %v\n", terminal.Printable(feeds.RedactText(err.Error())))
+		if hint != "" {
+			fmt.Fprintf(a.stderr, "coordinator: hint: %v\n", terminal.Printable(feeds.RedactText(hint)))
+		}
+	}
+	return code
 }
 
 // untilSignal returns a context that the first interrupt or termination

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"feedmill/internal/pgtest"
 )
 
 // programs is the folder with the real coordinator and worker, which every
@@ -40,6 +42,13 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	programs = dir
+	roots := filepath.Join(dir, "authorities.pem")
+	if err := os.WriteFile(roots, nil, 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	os.Setenv("SSL_CERT_FILE", roots)
+	defer pgtest.Stop()
 	return m.Run()
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +31,7 @@ const originExample = `  coordinator origin --feeds 200 --hosts 40 --addr 127.0.
 
 func (a *app) originCommand() *cobra.Command {
 	o := origin.Options{}
-	var logFile string
+	var logFile, authority string
 	var skew bool
 	c := &cobra.Command{
 		Use:     "origin",
@@ -43,7 +46,7 @@ func (a *app) originCommand() *cobra.Command {
 			if skew && o.Feeds > 0 {
 				o.HostCounts = origin.WebSkew(o.Feeds)
 			}
-			return a.serveOrigin(c, o, logFile)
+			return a.serveOrigin(c, o, logFile, authority)
 		},
 	}
 	f := c.Flags()
@@ -60,7 +63,9 @@ func (a *app) originCommand() *cobra.Command {
 	f.IntVar(&o.NewsEvery, "news-every", 1, "each feed gets a new item in one of `N` epochs")
 	f.BoolVar(&o.NoValidators, "no-validators", false, "leave out ETag and Last-Modified")
 	f.BoolVar(&o.NoGzip, "no-gzip", false, "never compress")
-	f.BoolVar(&o.TLS, "tls", false, "play the hostile TLS cases too, each on a port of its own")
+	f.BoolVar(&o.HTTPS, "tls", false, "https feeds, over HTTP/2 and HTTP/1.1, and the hostile TLS cases too")
+	f.StringVar(&authority, "authority", "", "write the certificate to trust to `FILE`, for SSL_CERT_FILE [default: a file in the temporary folder]")
+	f.BoolVar(&o.Web, "web", false, "every host has a latency and a fate of its own, as on the web")
 	f.DurationVar(&o.Latency, "latency", 0, "wait before each answer")
 	f.StringVar(&o.Dir, "dir", "", "serve the files of this `FOLDER` under /dir/")
 	f.StringVar(&logFile, "log", "", "append a line of JSON for each request to `FILE`")
@@ -69,7 +74,7 @@ func (a *app) originCommand() *cobra.Command {
 
 // serveOrigin runs an origin until the command's context ends, which is its
 // ordinary end.
-func (a *app) serveOrigin(c *cobra.Command, o origin.Options, logFile string) (err error) {
+func (a *app) serveOrigin(c *cobra.Command, o origin.Options, logFile, authority string) (err error) {
 	if logFile != "" {
 		f, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {
@@ -78,11 +83,25 @@ func (a *app) serveOrigin(c *cobra.Command, o origin.Options, logFile string) (e
 		defer f.Close()
 		o.Log = f
 	}
+	o.TLS = o.HTTPS
 	s, err := origin.New(o)
 	if err != nil {
 		return usage("", "%w", err)
 	}
-	fmt.Fprintf(a.stdout, "serving http://%s/ (%s on %s)\n", s.Addr(), count(s.Feeds(), "feed"), count(s.Hosts(), "host"))
+	scheme := "http"
+	if o.HTTPS {
+		scheme = "https"
+		if authority == "" {
+			authority = filepath.Join(os.TempDir(), "feedmill-origin-"+s.Addr()[strings.LastIndexByte(s.Addr(), ':')+1:]+".pem")
+		}
+		if err := os.WriteFile(authority, s.AuthorityPEM(), 0o644); err != nil {
+			return errors.Join(fmt.Errorf("write authority: %w", err), s.Close())
+		}
+	}
+	fmt.Fprintf(a.stdout, "serving %s://%s/ (%s on %s)\n", scheme, s.Addr(), count(s.Feeds(), "feed"), count(s.Hosts(), "host"))
+	if o.HTTPS {
+		fmt.Fprintf(a.stdout, "trusted with SSL_CERT_FILE=%s\n", authority)
+	}
 	if !s.Loopbacks() {
 		fmt.Fprintln(a.stderr, "coordinator: this system answers on 127.0.0.1 only: every feed is on that one host")
 	}

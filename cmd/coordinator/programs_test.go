@@ -9,11 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"feedmill/internal/export"
 	"feedmill/internal/feeds"
 	"feedmill/internal/origin"
 	"feedmill/internal/store"
@@ -48,6 +51,38 @@ func serve(t testing.TB, o origin.Options) *site {
 	return &site{s, writeFile(t, "feeds.txt", b.String())}
 }
 
+// trusted serves an origin over https, and has all that tests start trust it,
+// or over http where no variable says whom to trust.
+func trusted(t testing.TB, o origin.Options) *site {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return serve(t, o)
+	}
+	o.HTTPS = true
+	s := serve(t, o)
+	trust(t, s.AuthorityPEM())
+	return s
+}
+
+// authorities guards the file of those that programs trust. It is one for all
+// tests, since a variable cannot differ between those that go on at once.
+var authorities sync.Mutex
+
+// trust has all programs that tests start from now on trust an authority.
+func trust(t testing.TB, pem []byte) {
+	t.Helper()
+	authorities.Lock()
+	defer authorities.Unlock()
+	f, err := os.OpenFile(os.Getenv("SSL_CERT_FILE"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(pem); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // writeFile makes a file in a folder of the test and returns its path.
 func writeFile(t testing.TB, name, content string) string {
 	t.Helper()
@@ -80,14 +115,19 @@ type output struct {
 // command returns a run of the real coordinator on loopback origins.
 func command(t testing.TB, db string, args ...string) *exec.Cmd {
 	t.Helper()
-	args = append([]string{"refresh", "--db", db, "--json", "--quiet", "--allow-net", "127.0.0.0/8"}, args...)
+	args = append([]string{"refresh", "--db", db, "--json", "--quiet", "--strict", "--allow-net", "127.0.0.0/8"}, args...)
 	return exec.Command(filepath.Join(programs, "coordinator"), args...)
 }
 
 // refreshed runs refresh with args and returns what it printed.
 func refreshed(t testing.TB, db string, args ...string) output {
 	t.Helper()
-	cmd := command(t, db, args...)
+	return finished(t, command(t, db, args...))
+}
+
+// finished runs cmd, a run of the coordinator, and returns what it printed.
+func finished(t testing.TB, cmd *exec.Cmd) output {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()
@@ -171,9 +211,9 @@ func (o output) classes() map[feeds.Class]int {
 
 // opened opens a store to look at it. It is checked and closed when the test
 // ends.
-func opened(t testing.TB, path string) *store.DB {
+func opened(t testing.TB, path string) store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), path, store.Options{ReadOnly: true})
+	db, err := (&app{db: path}).openStore(t.Context(), store.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +237,7 @@ func contents(t testing.TB, path string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, fmt.Sprintf("%s %06d %x %x %+v", it.FeedURL, it.Seq, it.Key, it.Hash, newItemJSON(&it).text()))
+		lines = append(lines, fmt.Sprintf("%s %06d %x %x %+v", it.FeedURL, it.Seq, it.Key, it.Hash, textOf(export.NewLine(&it))))
 	}
 	slices.Sort(lines)
 	return lines
@@ -218,10 +258,10 @@ func feedStates(t testing.TB, path string) []string {
 	return lines
 }
 
-// text is what an item says, without what the store knows of it.
-func (j itemJSON) text() itemJSON {
-	j.FirstSeen, j.Edits, j.Seq = time.Time{}, 0, 0
-	return j
+// textOf is what an item says, without what the store knows of it.
+func textOf(l export.Line) export.Line {
+	l.FirstSeen, l.Edits, l.Seq, l.ID = time.Time{}, 0, 0, 0
+	return l
 }
 
 // until waits for something that happens elsewhere, at most a limit.

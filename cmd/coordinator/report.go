@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"iter"
 	"sort"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
+	"feedmill/internal/export"
 	"feedmill/internal/feeds"
+	"feedmill/internal/store"
+	"feedmill/internal/terminal"
 )
 
 // A feedLine is the line of one feed as --json prints it.
@@ -25,7 +29,11 @@ type feedLine struct {
 	Bytes    int64       `json:"bytes"` // of the body, as they came
 	MS       int64       `json:"ms"`    // fetch and parse
 	Attempts int         `json:"attempts"`
+	Fails    int         `json:"fails"`              // in a row, this one included
 	MovedTo  string      `json:"moved_to,omitempty"` // the feed's new URL from now on
+
+	id   int64 // the feed's; 0 for what could not be subscribed
+	told bool  // the user knew before that it is failing
 }
 
 // A summaryLine is the last line of a round as --json prints it. Feeds is
@@ -59,12 +67,10 @@ type byteCounts struct {
 	Received int64 `json:"received"` // from workers
 }
 
-// readers counts documents by who read them, and those that the fast reader
-// left to gofeed by the reason.
+// readers counts documents by who read them.
 type readers struct {
-	Fast     int            `json:"fast"`
-	Gofeed   int            `json:"gofeed"`
-	Declined map[string]int `json:"declined"`
+	Fast   int `json:"fast"`
+	Gofeed int `json:"gofeed"`
 }
 
 // count takes in the document of a result, if there was one.
@@ -74,9 +80,6 @@ func (r *readers) count(res *feeds.Result) {
 		r.Fast++
 	case feeds.ReaderGofeed:
 		r.Gofeed++
-	}
-	if res.Declined != 0 {
-		r.Declined[res.Declined.String()]++
 	}
 }
 
@@ -93,24 +96,35 @@ type peaks struct {
 	Worker      int64 `json:"worker"`
 }
 
+// What of a round is shown to people. The first one is the default.
+const (
+	showAll     = "all"     // news, failures and a summary
+	showNew     = "new"     // feeds with news
+	showFailing = "failing" // feeds that have begun to fail, or are back: each once
+	showSummary = "summary" // the summary alone
+	showNothing = "nothing"
+)
+
 // A report prints results, one line a feed and a summary last. It is used
 // from one goroutine at a time.
 type report struct {
-	out     io.Writer
-	json    bool
-	brief   bool  // only the summary, of what is for people
-	quiet   bool  // no summary of a round without news and failures
-	err     error // the first failed write: whoever read is gone, the round goes on
-	counts  map[feeds.Class]int
-	readers readers
+	out      io.Writer
+	json     bool
+	show     string // to people
+	err      error  // the first failed write: whoever read is gone, the round goes on
+	counts   map[feeds.Class]int
+	readers  readers
+	failures failures
+	back     failureKind // of showFailing
+	teller   teller
 }
 
 func newReport(out io.Writer, asJSON bool) *report {
-	return &report{out: out, json: asJSON, counts: make(map[feeds.Class]int), readers: readers{Declined: make(map[string]int)}}
+	return &report{out: out, json: asJSON, show: showAll, counts: make(map[feeds.Class]int), back: failureKind{class: "back"}}
 }
 
 // feed prints the line of one feed. For people only news and failures are
-// worth one.
+// worth one, and failures wait for the summary, where those of a kind are one.
 func (r *report) feed(l feedLine) {
 	r.counts[l.Class]++
 	if r.json {
@@ -118,15 +132,41 @@ func (r *report) feed(l feedLine) {
 		r.object(l)
 		return
 	}
-	switch {
-	case r.brief || l.Class == feeds.Cancelled:
-	case !l.Class.OK():
-		r.line("%-16s %s  %s\n", l.Class, printable(l.URL), printable(l.Detail))
-	case l.New > 0 || l.Updated > 0:
-		r.line("%-16s %s\n", news(l.New, l.Updated), printable(l.URL))
+	switch r.show {
+	case showFailing:
+		fail, back := r.teller.hear(l.id, l.Class, l.Fails, l.told)
+		if fail && l.id != 0 {
+			r.failures.add(l)
+		}
+		if back {
+			r.back.add(feedLine{URL: l.URL})
+		}
+		return
+	case showAll:
+		if !l.Class.OK() && l.Class != feeds.Cancelled {
+			r.failures.add(l)
+		}
+	case showSummary, showNothing:
+		return
+	}
+	if l.Class.OK() && l.New+l.Updated > 0 {
+		r.line("%-16s %s\n", news(l.New, l.Updated), terminal.Printable(l.URL))
 	}
 	if l.MovedTo != "" {
-		r.line("%-16s %s  now at %s\n", "moved", printable(l.URL), printable(l.MovedTo))
+		r.line("%-16s %s  now at %s\n", "moved", terminal.Printable(l.URL), terminal.Printable(l.MovedTo))
+	}
+}
+
+// items prints the lines of new items, as they are in the store.
+func (r *report) items(all iter.Seq2[store.Item, error]) {
+	for it, err := range all {
+		if err != nil {
+			r.err = cmp.Or(r.err, err)
+			return
+		}
+		l := export.NewLine(&it)
+		l.Type = "item"
+		r.object(l)
 	}
 }
 
@@ -147,24 +187,29 @@ func (r *report) summary(s summaryLine) {
 		r.object(s)
 		return
 	}
-	if r.quiet && s.New+s.Updated+s.Failed+s.Cancelled == 0 {
+	r.failures.print(r.line)
+	r.back.print(r.line)
+	if r.show != showAll && r.show != showSummary {
 		return
 	}
 	r.line("%s in %s: %d ok, %d not modified, %d unchanged, %d failed%s\n",
 		count(s.Feeds, "feed"), seconds(s.WallMS), s.OK, s.NotModified, s.Unchanged, s.Failed, cancelled(s.Cancelled))
+	if s.Feeds == 0 {
+		return
+	}
 	if s.Failed > 0 {
-		r.line("failed: %s\n", r.failures())
+		r.line("failed: %s\n", r.byClass())
 	}
 	r.line("items: %d new, %d updated\n", s.New, s.Updated)
-	r.line("cost: %s of bodies, cpu %s coordinator + %s workers, peak memory %s + %s\n",
-		humanize.IBytes(uint64(s.Bytes.Body)), seconds(s.CPUMS.Coordinator), seconds(s.CPUMS.Workers),
-		humanize.IBytes(uint64(s.PeakRSS.Coordinator)), humanize.IBytes(uint64(s.PeakRSS.Worker)))
-	r.line("mode: %s, %s, %s sent, %s received, %s, sandbox: %s, seed %d\n",
-		s.Mode, count(s.Workers, "worker"), humanize.IBytes(uint64(s.Bytes.Sent)), humanize.IBytes(uint64(s.Bytes.Received)), count(s.WorkerDeaths, "death"), cmp.Or(s.Sandbox, "not needed"), s.Seed)
+	size := func(n int64) string { return humanize.IBytes(uint64(n)) }
+	r.line("cost: %s of bodies, cpu %s coordinator + %s workers\n", size(s.Bytes.Body), seconds(s.CPUMS.Coordinator), seconds(s.CPUMS.Workers))
+	r.line("memory: %s coordinator + %s largest worker, at the peak\n", size(s.PeakRSS.Coordinator), size(s.PeakRSS.Worker))
+	r.line("mode: %s, %s, %s sent, %s received, %s\n", s.Mode, count(s.Workers, "worker"), size(s.Bytes.Sent), size(s.Bytes.Received), count(s.WorkerDeaths, "death"))
+	r.line("sandbox: %s, seed %d\n", cmp.Or(s.Sandbox, "not needed"), s.Seed)
 }
 
-// failures lists the classes of failure, the most frequent first.
-func (r *report) failures() string {
+// byClass lists the classes of failure, the most frequent first.
+func (r *report) byClass() string {
 	var all []feeds.Class
 	for c := range r.counts {
 		if !c.OK() && c != feeds.Cancelled {
@@ -208,7 +253,7 @@ func (r *report) object(v any) {
 	if r.err != nil {
 		return
 	}
-	r.err = printJSON(r.out, v)
+	r.err = export.JSON(r.out, v)
 }
 
 func (r *report) line(format string, args ...any) {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -16,9 +14,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
+	"feedmill/internal/ipc/manager"
 	"feedmill/internal/pool"
 	"feedmill/internal/refresh"
+
+	"feedmill/internal/feeds/fetch"
+	"feedmill/internal/feeds/read"
+	"feedmill/internal/feeds/subs"
+	"feedmill/internal/version"
 )
 
 // The modes that refresh can run in, the default first. Some systems lack some.
@@ -37,21 +41,20 @@ type runnerFlags struct {
 	manager string // host:port of one that lives elsewhere; empty for our own
 	key     string // file with its key
 	// hangAfter is how long a worker may stand still, stallAfter how long the
-	// whole round, and lastGrace how long it may then take to end. 0 means what
-	// the pool thinks, and defaultGrace. No flag sets them.
-	hangAfter, stallAfter, lastGrace time.Duration
-	stderr                           func() io.Writer // for a report that is too long for an error
+	// whole round. 0 means what the pool thinks. No flag sets them.
+	hangAfter, stallAfter time.Duration
+	stalled               func(*pool.StallError) // see pool.Options; may be nil
 }
 
-func (r *runnerFlags) register(c *cobra.Command) {
-	r.registerWorkers(c)
+func (r *runnerFlags) register(a *app, c *cobra.Command) {
+	r.registerWorkers(a, c)
 	r.mode.register(c, "mode", "how workers run and their lists come back: "+strings.Join(modes[:len(modes)-1], ", ")+" or "+modes[len(modes)-1])
 }
 
 // registerWorkers registers the flags that do not choose the mode.
-func (r *runnerFlags) registerWorkers(c *cobra.Command) {
+func (r *runnerFlags) registerWorkers(a *app, c *cobra.Command) {
 	f := c.Flags()
-	r.stderr = c.ErrOrStderr
+	r.stalled = a.stalled
 	r.mode = choice{modes[0], modes}
 	r.sandbox = choice{"best-effort", []string{"best-effort", "require", "off"}}
 	f.IntVarP(&r.workers, "workers", "n", 0, "use `N` workers [default: CPUs]")
@@ -64,10 +67,10 @@ func (r *runnerFlags) complete() error {
 	if r.workers < 0 || r.workers > 1000 {
 		return usage("", "%d workers: want 1 to 1000", r.workers)
 	}
-	if m := ipc.Mode(r.mode.value); m != goroutineMode && !slices.Contains(ipc.Modes(), m) {
+	if m := carrier.Mode(r.mode.value); m != goroutineMode && !slices.Contains(carrier.Modes(), m) {
 		return usage("use --mode pipe, which every system has", "--mode %s is not to be had on %s", m, runtime.GOOS)
 	}
-	if (r.manager == "") != (r.key == "") || r.manager != "" && r.mode.value != string(ipc.ModeManager) {
+	if (r.manager == "") != (r.key == "") || r.manager != "" && r.mode.value != string(carrier.Manager) {
 		return usage("", "--manager and --manager-key go together, with --mode manager")
 	}
 	if r.workers == 0 {
@@ -86,26 +89,21 @@ type runner struct {
 }
 
 // newRunner returns the runner of the mode that the flags name, for a round
-// over refs: ahead, where that is not nil and will do.
-func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Logger, ahead *headStart) (runner, error) {
-	o.Ports = feeds.ConnectPorts(refs, o)
+// over refs.
+func (r *runnerFlags) newRunner(refs []feeds.Ref, o feeds.Options, log *slog.Logger) (runner, error) {
+	o.Ports = subs.ConnectPorts(refs, o)
 	if r.mode.value == goroutineMode {
-		return runner{Runner: &refresh.Goroutines{Workers: r.workers, Options: o}}, nil
+		return runner{Runner: &refresh.Goroutines{Workers: r.workers, Options: o, NewRefresher: newRefresher}}, nil
 	}
-	if ahead != nil && ahead.fits(o.Ports) {
-		return runner{Runner: ahead, pool: ahead.pool}, nil
-	}
-	ahead.close() // a feed has moved, or is left alone
-	p, err := r.newPool(o, log, 0)
+	p, err := r.newPool(o, log)
 	if err != nil {
 		return runner{}, err
 	}
 	return runner{Runner: p, pool: p}, nil
 }
 
-// newPool returns a pool for the mode that the flags name, which starts so many
-// workers before there are jobs for them.
-func (r *runnerFlags) newPool(o feeds.Options, log *slog.Logger, ahead int) (*pool.Pool, error) {
+// newPool returns a pool for the mode that the flags name.
+func (r *runnerFlags) newPool(o feeds.Options, log *slog.Logger) (*pool.Pool, error) {
 	elsewhere, err := r.managerAddress()
 	if err != nil {
 		return nil, err
@@ -113,18 +111,17 @@ func (r *runnerFlags) newPool(o feeds.Options, log *slog.Logger, ahead int) (*po
 	p, err := pool.New(pool.Options{
 		Path:    r.worker,
 		Args:    r.workerArgs(),
-		Mode:    ipc.Mode(r.mode.value),
+		Mode:    carrier.Mode(r.mode.value),
 		Manager: elsewhere,
 		Workers: r.workers,
-		Ahead:   ahead,
 		Refresh: o,
-		Build:   version(),
+		Build:   version.Build(),
 		Logger:  log,
 
-		HangAfter:  r.hangAfter,
-		StallAfter: r.stallAfter,
+		Patience:   pool.Patience{HangAfter: r.hangAfter, StallAfter: r.stallAfter},
 		KeepPoison: r.poison,
 		Stalled:    r.stalled,
+		Enclose:    r.sandbox.value == "off" && r.mode.value != string(carrier.Manager),
 	})
 	if err != nil {
 		return nil, r.problem(err)
@@ -135,7 +132,7 @@ func (r *runnerFlags) newPool(o feeds.Options, log *slog.Logger, ahead int) (*po
 
 // managerAddress returns where the manager is that the flags name, nil for one
 // of our own.
-func (r *runnerFlags) managerAddress() (*ipc.Address, error) {
+func (r *runnerFlags) managerAddress() (*manager.Address, error) {
 	if r.manager == "" {
 		return nil, nil
 	}
@@ -143,7 +140,7 @@ func (r *runnerFlags) managerAddress() (*ipc.Address, error) {
 	if err != nil {
 		return nil, usage("", "read the manager's key: %w", err)
 	}
-	return &ipc.Address{Network: "tcp", Addr: r.manager, Key: bytes.TrimSpace(key)}, nil
+	return &manager.Address{Network: "tcp", Addr: r.manager, Key: bytes.TrimSpace(key)}, nil
 }
 
 // bill is what the workers of a round cost.
@@ -155,12 +152,19 @@ type bill struct {
 	sandbox        string
 }
 
+// add takes in the bill of another round.
+func (b *bill) add(o bill) {
+	b.cpu += o.cpu
+	b.sent += o.sent
+	b.received += o.received
+	b.deaths += o.deaths
+	b.peak = max(b.peak, o.peak)
+	b.sandbox = cmp.Or(o.sandbox, b.sandbox)
+}
+
 func (r runner) bill() bill {
 	if r.pool == nil {
 		return bill{sandbox: "none (goroutines share the coordinator)"}
-	}
-	if h, ok := r.Runner.(*headStart); ok && !h.ran {
-		return bill{} // nothing was to be done
 	}
 	s := r.pool.Stats()
 	b := bill{cpu: s.CPU, sent: s.Sent, received: s.Received, deaths: s.Deaths, sandbox: s.Sandbox}
@@ -170,31 +174,10 @@ func (r runner) bill() bill {
 	return b
 }
 
-// defaultGrace is how long a round in which nothing moves may take to end,
-// after all its workers were killed.
-const defaultGrace = 30 * time.Second
-
-// stalled says who waited for whom in a round in which nothing moves any more.
-// It ends the program if that does not end by itself: what is stuck may be the
-// store, and nobody can end a system call. What was stored stays.
-func (r *runnerFlags) stalled(e *pool.StallError) {
-	fmt.Fprintf(r.stderr(), "coordinator: %v: who waits for whom:\n%s\n", e, printableLines(e.Report))
-	time.AfterFunc(cmp.Or(r.lastGrace, defaultGrace), func() { os.Exit(exitFeeds) })
-}
-
-// printableLines is printable for a text of several lines.
-func printableLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = printable(lines[i])
-	}
-	return strings.Join(lines, "\n")
-}
-
 // problem gives an error of a runner its exit status and hint.
 func (r *runnerFlags) problem(err error) error {
 	if _, ok := errors.AsType[*pool.StallError](err); ok {
-		return &problem{exitFeeds, err, "what was stored stays; the others are still due"}
+		return &problem{code: exitFeeds, err: err, hint: "what was stored stays; the others are still due"}
 	}
 	start, ok := errors.AsType[*pool.StartError](err)
 	if !ok {
@@ -204,5 +187,9 @@ func (r *runnerFlags) problem(err error) error {
 	if r.sandbox.value == "require" && start.Code == pool.ExitRefused {
 		code = exitSandbox
 	}
-	return &problem{code, err, start.Hint}
+	return &problem{code: code, err: err, hint: start.Hint}
 }
+
+// newRefresher makes what a worker goroutine refreshes with, as a worker process
+// does.
+func newRefresher(o feeds.Options) (refresh.Refresher, error) { return fetch.New(o, read.Read) }

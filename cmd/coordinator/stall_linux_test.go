@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"feedmill/internal/origin"
 	"feedmill/internal/refresh"
 	"feedmill/internal/store"
+	"feedmill/internal/store/sqlite"
+	"feedmill/internal/terminal"
 )
 
 // With envStalls set to a store, this test binary is a coordinator that
@@ -26,8 +27,8 @@ func init() { parts[envStalls] = coordinateImpatiently }
 
 // coordinateImpatiently is main of that coordinator.
 func coordinateImpatiently(path string) int {
-	a := &app{stdout: os.Stdout, stderr: os.Stderr, db: path}
-	db, err := store.Open(context.Background(), path, store.Options{})
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, db: path, stuck: make(chan struct{}), lastGrace: 2 * time.Second}
+	db, err := sqlite.Open(context.Background(), path, store.Options{})
 	if err != nil {
 		return a.exit(err)
 	}
@@ -38,15 +39,14 @@ func coordinateImpatiently(path string) int {
 	}
 	flags := &runnerFlags{
 		mode: choice{"pipe", modes}, sandbox: choice{"best-effort", nil}, workers: 2, worker: os.Getenv("FEEDMILL_TEST_WORKER"),
-		stallAfter: 3 * time.Second, lastGrace: 2 * time.Second,
+		stallAfter: 3 * time.Second, stalled: a.stalled,
 	}
-	flags.stderr = func() io.Writer { return a.stderr }
 	job := &round{
 		db: db, path: path, refs: refs, flags: flags,
-		options: feeds.Options{AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, plan: refresh.Options{Force: true},
-		report: newReport(os.Stdout, true), bars: newProgress(os.Stderr, true), log: a.logger(),
+		options: feeds.Options{AllowNet: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, plan: refresh.Options{Force: true}, strict: true,
+		report: newReport(os.Stdout, true), bars: terminal.NewProgress(os.Stderr, true, false), log: a.logger(),
 	}
-	return a.exit(job.run(context.Background()))
+	return a.watched(context.Background(), job.run)
 }
 
 // TestARoundThatNobodyCanEndIsEnded: whoever takes the results does not come
@@ -56,7 +56,7 @@ func coordinateImpatiently(path string) int {
 func TestARoundThatNobodyCanEndIsEnded(t *testing.T) {
 	s := serve(t, origin.Options{Feeds: 2000, Hosts: 200, Items: 1, Bytes: 50})
 	path := filepath.Join(t.TempDir(), "feeds.db")
-	db, err := store.Open(t.Context(), path, store.Options{})
+	db, err := sqlite.Open(t.Context(), path, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

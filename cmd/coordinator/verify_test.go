@@ -49,6 +49,30 @@ func TestVerifyNamesWhatDiffers(t *testing.T) {
 	}
 }
 
+// TestVerifyTakesGofeedForASecondOpinion: other texts and fewer items are counted,
+// more items are a difference.
+func TestVerifyTakesGofeedForASecondOpinion(t *testing.T) {
+	first := map[string]store.Digest{
+		"text":  {Class: feeds.OK, Items: 2, Sum: [32]byte{1}},
+		"fewer": {Class: feeds.OK, Items: 2, Sum: [32]byte{1}},
+	}
+	got := map[string]store.Digest{
+		"text":  {Class: feeds.OK, Items: 2, Sum: [32]byte{2}},
+		"fewer": {Class: feeds.Truncated, Items: 1, Sum: [32]byte{2}},
+	}
+	from := map[string]string{"text": "http://example.org/text", "fewer": "http://example.org/fewer"}
+	differ := make(map[string][]string)
+	gofeed := way{"pipe", "gofeed"}
+	if v := judgeDigests(first, got, gofeed, from, differ); v != "another opinion of 2 feeds" || len(differ) > 0 {
+		t.Errorf("verdict %q, differences %v; want another opinion of 2 feeds, and none", v, differ)
+	}
+	got["text"] = store.Digest{Class: feeds.OK, Items: 3}
+	judgeDigests(first, got, gofeed, from, differ)
+	if want := "pipe, reader gofeed: 3 items, ok, not 2, ok"; len(differ) != 1 || differ[from["text"]][0] != want {
+		t.Errorf("differences %v, want %q", differ, want)
+	}
+}
+
 // TestCollectKeepsEveryDocument: while documents still come, the reports of the
 // first ones look for theirs. There are more feeds than a group commit holds.
 func TestCollectKeepsEveryDocument(t *testing.T) {
@@ -70,9 +94,9 @@ func TestCollectKeepsEveryDocument(t *testing.T) {
 	v := &verify{quiet: true}
 	v.fetch.allowNet, v.fetch.timeout = prefixes{netip.MustParsePrefix("127.0.0.0/8")}, time.Minute
 	v.runner.workers = 4
-	in := &input{given: true, seen: make(map[string]bool)}
+	in := &input{given: true}
 	for u := range server.URLs() {
-		in.add(feeds.Subscription{URL: u})
+		in.subs = append(in.subs, feeds.Subscription{URL: u})
 	}
 	kept, err := a.collect(t.Context(), v, in, t.TempDir())
 	if err != nil {

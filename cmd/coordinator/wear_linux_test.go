@@ -168,6 +168,7 @@ func plain(t *testing.T, address string, talk func(net.Conn)) string {
 // TestServersThatWearOutTheFetchCostTheirOwnFeeds: no worker dies of them, and
 // the feeds beside them are as without them.
 func TestServersThatWearOutTheFetchCostTheirOwnFeeds(t *testing.T) {
+	t.Parallel()
 	if !manyHosts() {
 		t.Skip("this system answers on one loopback address only")
 	}
@@ -240,6 +241,6 @@ func certificate(t *testing.T, addrs []net.IP) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SSL_CERT_FILE", writeFile(t, "roots.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))))
+	trust(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

@@ -34,12 +34,12 @@ func BenchmarkHello(b *testing.B) {
 				if err := cmd.Start(); err != nil {
 					b.Fatal(err)
 				}
-				conn := ipc.NewConn(stdout, stdin, 0)
-				if m, err := conn.Recv(); err != nil || m.Hello == nil {
+				conn := ipc.NewConn(stdout, stdin, ipc.Options{})
+				if m, err := conn.Recv(); err != nil || ipc.Name(m) != "Hello" {
 					b.Fatalf("got %v, %v, want Hello", m, err)
 				}
 				b.StopTimer()
-				if err := conn.Send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &feeds.Options{}}}); err != nil {
+				if err := conn.Send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(feeds.Options{})}); err != nil {
 					b.Fatal(err)
 				}
 				private = max(private, privateMemory(b, cmd.Process.Pid))

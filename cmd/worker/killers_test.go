@@ -16,6 +16,9 @@ import (
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/worker"
+
+	"feedmill/internal/feeds/fetch"
+	"feedmill/internal/feeds/read"
 )
 
 // killersName is the name under which this test binary is the real worker, but
@@ -51,7 +54,7 @@ func killerMain() {
 		panic(err)
 	}
 	refresher := func(o feeds.Options) (worker.Refresher, error) {
-		r, err := feeds.NewRefresher(o)
+		r, err := fetch.New(o, read.Read)
 		return &killing{Refresher: r, wire: wire}, err
 	}
 	os.Exit(run(append(os.Args[1:], "--parse-cpu", killersCPU), os.Stdin, wire, os.Stderr, refresher))
@@ -59,7 +62,7 @@ func killerMain() {
 
 // A killing refresher is the real one, with killers planted by URL.
 type killing struct {
-	*feeds.Refresher
+	*fetch.Refresher
 	wire *os.File
 	kind sync.Map // of killer, by job
 

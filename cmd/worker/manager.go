@@ -12,7 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
+	"feedmill/internal/ipc/manager"
 )
 
 // leastKey is how long a key must be that a user makes, in bytes.
@@ -28,7 +29,7 @@ type managerFlags struct {
 // serve holds a dictionary until stdin ends or, where it was started by hand, it
 // is interrupted.
 func (f managerFlags) serve(stdin io.Reader, stderr io.Writer) error {
-	m := &ipc.Manager{Log: slog.New(slog.NewTextHandler(stderr, nil))}
+	m := &manager.Server{Log: slog.New(slog.NewTextHandler(stderr, nil))}
 	if f.listen == "" {
 		return serveHeir(m, stdin)
 	}
@@ -51,12 +52,12 @@ func (f managerFlags) serve(stdin io.Reader, stderr io.Writer) error {
 
 // serveHeir serves on the socket that was inherited. The key is the first that
 // stdin says, and its end the last.
-func serveHeir(m *ipc.Manager, stdin io.Reader) error {
-	m.Key = make([]byte, ipc.KeySize)
+func serveHeir(m *manager.Server, stdin io.Reader) error {
+	m.Key = make([]byte, manager.KeySize)
 	if _, err := io.ReadFull(stdin, m.Key); err != nil {
 		return refusal("the coordinator starts managers; by hand it takes --listen and --key-file")
 	}
-	socket := os.NewFile(ipc.CarrierFD, "manager")
+	socket := os.NewFile(carrier.FD, "manager")
 	l, err := net.FileListener(socket)
 	if err = errors.Join(err, socket.Close()); err != nil {
 		return fmt.Errorf("inherit socket: %w", err)

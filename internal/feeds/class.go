@@ -10,7 +10,7 @@ const (
 	NotModified Class = "not_modified" // the server answered 304
 	Unchanged   Class = "unchanged"    // the body is the one that is stored
 
-	HTTPError   Class = "http_error"   // a status that is no success
+	HTTPError   Class = "http_error"   // a status that is no success, or an answer that breaks HTTP
 	Gone        Class = "gone"         // 410
 	RateLimited Class = "rate_limited" // 429, or 503 with Retry-After
 	HostBackoff Class = "host_backoff" // not asked: its host is being left alone

@@ -15,11 +15,11 @@ import (
 // domain, written without brackets, port or zone, and so is a host of a single
 // label. Domain returns "" when rawURL has no host.
 func Domain(rawURL string) string {
-	return domainOf(splitURL(rawURL).hostname())
+	return HostDomain(SplitURL(rawURL).Hostname())
 }
 
-// domainOf returns the registrable domain of a host name or address.
-func domainOf(host string) string {
+// HostDomain returns the registrable domain of a host name or address.
+func HostDomain(host string) string {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		var b [64]byte
 		name := addr.Unmap().WithZone("").AppendTo(b[:0])
@@ -28,7 +28,7 @@ func domainOf(host string) string {
 		}
 		return string(name)
 	}
-	host = strings.TrimRight(asciiHost(host), ".")
+	host = strings.TrimRight(ASCIIHost(host), ".")
 	suffix, icann := publicsuffix.PublicSuffix(host)
 	for !icann {
 		// A private suffix: go up to the one it was registered under. A name
@@ -46,9 +46,9 @@ func domainOf(host string) string {
 	return host[strings.LastIndexByte(rest, '.')+1:]
 }
 
-// asciiHost returns host in lower case and, if it has other letters than
+// ASCIIHost returns host in lower case and, if it has other letters than
 // ASCII's, in its ASCII form. A name that has none is returned in lower case.
-func asciiHost(host string) string {
+func ASCIIHost(host string) string {
 	if isASCII(host) {
 		return strings.ToLower(host)
 	}

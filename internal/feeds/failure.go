@@ -1,5 +1,7 @@
 package feeds
 
+import "fmt"
+
 // A Failure is why a job did not succeed. It is the one error type that
 // leaves this package's fetching and reading: callers decide by its Class.
 type Failure struct {
@@ -8,7 +10,7 @@ type Failure struct {
 	Hint   string // what the user could type; usually empty
 	Err    error  // the cause, when there is one; not shown on its own
 
-	links []string // becomes Result.Links
+	Links []string // becomes Result.Links
 }
 
 // Error returns the class and the detail.
@@ -21,3 +23,8 @@ func (f *Failure) Error() string {
 
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// Failf returns a Failure with a class and a detail.
+func Failf(class Class, format string, args ...any) *Failure {
+	return &Failure{Class: class, Detail: fmt.Sprintf(format, args...)}
+}

@@ -1,14 +1,15 @@
-// Package feeds says what a feed is and how one is refreshed: fetched with
-// conditional requests, parsed, given identities and compared with what is
-// already known.
+// Package feeds has the words of the project: what a feed, an item, a job and its
+// result are, how a job can end, how a URL is spelled, what makes two items the
+// same and what is new among them.
 //
-// It knows nothing of processes, of the wire between them or of the store, and
-// it keeps no state between two refreshes except open connections: whatever a
-// refresh needs comes in with its [Job], and whatever it found leaves in its
-// [Result].
+// It does no work: it asks no server, reads no document and opens no file. Its
+// rooms do, each of which knows only this package: fetch, read and subs.
 package feeds
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // A Key identifies an item within its feed. It is the first 16 bytes of a
 // SHA-256, so that identifiers of any length and content compare alike.
@@ -47,11 +48,39 @@ type Item struct {
 	Enclosures []Enclosure
 }
 
+// SizeOf returns about how much memory items hold, in bytes: at least that of
+// their texts. What waits to be stored is bounded by it.
+func SizeOf(items []Item) (n int64) {
+	for i := range items {
+		it := &items[i]
+		size := int(unsafe.Sizeof(*it)) + len(it.GUID) + len(it.Link) + len(it.Title) + len(it.Author) +
+			len(it.Summary) + len(it.Content) + len(it.Image)
+		for _, c := range it.Categories {
+			size += int(unsafe.Sizeof(c)) + len(c)
+		}
+		for _, e := range it.Enclosures {
+			size += int(unsafe.Sizeof(e)) + len(e.URL) + len(e.Type)
+		}
+		n += int64(size)
+	}
+	return n
+}
+
 // An Enclosure is a file that belongs to an item, such as a podcast's audio.
 type Enclosure struct {
 	URL    string
 	Type   string // media type as given
 	Length int64  // bytes as declared; 0 when absent or not a number
+}
+
+// A Subscription is a feed in a list that people exchange between readers.
+type Subscription struct {
+	URL   string // absolute, http or https, as SubscriptionURL returns it
+	Title string
+	Link  string // the home page, "" when it is not known
+	// Category is the folders that it is in: a path on each line, whose names are
+	// joined by "/"; a slash in a name is written \/.
+	Category string
 }
 
 // A Ref names a subscribed feed, with what planning a round needs of it.
@@ -65,25 +94,35 @@ type Ref struct {
 	// Pacing is what the last document asked for: TTL, SkipHours and SkipDays.
 	// An answer without a document does not take it back.
 	Pacing Pacing
+	// Interval is the least time between two requests that the user wants for
+	// this feed; 0 means what holds for all.
+	Interval time.Duration
+	// Told says that the user knows that the feed is failing.
+	Told bool
 }
 
 // Validators are what a server gave to make the next request conditional.
-// They are opaque: stored and sent back byte for byte, never parsed.
+// They are opaque: stored and sent back byte for byte, never parsed, and to no
+// other URL than the one that gave them.
 type Validators struct {
 	ETag         string
 	LastModified string
+	// URL is which one gave them, where that was not the feed's own: the end of
+	// its redirects.
+	URL string
 }
 
 // A Job is one feed to refresh, with all that is known of it.
 type Job struct {
-	ID         int64  // the caller's; not 0, unique within a round; the Result carries it back
-	URL        string // absolute, http or https
+	ID  int64  // the caller's; not 0, unique within a round; the Result carries it back
+	URL string // absolute, http or https
+	// Headers are the user's for this feed alone: lines of "Name: value" with a
+	// line feed between two. They go to the feed's own origin and nowhere else,
+	// and stand for what would be sent under these names.
+	Headers    string
 	Validators Validators
 	BodyHash   uint64  // hash of the last body that was stored; 0 when none is
 	Known      []Known // the items that are stored, in no order
-	// Spans is Result.Spans of the last document that was read; empty when none
-	// was, or nobody kept it.
-	Spans string
 }
 
 // MaxLinks bounds the feeds that a Result says a page names.
@@ -98,11 +137,15 @@ type Result struct {
 
 	Status   int // HTTP status of the last answer; 0 when there was none
 	Attempts int // requests begun for this job, not counting redirects
-	// Refused says of a Connect that the feed's own host answered, and that
-	// nothing listens there (ECONNREFUSED): the network works. It is false
-	// when it was a proxy that refused.
+	// Refused says of a Connect that a host was reached, where nothing listens
+	// (ECONNREFUSED) or whose server closed the connection without an answer; of a
+	// DNS, that a name server said that there is no such name. It is false when it
+	// was a proxy that refused.
 	Refused bool
-	MovedTo string // where a permanent redirect (301, 308) points; else empty
+	// Elsewhere says that what failed, or asked to be left alone, was another host
+	// than the feed's own, which redirects had led to.
+	Elsewhere bool
+	MovedTo   string // where a permanent redirect (301, 308) points; else empty
 
 	// Validators and BodyHash replace what is stored. They are meant for it
 	// only when the class is one of success (see Class.OK); otherwise they
@@ -117,10 +160,7 @@ type Result struct {
 	// (see Options.Ship), the oldest of the document first.
 	Items []Item
 	Seen  int // items in the document; 0 when none was parsed
-	// New and Updated count the items that the job did not know, or knew
-	// with another content.
-	New     int
-	Updated int
+	New   int // items that the job did not know
 
 	Pacing Pacing
 	Cost   Cost
@@ -129,15 +169,7 @@ type Result struct {
 	// feed: absolute http and https URLs, in the page's order, at most MaxLinks.
 	Links []string
 
-	// Reader is who read the document, if one was, and Declined why the fast
-	// reader left it to gofeed.
-	Reader   Reader
-	Declined Decline
-
-	// Spans is what the next job for the feed should have of this document, at
-	// most MaxSpans bytes that mean nothing to anybody else. They replace what
-	// is stored when the class is OK, and only then; empty is a value, too.
-	Spans string
+	Reader Reader // who read the document, if one was
 }
 
 // Pacing is what a server and its document ask of the next request. Zero
@@ -152,13 +184,9 @@ type Pacing struct {
 
 // A Cost is the bill of one job.
 type Cost struct {
-	Wire    int64         // body bytes as they came, still compressed
-	Decoded int64         // body bytes after decompression
-	Fetch   time.Duration // from the first request to the last body byte
-	Parse   time.Duration // guard, parse, identity and diff; wall, with one parse at a time
-	// ParseCPU is the CPU time of Parse, without what the garbage collector
-	// did beside it; 0 where the system does not tell.
-	ParseCPU time.Duration
+	Wire  int64         // body bytes as they came, still compressed
+	Fetch time.Duration // from the first request to the last body byte
+	Parse time.Duration // guard, parse, identity and diff; wall, with one parse at a time
 }
 
 // An Outcome is a Result together with what its round decided about the
@@ -180,6 +208,7 @@ type Outcome struct {
 type Saved struct {
 	ID      int64
 	New     int    // items added
+	FirstID int64  // of the items added, in the store: this one and those that follow it; 0 when none was
 	Updated int    // items whose content was replaced in place
 	Items   int    // items that the feed now has
 	MovedTo string // the feed's new URL, when a permanent redirect was now believed

@@ -3,6 +3,7 @@ package feeds
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 )
 
 // What an item's key was made from. The byte is hashed with the value, so that
@@ -17,6 +18,9 @@ const (
 	keyGUIDLink  = 'G' // a guid that several items share, and the link
 	keyLinkTitle = 'L' // a link that several items without guid share, and the title
 	keyFileTitle = 'E' // the same for an enclosure
+
+	keyAlike  = 'T' // what several items share even so: all of these, and the date
+	keyShared = 'S' // no item's key, but the note that one is shared
 )
 
 // Identify returns the key of it taken by itself: of its guid, else of its
@@ -24,8 +28,8 @@ const (
 // content and date of publication. Values count byte for byte as the document
 // has them after trimming; the time of the fetch never does.
 //
-// Within a document [ReadDocument] may give an item another key than this, see
-// assignKeys.
+// Within a document [AssignKeys] may give an item another key than this, and
+// [Diff] the one that it is stored by.
 func Identify(it *Item) Key {
 	switch {
 	case it.GUID != "":
@@ -40,19 +44,34 @@ func Identify(it *Item) Key {
 	return makeKey(keyContent, it.Title, it.Author, it.Summary, it.Content, string(published[:]))
 }
 
-// identifyRepeat returns the key of an item that shares what Identify looked at
-// with another item of its document.
-func identifyRepeat(it *Item) Key {
+// Rungs returns the keys that it can have, the first that no other item shares
+// being the right one: that of Identify; that with the link, or without a guid with
+// the title; that of guid, link, title and date together. Of an item that has none
+// of these all three are one.
+func Rungs(it *Item) [3]Key {
+	first := Identify(it)
+	file := ""
+	if it.GUID == "" && it.Link == "" {
+		if len(it.Enclosures) == 0 || it.Enclosures[0].URL == "" {
+			return [3]Key{first, first, first}
+		}
+		file = it.Enclosures[0].URL
+	}
+	second := makeKey(keyFileTitle, file, it.Title)
 	switch {
 	case it.GUID != "":
-		return makeKey(keyGUIDLink, it.GUID, it.Link)
+		second = makeKey(keyGUIDLink, it.GUID, it.Link)
 	case it.Link != "":
-		return makeKey(keyLinkTitle, it.Link, it.Title)
-	case len(it.Enclosures) > 0 && it.Enclosures[0].URL != "":
-		return makeKey(keyFileTitle, it.Enclosures[0].URL, it.Title)
+		second = makeKey(keyLinkTitle, it.Link, it.Title)
 	}
-	return Identify(it)
+	var published [8]byte
+	binary.LittleEndian.PutUint64(published[:], uint64(it.Published))
+	return [3]Key{first, second, makeKey(keyAlike, it.GUID, it.Link, file, it.Title, string(published[:]))}
 }
+
+// SharedKey returns what a store notes, among the keys of a feed, when several
+// items were seen to share key, so that none of them is known by it ever after.
+func SharedKey(key Key) Key { return makeKey(keyShared, string(key[:])) }
 
 // makeKey hashes the values, each with its length.
 func makeKey(kind byte, values ...string) Key {
@@ -66,28 +85,26 @@ func makeKey(kind byte, values ...string) Key {
 	return Key(sum[:len(Key{})])
 }
 
-// assignKeys sets the Key of every item and returns those that are left after
-// duplicates are dropped, in their order, in the same array. items are in the
-// document's order, the newest first, and of equal ones the first stays.
+// AssignKeys sets the Key of every item and returns those that are left after
+// repeats are dropped, in their order, in the same array. items are in the
+// document's order. Of those with the same guid, link, title and date the one that
+// was updated last stays, and of these the newest.
 //
-// A guid that items with different links share does not tell them apart. All
-// of them then get a key of guid and link, none keeps that of the guid alone.
-// Rejected: letting the first or the last of them keep it. Whichever is first
-// or last changes as items are added on top and drop off at the end, and an
-// item that inherits another one's key would overwrite it in the store. The
-// price is that an item whose guid was its own when it was stored comes a second
-// time, once, when another one first uses that guid. Items that are there
-// twice, with the same guid and link, do not count as sharing.
+// A key that items share which are not the same in all of these does not tell them
+// apart. All of them go one rung up, none keeps it. Rejected: letting the first or
+// the last of them keep it. Whichever is first or last changes as items are added on
+// top and drop off at the end, and an item that inherits another one's key would
+// overwrite it in the store.
 //
-// Only a document can show that a guid is shared. In a feed that has one item at
+// Only a document can show that a key is shared. In a feed that has one item at
 // a time, all with the same guid, each is an edit of the one before and replaces
 // it, whatever its link: links of honest items change too, and a guid is there
-// to say that they are still the same.
+// to say that they are still the same. Once seen it is noted for good, see
+// SharedKey, so that an item stays itself when it is the last one left.
 //
-// A link, or an enclosure, that items without guid share is told apart by the
-// title in the same way. repeated says whether there was anything to tell apart
-// or to drop; if not, every key is the one of Identify.
-func assignKeys(items []Item) (kept []Item, repeated bool) {
+// repeated says whether there was anything to tell apart or to drop; if not, every
+// key is the one of Identify.
+func AssignKeys(items []Item, oldestFirst bool) (kept []Item, repeated bool) {
 	first := make(map[Key]int, len(items)) // where each key comes first
 	for i := range items {
 		items[i].Key = Identify(&items[i])
@@ -98,30 +115,61 @@ func assignKeys(items []Item) (kept []Item, repeated bool) {
 	if len(first) == len(items) {
 		return items, false
 	}
-	repeats := make([]Key, len(items)) // each made once: a title may be very long
+	rungs := make([][3]Key, len(items)) // each made once: a title may be very long
 	for i := range items {
-		repeats[i] = identifyRepeat(&items[i])
+		rungs[i] = Rungs(&items[i])
 	}
-	shared := make(map[Key]bool)
+	for level := range 2 {
+		shared := make(map[Key]bool)
+		clear(first)
+		for i := range items {
+			key := items[i].Key
+			at, ok := first[key]
+			if !ok {
+				first[key] = i
+			} else if rungs[i][2] != rungs[at][2] {
+				shared[key] = true
+			}
+		}
+		for i := range items {
+			if shared[items[i].Key] {
+				items[i].Key = rungs[i][level+1]
+			}
+		}
+	}
+	clear(first)
 	for i := range items {
-		if key := items[i].Key; repeats[i] != repeats[first[key]] {
-			shared[key] = true
+		at, ok := first[items[i].Key]
+		later := ok && (items[i].Updated > items[at].Updated || items[i].Updated == items[at].Updated && oldestFirst)
+		if !ok || later {
+			first[items[i].Key] = i
 		}
 	}
 	kept = items[:0]
-	taken := make(map[Key]bool, len(items))
 	for i := range items {
-		key := items[i].Key
-		if shared[key] {
-			key = repeats[i]
+		if first[items[i].Key] == i {
+			kept = append(kept, items[i])
 		}
-		if taken[key] {
-			continue
-		}
-		taken[key] = true
-		kept = append(kept, items[i])
-		kept[len(kept)-1].Key = key
 	}
 	clear(items[len(kept):])
 	return kept, true
+}
+
+// spellings returns the other ways to spell a URL that sites change between: with
+// http and https, with and without "www.".
+func spellings(url string) (others []string) {
+	rest, secure := strings.CutPrefix(url, "https://")
+	if !secure {
+		var plain bool
+		if rest, plain = strings.CutPrefix(url, "http://"); !plain {
+			return nil
+		}
+	}
+	bare := strings.TrimPrefix(rest, "www.")
+	for _, other := range [...]string{"http://" + bare, "https://" + bare, "http://www." + bare, "https://www." + bare} {
+		if other != url {
+			others = append(others, other)
+		}
+	}
+	return others
 }

@@ -1,6 +1,7 @@
 package feeds
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -17,10 +18,9 @@ const (
 // Default bounds; a zero field of Options means the one named for it.
 const (
 	DefaultTimeout    = 30 * time.Second
-	DefaultMaxBody    = 20 << 20
-	DefaultMaxWire    = 10 << 20
+	DefaultMaxBody    = 50 << 20
 	DefaultPerHost    = 1
-	DefaultFetches    = 16
+	DefaultFetches    = 512
 	DefaultDrainGrace = 10 * time.Second
 )
 
@@ -31,13 +31,13 @@ type Options struct {
 	Ship       Ship
 	Timeout    time.Duration  // the whole request, redirects and body included
 	MaxBody    int64          // bytes of a body after decompression, 2 GiB at most
-	MaxWire    int64          // bytes of a body as it comes; 0 follows MaxBody, see below
 	PerHost    int            // requests under way for one registrable domain
 	HostDelay  time.Duration  // pause between two requests to one registrable domain
-	Fetches    int            // requests under way in all
+	Fetches    int            // the most requests under way; fewer while the CPU is scarce
 	DrainGrace time.Duration  // how long requests under way may go on once the run is cancelled
 	AllowNet   []netip.Prefix // addresses that may be asked although they are not public
 	UserAgent  string         // empty means "feedmill"
+	HTTP1      bool           // speak no HTTP/2
 
 	// Ports are those that may be connected to, besides 53 for name lookups;
 	// empty means any. ConnectPorts makes them. A proxy named by URL may have
@@ -54,20 +54,19 @@ type Options struct {
 	Proxy string
 
 	Parser Parser // who reads the documents
+
+	// Leash is how long a worker goes on although the coordinator answers none
+	// of its heartbeats; 0 means as long as its stdin is open. It is a lease: it
+	// counts from when the heartbeat was sent that was answered last.
+	Leash time.Duration
 }
 
-// maxWire returns the bound on a body as it comes. Left at zero it is
-// DefaultMaxWire, but never more than MaxBody, and MaxBody itself where that
-// was raised above its default: whoever allows bodies of 50 MiB means those,
-// too, whose server does not compress.
-func (o Options) maxWire() int64 {
-	switch {
-	case o.MaxWire > 0:
-		return o.MaxWire
-	case o.MaxBody > DefaultMaxBody:
-		return o.MaxBody
-	case o.MaxBody > 0:
-		return min(o.MaxBody, DefaultMaxWire)
-	}
-	return DefaultMaxWire
+// Window returns how many jobs a worker with these options holds at most: so
+// many that one host's feeds do not keep requests to others from being under
+// way. Whoever sends jobs keeps to it, and who is sent more may refuse them.
+func (o Options) Window() int {
+	return max(leastWindow, 2*cmp.Or(o.Fetches, DefaultFetches))
 }
+
+// leastWindow lets a commit of outcomes gather while a worker is busy.
+const leastWindow = 128

@@ -1,10 +1,14 @@
 package feeds
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -14,8 +18,9 @@ const maxURL = 8 << 10
 
 // NormalizeURL returns the one spelling under which a feed's URL is stored:
 // scheme and host in lower case, the host in its ASCII form, no default port,
-// no fragment, "/" for an empty path. Userinfo stays, and every other byte
-// stays as it is, because a server may tell apart what RFC 3986 calls equal.
+// no fragment, "/" for an empty path, bytes that are no UTF-8 escaped. Userinfo
+// stays, and every other byte stays as it is, because a server may tell apart what
+// RFC 3986 calls equal.
 // White space around raw is dropped. Normalizing twice changes nothing.
 //
 // The error is a *Failure of class blocked_scheme: neither http nor https, or
@@ -32,24 +37,24 @@ func NormalizeURL(raw string) (string, error) {
 		}
 	}
 	raw, _, _ = strings.Cut(raw, "#")
-	raw = strings.TrimRight(raw, " \t")
-	p := splitURL(raw)
-	switch p.scheme = strings.ToLower(p.scheme); p.scheme {
+	raw = escapeInvisible(strings.TrimRight(raw, " \t"))
+	p := SplitURL(raw)
+	switch p.Scheme = strings.ToLower(p.Scheme); p.Scheme {
 	case "http", "https":
 	case "":
 		return "", badURL("no scheme; http or https is needed")
 	default:
-		return "", &Failure{Class: BlockedScheme, Detail: "neither http nor https: " + strconv.QuoteToASCII(clip(p.scheme, 32))}
+		return "", &Failure{Class: BlockedScheme, Detail: "neither http nor https: " + strconv.QuoteToASCII(Clip(p.Scheme, 32))}
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		// Its text may quote a part of the userinfo.
 		return "", badURL("not readable as one")
 	}
-	if p.host, err = normalHost(u.Hostname()); err != nil {
+	if p.Host, err = normalHost(u.Hostname()); err != nil {
 		return "", err
 	}
-	if p.port, err = normalPort(p.scheme, u.Port()); err != nil {
+	if p.Port, err = normalPort(p.Scheme, u.Port()); err != nil {
 		return "", err
 	}
 	if p.rest == "" || p.rest[0] != '/' {
@@ -65,9 +70,34 @@ func NormalizeURL(raw string) (string, error) {
 	return out, nil
 }
 
+// escapeInvisible escapes what would move a terminal's cursor, or turn the direction
+// of what follows, wherever the URL is shown, and what is no text. It goes over the wire
+// like that anyway.
+func escapeInvisible(url string) string {
+	hidden := func(r rune) bool { return r > 0x7f && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+	if strings.IndexFunc(url, hidden) < 0 && utf8.ValidString(url) {
+		return url
+	}
+	var b strings.Builder
+	for i := 0; i < len(url); {
+		r, size := utf8.DecodeRuneInString(url[i:])
+		if hidden(r) || r == utf8.RuneError && size == 1 {
+			for _, c := range []byte(url[i : i+size]) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		} else {
+			b.WriteString(url[i : i+size])
+		}
+		i += size
+	}
+	return b.String()
+}
+
 // readerSchemes are the schemes by which pages and lists tell a browser to hand
 // a URL to a feed reader, and the one that is meant. No server speaks them.
-var readerSchemes = map[string]string{"feed": "http", "feeds": "https", "itpc": "http", "pcast": "http"}
+var readerSchemes = map[string]string{
+	"feed": "http", "feeds": "https", "itpc": "http", "pcast": "http", "podcast": "http", "rss": "http",
+}
 
 // SubscriptionURL is NormalizeURL for what people and lists call the address of
 // a feed: feed://example.org/x is http://example.org/x, and what stands behind
@@ -88,6 +118,26 @@ func SubscriptionURL(raw string) (string, error) {
 		return NormalizeURL(raw)
 	}
 	return NormalizeURL(meant + ":" + rest)
+}
+
+// GuessURL is SubscriptionURL for an address that may lack its scheme, as people
+// write it: example.org/feed and //example.org/feed are taken for https. A name
+// without a dot is no address.
+func GuessURL(raw string) (string, error) {
+	url, err := SubscriptionURL(raw)
+	if err == nil {
+		return url, nil
+	}
+	rest := strings.TrimPrefix(strings.Trim(raw, " \t\r\n"), "//")
+	host, _, _ := strings.Cut(rest, "/")
+	name, port, _ := strings.Cut(host, ":")
+	if strings.Contains(rest, "://") || strings.Contains(host, "@") || !strings.Contains(strings.Trim(name, "."), ".") || strings.Trim(port, "0123456789") != "" {
+		return "", err
+	}
+	if url, e := NormalizeURL("https://" + rest); e == nil {
+		return url, nil
+	}
+	return "", err
 }
 
 // badURL returns the failure of a URL that cannot be asked.
@@ -137,79 +187,141 @@ func normalPort(scheme, port string) (string, error) {
 	return strconv.FormatUint(n, 10), nil
 }
 
-// RedactURL returns a URL for showing, with the password out of its userinfo.
-// It works on what is no valid URL, too.
+// hiddenUser stands where a name or a password was.
+const hiddenUser = "xxxxx"
+
+// nestedUser is the userinfo of a URL within another one.
+var nestedUser = regexp.MustCompile(`//[^/?#\s]*@`)
+
+// innerUser is the same behind the host of a URL, where all that is left is known to
+// belong to it: a password there may have a slash, but what has a dot is a host, as
+// in /https://host.example/@name.
+var innerUser = regexp.MustCompile(`//(?:[^/?#]*|[^/?#.\[@]*:.*)@`)
+
+// RedactURL returns what was given as a URL for showing: without its userinfo, of
+// which the name may be a token as well as the password. What is no URL that could
+// be asked may still have a password in it, in any place and with any character:
+// of that everything goes between the scheme, or the slashes, and the last @. So it
+// does where the host has no dot and an @ comes later: that is more likely a name,
+// and a password with a slash in it. A database server's URL may have one among its
+// parameters, too.
 func RedactURL(raw string) string {
-	p := splitURL(raw)
-	name, _, ok := strings.Cut(p.user, ":")
-	if !ok {
+	if strings.Contains(raw, "postgres") {
+		raw = givenPassword.ReplaceAllString(raw, "${1}"+hiddenUser)
+	}
+	at := strings.LastIndexByte(raw, '@')
+	if at < 0 {
 		return raw
 	}
-	p.user = name + ":xxxxx"
+	if _, err := NormalizeURL(raw); err == nil {
+		p := SplitURL(strings.Trim(raw, " \t\r\n"))
+		p.rest = innerUser.ReplaceAllString(p.rest, "//"+hiddenUser+"@")
+		if p.HasUser {
+			p.User = hiddenUser
+		}
+		if strings.ContainsAny(p.Host, ".[") || p.Host == "localhost" {
+			return p.String()
+		}
+	}
+	start := len(raw) - len(strings.TrimLeft(raw, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."))
+	if start == 0 || start >= at || raw[start] != ':' {
+		start = 0
+	}
+	for start < at && (raw[start] == ':' || raw[start] == '/') {
+		start++
+	}
+	return raw[:start] + hiddenUser + raw[at:]
+}
+
+// givenPassword is a password in a query, or in a line that says how to connect to a
+// database.
+var givenPassword = regexp.MustCompile(`(?i)\b((?:ssl)?password\s*=\s*)('[^']*'|[^&\s"']*)`)
+
+// RedactText returns a text for showing: without the userinfo of the URLs in it, as
+// far as that can be told from what else there is, and without what stands after
+// password=. Who knows that all of it is one URL takes RedactURL.
+func RedactText(text string) string {
+	text = nestedUser.ReplaceAllString(text, "//"+hiddenUser+"@")
+	return givenPassword.ReplaceAllString(text, "${1}"+hiddenUser)
+}
+
+// WithoutUser returns a normalized URL without its userinfo.
+func WithoutUser(url string) string {
+	p := SplitURL(url)
+	p.User, p.HasUser = "", false
 	return p.String()
 }
 
-// urlParts are the parts of a URL as they are written.
-type urlParts struct {
-	scheme  string
-	user    string
-	hasUser bool
-	host    string // with the brackets of IPv6
-	port    string
+// WithoutPasswords returns a normalized URL without its userinfo and without that of
+// the URLs within it, as lists have it that others may see.
+func WithoutPasswords(url string) string {
+	p := SplitURL(url)
+	p.User, p.HasUser = "", false
+	p.rest = innerUser.ReplaceAllString(p.rest, "//")
+	return p.String()
+}
+
+// URLParts are the parts of a URL as they are written.
+type URLParts struct {
+	Scheme  string
+	User    string
+	HasUser bool
+	Host    string // with the brackets of IPv6
+	Port    string
 	rest    string // path, query, fragment
 }
 
-// splitURL cuts a URL into its parts without judging them, so that it has an
+// SplitURL cuts a URL into its parts without judging them, so that it has an
 // answer for any string. Without "://" all of it is the rest.
-func splitURL(raw string) (p urlParts) {
+func SplitURL(raw string) (p URLParts) {
 	scheme, after, ok := strings.Cut(raw, "://")
 	if !ok || strings.ContainsAny(scheme, "/?#@") {
 		p.rest = raw
 		return p
 	}
-	p.scheme = scheme
+	p.Scheme = scheme
 	authority := after
 	if i := strings.IndexAny(after, "/?#"); i >= 0 {
 		authority, p.rest = after[:i], after[i:]
 	}
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		p.user, p.hasUser, authority = authority[:i], true, authority[i+1:]
+		p.User, p.HasUser, authority = authority[:i], true, authority[i+1:]
 	}
-	p.host = authority
+	p.Host = authority
 	if i := strings.LastIndexByte(authority, ':'); i >= 0 && i > strings.LastIndexByte(authority, ']') {
-		p.host, p.port = authority[:i], authority[i+1:]
+		p.Host, p.Port = authority[:i], authority[i+1:]
 	}
 	return p
 }
 
 // String puts the parts together again.
-func (p urlParts) String() string {
-	if p.scheme == "" && p.host == "" {
+func (p URLParts) String() string {
+	if p.Scheme == "" && p.Host == "" {
 		return p.rest
 	}
 	user, port := "", ""
-	if p.hasUser {
-		user = p.user + "@"
+	if p.HasUser {
+		user = p.User + "@"
 	}
-	if p.port != "" {
-		port = ":" + p.port
+	if p.Port != "" {
+		port = ":" + p.Port
 	}
-	return p.scheme + "://" + user + p.host + port + p.rest
+	return p.Scheme + "://" + user + p.Host + port + p.rest
 }
 
-// hostname returns the host without brackets.
-func (p urlParts) hostname() string {
-	return strings.TrimSuffix(strings.TrimPrefix(p.host, "["), "]")
+// Hostname returns the host without brackets.
+func (p URLParts) Hostname() string {
+	return strings.TrimSuffix(strings.TrimPrefix(p.Host, "["), "]")
 }
 
-// origin returns scheme, host and port: whom credentials are meant for. The
+// Origin returns scheme, host and port: whom credentials are meant for. The
 // parts must be those of a normalized URL.
-func (p urlParts) origin() string {
-	return p.scheme + "://" + p.host + ":" + p.port
+func (p URLParts) Origin() string {
+	return p.Scheme + "://" + p.Host + ":" + p.Port
 }
 
-// clip cuts s to at most n bytes, for showing.
-func clip(s string, n int) string {
+// Clip cuts s to at most n bytes, for showing.
+func Clip(s string, n int) string {
 	if len(s) > n {
 		return s[:n] + "..."
 	}

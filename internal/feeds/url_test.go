@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestNormalizeURL(t *testing.T) {
@@ -28,6 +29,7 @@ func TestNormalizeURL(t *testing.T) {
 		{"http://[2001:DB8::1]:80/", "http://[2001:db8::1]/"},
 		{"http://under_score.example/", "http://under_score.example/"},
 		{"http://example.org./", "http://example.org./"},
+		{"http://example.org/caf\xe9?\xff\xc3(&\uFFFD", "http://example.org/caf%E9?%FF%C3(&\uFFFD"},
 	} {
 		got, err := NormalizeURL(tt.raw)
 		if err != nil || got != tt.want {
@@ -82,15 +84,42 @@ func TestNormalizeURLRefuses(t *testing.T) {
 	}
 }
 
+// TestNoURLMovesTheCursor: what it has of that is escaped, and stays so.
+func TestNoURLMovesTheCursor(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://example.org/a\u202eb?\u009b#c": "http://example.org/a%E2%80%AEb?%C2%9B",
+		"http://example.org/é?ü":               "http://example.org/é?ü",
+	} {
+		got, err := NormalizeURL(raw)
+		if again, _ := NormalizeURL(got); err != nil || got != want || again != got {
+			t.Errorf("%q: %q, then %q, %v, want %q", raw, got, again, err, want)
+		}
+	}
+}
+
 func TestRedactURL(t *testing.T) {
 	for raw, want := range map[string]string{
-		"http://example.org/":         "http://example.org/",
-		"http://user@example.org/":    "http://user@example.org/",
-		"http://u:secret@h/p?q#f":     "http://u:xxxxx@h/p?q#f",
-		"http://u:se@cr:et@h:8/":      "http://u:xxxxx@h:8/",
-		"http://u:%zz@h/":             "http://u:xxxxx@h/",
-		"not a url":                   "not a url",
-		"http://h/?next=http://u:p@x": "http://h/?next=http://u:p@x",
+		"http://example.org/":                      "http://example.org/",
+		"https://example.org/@name/feed":           "https://example.org/@name/feed",
+		"http://user@example.org/":                 "http://xxxxx@example.org/",
+		"http://u:secret@h/p?q#f":                  "http://xxxxx@h/p?q#f",
+		"http://u:se@cr:et@h:8/":                   "http://xxxxx@h:8/",
+		"http://u:%zz@h/":                          "http://xxxxx@h/",
+		"not a url":                                "not a url",
+		"postgres://u:p@h/d?a=b&password=s&x=y":    "postgres://xxxxx@h/d?a=b&password=xxxxx&x=y",
+		"postgresql:///d?sslpassword=s":            "postgresql:///d?sslpassword=xxxxx",
+		"http://example.org/?next=http://u:p@x/@y": "http://example.org/?next=http://xxxxx@x/@y",
+		"//user:pw@host/":                          "//xxxxx@host/",
+		"http:user:pw@host":                        "http:xxxxx@host",
+		"http:///user:pw@host":                     "http:///xxxxx@host",
+		"http://user:p/w@host/":                    "http://xxxxx@host/",
+		"http://user:80/w@host/":                   "http://xxxxx@host/",
+		"http://user:p#w@host/":                    "http://xxxxx@host/",
+		"http://user:p?w@host/":                    "http://xxxxx@host/",
+		"  HTTP://user:p w@host/":                  "xxxxx@host/",
+		"user:pw@host":                             "user:xxxxx@host",
+		"ftp://user:pw@host/":                      "ftp://xxxxx@host/",
+		"socks5://user:pw@host:1080":               "socks5://xxxxx@host:1080",
 	} {
 		if got := RedactURL(raw); got != want {
 			t.Errorf("%q: %q, want %q", raw, got, want)
@@ -117,11 +146,28 @@ func FuzzNormalizeURL(f *testing.F) {
 			t.Errorf("%q became %q and then %q, %v", raw, once, twice, err)
 		}
 		u, err := url.Parse(once)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "" {
+		if err != nil || !utf8.ValidString(once) || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "" {
 			t.Errorf("%q became %q: %v", raw, once, err)
 		}
 		if Domain(once) == "" {
 			t.Errorf("%q has no domain", once)
 		}
 	})
+}
+
+func TestTextIsShownWithoutPasswords(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         "",
+		"nothing to hide @ all":    "nothing to hide @ all",
+		"https://medium.com/@user": "https://medium.com/@user",
+		`--timeout "https://u:p@h.example/": want a duration`: `--timeout "https://xxxxx@h.example/": want a duration`,
+		"no store at postgres://u:p@h:5432/db, //t@h/x":       "no store at postgres://xxxxx@h:5432/db, //xxxxx@h/x",
+		"postgres://h/db?user=u&password=p&sslmode=no":        "postgres://h/db?user=u&password=xxxxx&sslmode=no",
+		"host=h password = 'two words' user=u":                "host=h password = xxxxx user=u",
+		"PGPASSWORD is not set":                               "PGPASSWORD is not set",
+	} {
+		if got := RedactText(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
 }

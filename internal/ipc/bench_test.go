@@ -33,8 +33,8 @@ var shapes = []struct{ n, content int }{
 func BenchmarkEncode(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(fmt.Sprintf("content=%d", s.content), func(b *testing.B) {
-			m := &Message{Items: &Items{ID: 1, Items: benchItems(s.n, s.content)}}
-			c := NewConn(strings.NewReader(""), io.Discard, 0)
+			m := &Items{ID: 1, Items: benchItems(s.n, s.content)}
+			c := NewConn(strings.NewReader(""), io.Discard, Options{})
 			b.SetBytes(int64(len(frameOf(b, m))))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -50,37 +50,34 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(fmt.Sprintf("content=%d", s.content), func(b *testing.B) {
-			payload := frameOf(b, &Message{Items: &Items{ID: 1, Items: benchItems(s.n, s.content)}})[headerSize:]
+			payload := frameOf(b, &Items{ID: 1, Items: benchItems(s.n, s.content)})[headerSize:]
 			b.SetBytes(int64(len(payload)))
 			b.ReportAllocs()
 			for b.Loop() {
-				m, err := decodeMessage(kindItems, payload, nil)
+				_, err := decodeMessage(kindItems, payload)
 				if err != nil {
 					b.Fatal(err)
 				}
-				m.Release()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*s.n), "ns/item")
 		})
 	}
 }
 
-// BenchmarkReceive is a frame's way in from memory: header, chunk, checksum and
+// BenchmarkReceive is a frame's way in from memory: header, buffer, checksum and
 // decoding.
 func BenchmarkReceive(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(fmt.Sprintf("content=%d", s.content), func(b *testing.B) {
-			one := frameOf(b, &Message{Items: &Items{ID: 1, Items: benchItems(s.n, s.content)}})
+			one := frameOf(b, &Items{ID: 1, Items: benchItems(s.n, s.content)})
 			b.SetBytes(int64(len(one)))
 			b.ReportAllocs()
 			for b.Loop() {
-				c := NewConn(bytes.NewReader(one), io.Discard, 0)
-				m, err := c.Recv()
+				c := NewConn(bytes.NewReader(one), io.Discard, Options{})
+				_, err := c.Recv()
 				if err != nil {
 					b.Fatal(err)
 				}
-				m.Release()
-				c.in.close()
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -14,60 +15,55 @@ import (
 // bytes.
 const keepBuffer = 1 << 20
 
+// Options configures a Conn. The zero value is valid.
+type Options struct {
+	// MaxFrame bounds the payload of a received frame, in bytes; 0 means
+	// DefaultMaxFrame. The same number belongs into the Hello that is sent.
+	MaxFrame uint32
+	// Piece is the payload length, in bytes, above which SendResult begins
+	// another frame; 0 means PieceSize.
+	Piece int
+	// Lists, where it is set, takes the items of results, which then do not
+	// travel by the Conn: an Items without any stands for them. An error that
+	// wraps ErrMessageTooLarge is about these items alone.
+	Lists func(job int64, items []feeds.Item) error
+}
+
 // A Conn sends and receives messages over a pair of byte streams. One
 // goroutine may Send while another Recvs; neither may be called twice at once,
 // and Send and SendResult count as one. A Conn owns neither stream and never
 // closes them: whoever made them does, and by that unblocks Send and Recv.
 type Conn struct {
-	in       inlet
-	maxFrame uint32
-	recvSeq  uint32
-	recvErr  error // the error that ended receiving; nil before
+	o      Options
+	probes []Probe
+	pause  func() // called between two pieces of a result; nil for nothing
 
-	out     sink
-	lists   remote // where items go instead; nil in most modes
+	in      inlet
+	recvSeq uint32
+	recvErr error // the error that ended receiving; nil before
+
+	out     io.Writer
+	next    []byte // for the next frame
 	sendSeq uint32
 	sendErr error // the error that ended sending; nil before
-	// unchecked says that frames go to out without their checksums.
-	unchecked bool
 
-	jobs    jobSource     // where batches come from; nil for nowhere
-	piece   int64         // length of a payload above which SendResult begins another; 0 means PieceSize
-	ends    WorkerEnd     // held, so that no stdout is closed for being forgotten
-	board   *Scoreboard   // told which answer is sent; nil for none
-	probe   Probe         // told of every stage; nil for none
 	peerMax atomic.Uint32 // the peer's limit: Recv learns it from Hello, Send keeps to it
 	sent    atomic.Int64
 }
 
-// NewConn returns a Conn that reads from r and writes to w. maxFrame bounds
-// the payload of a received frame, in bytes; 0 means DefaultMaxFrame. The same
-// number belongs into the Hello that the caller sends.
-func NewConn(r io.Reader, w io.Writer, maxFrame uint32) *Conn {
-	return newConn(r, &stream{w: w}, maxFrame)
-}
-
-// newConn returns a Conn that reads from r and sends to out.
-func newConn(r io.Reader, out sink, maxFrame uint32) *Conn {
-	if maxFrame == 0 {
-		maxFrame = DefaultMaxFrame
-	}
-	c := &Conn{in: inlet{r: r}, maxFrame: maxFrame, out: out}
+// NewConn returns a Conn that reads from r and writes each frame to w with one
+// Write.
+func NewConn(r io.Reader, w io.Writer, o Options) *Conn {
+	o.MaxFrame = cmp.Or(o.MaxFrame, DefaultMaxFrame)
+	o.Piece = cmp.Or(o.Piece, PieceSize)
+	c := &Conn{o: o, in: inlet{r: r}, out: w}
 	c.peerMax.Store(DefaultMaxFrame)
 	return c
 }
 
-// Show makes Send and SendResult say on b which answer they encode and write.
-// It must be called before them.
-func (c *Conn) Show(b *Scoreboard) {
-	c.board = b
-	if s, ok := c.out.(interface{ show(*Scoreboard) }); ok {
-		s.show(b)
-	}
-	if c.lists != nil {
-		c.lists.show(b)
-	}
-}
+// Pause has f called between two pieces of a result, by whoever sends it: f may
+// Send. It must be called before anything is sent.
+func (c *Conn) Pause(f func()) { c.pause = f }
 
 // Sent returns how many bytes were written so far, headers included. It may be
 // called at any time, from any goroutine.
@@ -78,92 +74,90 @@ func (c *Conn) Sent() int64 { return c.sent.Load() }
 func (c *Conn) Received() int64 { return c.in.read.Load() }
 
 // Send writes m as one frame with one Write. An error that wraps
-// ErrInvalidMessage or ErrMessageTooLarge means that nothing was written and
-// that the Conn can go on; any other one is the writer's and is final.
-func (c *Conn) Send(m *Message) error {
+// ErrMessageTooLarge means that nothing was written and that the Conn can go
+// on; any other one is the writer's and is final.
+func (c *Conn) Send(m Message) error {
 	if c.sendErr != nil {
 		return c.sendErr
 	}
-	k, err := m.kind()
-	if err != nil {
+	job, items := about(m)
+	if err := checkItems(items); err != nil {
 		return err
 	}
-	switch {
-	case m.Items != nil:
-		err = checkItems(m.Items.Items)
-	case m.Result != nil:
-		err = checkItems(m.Result.Items)
-	case m.Call != nil:
-		err = checkItems(m.Call.Items)
-	case m.Reply != nil:
-		err = checkItems(m.Reply.Items)
+	c.begin(StageEncode, job, 0)
+	frame := m.append(reserveHeader(c.next[:0]))
+	if c.next = frame; cap(frame) > keepBuffer {
+		c.next = nil
 	}
-	if err != nil {
-		return err
+	n, limit := int64(len(frame)-headerSize), int64(c.peerMax.Load())
+	if n <= limit {
+		sealFrame(frame, m.kind(), c.sendSeq)
 	}
-	job := m.subject()
-	if job != 0 {
-		c.board.send(PhaseEncode, job, 0)
-		defer c.board.send(PhaseIdle, 0, 0)
-	}
-	c.begin(StageEncode)
-	b, err := appendMessage(reserveHeader(c.out.buffer(m)), m)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", k, err)
+	c.end(StageEncode)
+	if n > limit {
+		return tooLarge(m.kind().String(), n, limit)
 	}
 	if job != 0 {
-		c.board.send(PhaseWrite, job, int64(len(b)))
 		crash.At("worker: before write")
 	}
-	return c.write(k, b)
+	c.begin(StageWrite, job, len(frame))
+	n2, err := c.out.Write(frame)
+	c.end(StageWrite)
+	if err == nil && n2 < len(frame) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		c.sendErr = fmt.Errorf("write frame %d: %w", c.sendSeq, err)
+		return c.sendErr
+	}
+	c.sent.Add(int64(len(frame)))
+	c.sendSeq++
+	return nil
 }
 
 // SendResult writes r, as several frames when its items are too long for one:
-// Items of about PieceSize first, the Result with the rest last. An item that
-// is longer than that goes in a frame of its own. r is not changed. Errors are
-// those of Send; one that wraps ErrMessageTooLarge means that not even the
-// first piece was written, so the job can still be answered otherwise.
+// Items of about Options.Piece bytes first, the Result with the rest last. An
+// item that is longer than that goes in a frame of its own. Texts that the
+// wire has no room for are cut. r is not changed. Errors are those of Send; one
+// that wraps ErrMessageTooLarge means that not even the first piece was
+// written, so the job can still be answered otherwise.
 func (c *Conn) SendResult(r *feeds.Result) error {
 	if c.sendErr != nil {
 		return c.sendErr
 	}
-	sizes, err := c.pieces(r)
+	last := &Result{*r}
+	fit(&last.Result)
+	sizes, err := c.pieces(&last.Result)
 	if err != nil {
 		return err
 	}
-	items := r.Items
-	if c.lists != nil && len(items) > 0 {
-		sizes = append(sizes, len(items)-sum(sizes))
+	if c.o.Lists != nil && len(r.Items) > 0 {
+		sizes = append(sizes, len(r.Items)-sum(sizes))
 	}
 	for _, n := range sizes {
-		if err := c.sendItems(r.ID, items[:n]); err != nil {
+		if err := c.sendItems(r.ID, last.Items[:n]); err != nil {
 			return err
 		}
-		items = items[n:]
+		last.Items = last.Items[n:]
 		crash.At("worker: between pieces")
+		if c.pause != nil {
+			c.pause()
+		}
 	}
-	if c.lists != nil && len(r.Items) > 0 {
-		if err := c.Send(&Message{Items: &Items{ID: r.ID}}); err != nil {
+	if c.o.Lists != nil && len(r.Items) > 0 {
+		if err := c.Send(&Items{ID: r.ID}); err != nil {
 			return err
 		}
 	}
-	last := *r
-	last.Items = items
-	return c.Send(&Message{Result: &last})
+	return c.Send(last)
 }
 
-// sendItems sends a part of a list to where the mode has it.
+// sendItems sends a part of a list to where lists go.
 func (c *Conn) sendItems(job int64, items []feeds.Item) error {
-	if c.lists == nil {
-		return c.Send(&Message{Items: &Items{ID: job, Items: items}})
+	if c.o.Lists != nil {
+		return c.o.Lists(job, items)
 	}
-	return c.lists.add(job, items)
-}
-
-// remote is where items go that do not go with their result.
-type remote interface {
-	add(job int64, items []feeds.Item) error
-	show(*Scoreboard)
+	return c.Send(&Items{ID: job, Items: items})
 }
 
 func sum(list []int) (n int) {
@@ -180,7 +174,7 @@ func (c *Conn) pieces(r *feeds.Result) ([]int, error) {
 	if n := resultBound(r); n > limit {
 		return nil, tooLarge("Result without items", n, limit)
 	}
-	soft := min(cmp.Or(c.piece, PieceSize), limit)
+	soft := min(int64(c.o.Piece), limit)
 	var sizes []int
 	n, size := 0, itemsBound
 	for i := range r.Items {
@@ -200,43 +194,126 @@ func (c *Conn) pieces(r *feeds.Result) ([]int, error) {
 	return sizes, nil
 }
 
-// write seals the frame in b and hands it to the sink.
-func (c *Conn) write(k kind, b []byte) error {
-	if n, limit := int64(len(b)-headerSize), int64(c.peerMax.Load()); n > limit {
-		return tooLarge(k.String(), n, limit)
+// Recv returns the next message, which is the caller's. It returns io.EOF if the
+// peer closed between frames, an error that wraps io.ErrUnexpectedEOF if it
+// closed inside one, a *ProtocolError if it broke the protocol, and else the
+// reader's own error, wrapped. Every error is final.
+func (c *Conn) Recv() (Message, error) {
+	if c.recvErr != nil {
+		return nil, c.recvErr
 	}
-	putHeader(b, k, c.sendSeq)
-	if !c.unchecked {
-		putChecksum(b)
+	m, err := c.recv()
+	if err != nil {
+		c.recvErr = err
+		return nil, err
 	}
-	c.end(StageEncode)
-	c.begin(StageWrite)
-	if err := c.out.put(b); err != nil {
-		c.sendErr = fmt.Errorf("write frame %d: %w", c.sendSeq, err)
-		return c.sendErr
+	c.recvSeq++
+	if h, ok := m.(*Hello); ok && h.MaxFrame != 0 {
+		c.peerMax.Store(h.MaxFrame)
 	}
-	c.end(StageWrite)
-	c.sent.Add(int64(len(b)))
-	c.sendSeq++
-	return nil
+	return m, nil
 }
 
-// Pending reports whether Send has put something aside that Flush would hand
-// over. There is never anything in modes that write each frame at once.
-func (c *Conn) Pending() bool {
-	g, ok := c.out.(gatherer)
-	return ok && g.pending()
+// recv reads and judges one frame. Whether the frame is intact comes before
+// what it says: a damaged frame is a bad checksum, never a wrong sequence or
+// an unknown kind.
+func (c *Conn) recv() (Message, error) {
+	c.begin(StageRead, 0, 0)
+	h, head, payload, err := c.readFrame()
+	c.end(StageRead)
+	if err != nil {
+		return nil, err
+	}
+	c.begin(StageDecode, 0, len(payload))
+	defer c.end(StageDecode)
+	if got := checksum(head, payload); got != h.crc {
+		return nil, c.protocol(errChecksum, "%d bytes, checksum %08x, header says %08x", h.size, got, h.crc)
+	}
+	if h.seq != c.recvSeq {
+		return nil, c.protocol(errSequence, "%s has number %d", h.kind, h.seq)
+	}
+	if kinds[h.kind] == nil {
+		return nil, c.protocol(errUnknownKind, "%d", h.kind)
+	}
+	m, err := decodeMessage(h.kind, payload)
+	if err != nil {
+		return nil, c.protocol(errMalformed, "%s of %d bytes: %v", h.kind, h.size, err)
+	}
+	return m, nil
 }
 
-// Flush hands over what Send has put aside, and counts as Send. Its errors are
-// final.
-func (c *Conn) Flush() error {
-	g, ok := c.out.(gatherer)
-	if !ok || c.sendErr != nil {
-		return c.sendErr
+// decodeMessage decodes a payload of a known kind. Items share it; all else that
+// a message has is its own.
+func decodeMessage(k kind, payload []byte) (Message, error) {
+	m := kinds[k]()
+	d := &decoder{b: payload, size: len(payload)}
+	m.decode(d)
+	return m, d.end()
+}
+
+// readFrame reads the next header, whose checksum is head, and the payload.
+func (c *Conn) readFrame() (h header, head uint32, payload []byte, err error) {
+	h, head, err = c.readHeader()
+	if err != nil {
+		return h, 0, nil, err
 	}
-	if err := g.flush(); err != nil {
-		c.sendErr = fmt.Errorf("hand over frames: %w", err)
+	if h.size > c.o.MaxFrame {
+		return h, 0, nil, c.protocol(ErrFrameTooLarge, "%d bytes, limit %d", h.size, c.o.MaxFrame)
 	}
-	return c.sendErr
+	payload, err = c.in.take(int(h.size))
+	if err != nil {
+		return h, 0, nil, c.readError("payload", err)
+	}
+	return h, head, payload, nil
+}
+
+// readHeader reads the next header, and returns its checksum too. It looks at
+// the first byte before it waits for the others, so that a print shorter than a
+// header is reported at once.
+func (c *Conn) readHeader() (h header, sum uint32, err error) {
+	b, err := c.in.peek(1)
+	if err == io.EOF {
+		return h, 0, io.EOF
+	}
+	if err != nil {
+		return h, 0, c.readError("header", err)
+	}
+	if b[0] != markArray {
+		return h, 0, c.notFrame(b)
+	}
+	if b, err = c.in.peek(headerSize); err != nil {
+		return h, 0, c.readError("header", err)
+	}
+	h, ok := parseHeader(b)
+	if !ok {
+		return h, 0, c.notFrame(b)
+	}
+	sum = headChecksum(b)
+	c.in.skip(headerSize)
+	return h, sum, nil
+}
+
+// readError wraps an error of the reader. The peer's end inside a frame is
+// never a clean one, also when not a single byte of a payload came.
+func (c *Conn) readError(part string, err error) error {
+	if _, broken := errors.AsType[*ProtocolError](err); broken {
+		return err
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("frame %d cut in its %s: %w", c.recvSeq, part, err)
+	}
+	return fmt.Errorf("read frame %d: %w", c.recvSeq, err)
+}
+
+// notFrame returns the error for bytes that are no frame, with those that are
+// there. It does not wait for more: there may be none for a long time.
+func (c *Conn) notFrame(b []byte) error {
+	return NotFrame(fmt.Sprintf("frame %d: where a header should begin stands", c.recvSeq), string(b))
+}
+
+func (c *Conn) protocol(kind error, format string, args ...any) *ProtocolError {
+	return &ProtocolError{Kind: kind, Detail: fmt.Sprintf("frame %d: ", c.recvSeq) + fmt.Sprintf(format, args...)}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -14,10 +15,10 @@ import (
 )
 
 // encode returns the frames of messages as one Conn sends them.
-func encode(t testing.TB, messages ...*Message) []byte {
+func encode(t testing.TB, messages ...Message) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	c := NewConn(strings.NewReader(""), &b, 0)
+	c := NewConn(strings.NewReader(""), &b, Options{})
 	for _, m := range messages {
 		if err := c.Send(m); err != nil {
 			t.Fatalf("send %s: %v", m, err)
@@ -30,34 +31,22 @@ func encode(t testing.TB, messages ...*Message) []byte {
 }
 
 // receive returns the messages that r holds and the error that ends them.
-func receive(r io.Reader, maxFrame uint32) ([]*Message, error) {
-	c := NewConn(r, io.Discard, maxFrame)
-	var list []*Message
+func receive(r io.Reader, maxFrame uint32) ([]Message, error) {
+	c := NewConn(r, io.Discard, Options{MaxFrame: maxFrame})
+	var list []Message
 	for {
 		m, err := c.Recv()
 		if err != nil {
 			return list, err
 		}
-		m.hold = hold{} // so that it compares equal to one that was never sent
 		list = append(list, m)
 	}
 }
 
-// kinds is how many fields of Message a frame can carry: those that are
-// exported.
-var kinds = func() (n int) {
-	for f := range reflect.TypeFor[Message]().Fields() {
-		if f.IsExported() {
-			n++
-		}
-	}
-	return n
-}()
-
-func all() []*Message {
-	var list []*Message
+func all() []Message {
+	var list []Message
 	for _, s := range samples() {
-		list = append(list, &s.m)
+		list = append(list, s.m)
 	}
 	return list
 }
@@ -90,45 +79,34 @@ func TestEveryMessageArrivesThroughEveryReader(t *testing.T) {
 // TestEveryFieldIsCarried fails when someone adds a field to a type that
 // travels and forgets the codec.
 func TestEveryFieldIsCarried(t *testing.T) {
-	shapes := reflect.TypeFor[Message]()
-	for i := range kinds {
-		t.Run(shapes.Field(i).Name, func(t *testing.T) {
-			want := new(Message)
+	for _, empty := range kinds {
+		want := empty()
+		t.Run(Name(want), func(t *testing.T) {
 			var n int64
-			fill(t, reflect.ValueOf(want).Elem().Field(i), &n)
-			if want.Hello != nil {
-				want.Hello.Version = Version
+			fill(t, reflect.ValueOf(want).Elem(), &n)
+			if h, ok := want.(*Hello); ok {
+				h.Version = Version
 			}
 			got, err := receive(bytes.NewReader(encode(t, want)), 0)
 			if err != io.EOF || len(got) != 1 {
 				t.Fatalf("got %d messages and %v, want 1 and io.EOF", len(got), err)
 			}
 			if !reflect.DeepEqual(got[0], want) {
-				t.Errorf("got  %+v\nwant %+v", reflect.ValueOf(got[0]).Elem().Field(i).Elem(), reflect.ValueOf(want).Elem().Field(i).Elem())
+				t.Errorf("got  %+v\nwant %+v", got[0], want)
 			}
 		})
 	}
 }
 
-func TestMessageWithoutExactlyOneFieldIsNotSent(t *testing.T) {
-	for set := range 1 << kinds {
-		var m Message
-		n := 0
-		for i := range kinds {
-			if set&(1<<i) != 0 {
-				f := reflect.ValueOf(&m).Elem().Field(i)
-				f.Set(reflect.New(f.Type().Elem()))
-				n++
-			}
-		}
-		var b bytes.Buffer
-		err := NewConn(nil, &b, 0).Send(&m)
-		if n == 1 && err != nil {
-			t.Errorf("%s: got %v, want nil", &m, err)
-		}
-		if n != 1 && (!errors.Is(err, ErrInvalidMessage) || b.Len() != 0) {
-			t.Errorf("%d fields set: got %v and %d bytes, want %v and none", n, err, b.Len(), ErrInvalidMessage)
-		}
+func TestEveryOptionIsCarried(t *testing.T) {
+	var want feeds.Options
+	var n int64
+	fill(t, reflect.ValueOf(&want).Elem(), &n)
+	if got, err := DecodeOptions(EncodeOptions(want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+	}
+	if _, err := DecodeOptions([]byte{0x81, 0xa5, 'O', 't', 'h', 'e', 'r', 1}); err == nil {
+		t.Error("an option that there is not is accepted")
 	}
 }
 
@@ -145,7 +123,7 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 
 func TestFrameLeavesInOneWrite(t *testing.T) {
 	var w countingWriter
-	c := NewConn(nil, &w, 0)
+	c := NewConn(nil, &w, Options{})
 	for i, m := range all() {
 		if err := c.Send(m); err != nil {
 			t.Fatal(err)
@@ -157,21 +135,22 @@ func TestFrameLeavesInOneWrite(t *testing.T) {
 }
 
 // join puts the pieces of one job's list together, as a receiver does.
-func join(t *testing.T, list []*Message) *feeds.Result {
+func join(t *testing.T, list []Message) *feeds.Result {
 	t.Helper()
 	var items []feeds.Item
 	for _, m := range list[:len(list)-1] {
-		if m.Items == nil {
-			t.Fatalf("got %s before the Result, want Items", m)
+		part, ok := m.(*Items)
+		if !ok {
+			t.Fatalf("got %s before the Result, want Items", Name(m))
 		}
-		items = append(items, m.Items.Items...)
+		items = append(items, part.Items...)
 	}
-	r := list[len(list)-1].Result
-	if r == nil {
-		t.Fatalf("last message is %s, want Result", list[len(list)-1])
+	r, ok := list[len(list)-1].(*Result)
+	if !ok {
+		t.Fatalf("last message is %s, want Result", Name(list[len(list)-1]))
 	}
 	r.Items = append(items, r.Items...)
-	return r
+	return &r.Result
 }
 
 func itemsOf(n, content int) []feeds.Item {
@@ -190,7 +169,7 @@ func TestLongListGoesInPiecesAndArrivesWhole(t *testing.T) {
 	} {
 		want := &feeds.Result{ID: 5, Class: feeds.OK, Title: "t", Items: itemsOf(c.n, c.content), Seen: c.n, New: c.n}
 		var w countingWriter
-		if err := NewConn(nil, &w, 0).SendResult(want); err != nil {
+		if err := NewConn(nil, &w, Options{}).SendResult(want); err != nil {
 			t.Fatal(err)
 		}
 		if w.writes != c.frames {
@@ -204,7 +183,7 @@ func TestLongListGoesInPiecesAndArrivesWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range got {
-			if m.Items != nil && len(m.Items.Items) == 0 {
+			if part, ok := m.(*Items); ok && len(part.Items) == 0 {
 				t.Errorf("%d items of %d bytes: an Items message is empty", c.n, c.content)
 			}
 		}
@@ -222,9 +201,8 @@ func TestBoundsHold(t *testing.T) {
 	long := strings.Repeat("x", 70000)
 	res := feeds.Result{ID: math.MinInt64, Class: feeds.LimitNamespace, Detail: long, Hint: long, Status: math.MinInt, Attempts: math.MinInt,
 		MovedTo: long, Validators: feeds.Validators{ETag: long, LastModified: long}, BodyHash: math.MaxUint64, Title: long, Link: long,
-		Seen: math.MinInt, New: math.MinInt, Updated: math.MinInt,
 		Pacing: feeds.Pacing{MaxAge: math.MinInt64, RetryAfter: math.MinInt64, TTL: math.MinInt64, SkipHours: math.MaxUint32, SkipDays: 255},
-		Cost:   feeds.Cost{Wire: math.MinInt64, Decoded: math.MinInt64, Fetch: math.MinInt64, Parse: math.MinInt64}}
+		Cost:   feeds.Cost{Wire: math.MinInt64, Fetch: math.MinInt64, Parse: math.MinInt64}}
 	// 4 bytes are what the length of a list of items may still grow by.
 	if got, bound := int64(len(appendResult(nil, &res)))+4, resultBound(&res); got > bound {
 		t.Errorf("result of up to %d bytes, bound %d", got, bound)
@@ -238,7 +216,7 @@ func TestBoundsHold(t *testing.T) {
 	if got, bound := int64(len(appendItem(nil, &it))), itemBound(&it); got > bound {
 		t.Errorf("item of %d bytes, bound %d", got, bound)
 	}
-	if got := int64(len(appendItems(nil, &Items{ID: math.MinInt64}))) + 4; got > itemsBound {
+	if got := int64(len((&Items{ID: math.MinInt64}).append(nil))) + 4; got > itemsBound {
 		t.Errorf("Items of up to %d bytes without items, bound %d", got, itemsBound)
 	}
 }
@@ -246,20 +224,28 @@ func TestBoundsHold(t *testing.T) {
 // TestSenderKeepsToThePeersLimit: what the peer would refuse is refused
 // before the first byte, so that the job can still be answered.
 func TestSenderKeepsToThePeersLimit(t *testing.T) {
-	hello := encode(t, &Message{Hello: &Hello{Version: Version, MaxFrame: 100_000}})
+	hello := encode(t, &Hello{Version: Version, MaxFrame: 100_000})
 	var w countingWriter
-	c := NewConn(bytes.NewReader(hello), &w, 0)
+	c := NewConn(bytes.NewReader(hello), &w, Options{})
 	if _, err := c.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	items := append(itemsOf(3000, 100), feeds.Item{Content: strings.Repeat("x", 100_000)})
-	long := &feeds.Result{ID: 1, Class: feeds.OK, Items: items}
+	// A first piece, and behind it what cannot go: none of it may be written.
+	behind := func(it feeds.Item) *feeds.Result {
+		return &feeds.Result{ID: 1, Class: feeds.OK, Items: append(itemsOf(3000, 100), it)}
+	}
+	var links []string
+	for range feeds.MaxLinks {
+		links = append(links, "https://example.org/"+strings.Repeat("x", 7<<10))
+	}
+	manyLinks := behind(feeds.Item{})
+	manyLinks.Links = links
 	for name, err := range map[string]error{
-		"item":   c.SendResult(long),
-		"result": c.SendResult(&feeds.Result{ID: 1, Class: feeds.OK, Title: strings.Repeat("x", 100_000)}),
-		"shard":  c.Send(&Message{Shard: &Shard{Jobs: []feeds.Job{{URL: strings.Repeat("x", 100_000)}}}}),
-		"nested": c.SendResult(&feeds.Result{Class: feeds.OK, Items: []feeds.Item{{Categories: make([]string, maxNested+1)}}}),
-		"items":  c.Send(&Message{Items: &Items{Items: make([]feeds.Item, maxItems+1)}}),
+		"item":   c.SendResult(behind(feeds.Item{Content: strings.Repeat("x", 100_000)})),
+		"result": c.SendResult(manyLinks),
+		"shard":  c.Send(&Shard{Jobs: []feeds.Job{{URL: strings.Repeat("x", 100_000)}}}),
+		"nested": c.SendResult(behind(feeds.Item{Categories: make([]string, maxNested+1)})),
+		"items":  c.Send(&Items{Items: make([]feeds.Item, maxItems+1)}),
 	} {
 		if !errors.Is(err, ErrMessageTooLarge) {
 			t.Errorf("%s: got %v, want %v", name, err, ErrMessageTooLarge)
@@ -268,8 +254,7 @@ func TestSenderKeepsToThePeersLimit(t *testing.T) {
 	if w.writes != 0 {
 		t.Errorf("%d writes, want none", w.writes)
 	}
-	long.Items = long.Items[:3000]
-	if err := c.SendResult(long); err != nil {
+	if err := c.SendResult(&feeds.Result{ID: 1, Class: feeds.OK, Items: itemsOf(3000, 100)}); err != nil {
 		t.Errorf("after a refusal: %v", err)
 	}
 	got, err := receive(&w.Buffer, 100_000)
@@ -290,8 +275,8 @@ func TestFailedWriteEndsSending(t *testing.T) {
 		io.ErrClosedPipe: failingWriter{io.ErrClosedPipe},
 		io.ErrShortWrite: failingWriter{},
 	} {
-		c := NewConn(nil, w, 0)
-		first := c.Send(&Message{Drain: &Drain{}})
+		c := NewConn(nil, w, Options{})
+		first := c.Send(&Drain{})
 		if !errors.Is(first, want) {
 			t.Errorf("got %v, want %v", first, want)
 		}
@@ -303,14 +288,13 @@ func TestFailedWriteEndsSending(t *testing.T) {
 
 func TestStringsOutliveTheNextFrames(t *testing.T) {
 	want := all()
-	c := NewConn(bytes.NewReader(append(encode(t, append(want, want...)...), 0)), io.Discard, 0)
-	var got []*Message
+	c := NewConn(bytes.NewReader(append(encode(t, append(want, want...)...), 0)), io.Discard, Options{})
+	var got []Message
 	for range 2 * len(want) {
 		m, err := c.Recv()
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.hold = hold{}
 		got = append(got, m)
 	}
 	if !reflect.DeepEqual(got[:len(want)], want) {
@@ -319,8 +303,8 @@ func TestStringsOutliveTheNextFrames(t *testing.T) {
 }
 
 func TestAppendingToADecodedListLeavesTheNextAlone(t *testing.T) {
-	got, _ := receive(bytes.NewReader(encode(t, &Message{Items: &Items{Items: itemsOf(2, 1)}})), 0)
-	items := got[0].Items.Items
+	got, _ := receive(bytes.NewReader(encode(t, &Items{Items: itemsOf(2, 1)})), 0)
+	items := got[0].(*Items).Items
 	items[0].Categories = append(items[0].Categories, "more")
 	if c := items[1].Categories[0]; c != "a" {
 		t.Errorf("the next item's category became %q", c)
@@ -339,15 +323,120 @@ func TestOtherVersionIsReadableAndPermanent(t *testing.T) {
 	if err != io.EOF || len(got) != 1 {
 		t.Fatalf("got %d messages and %v", len(got), err)
 	}
-	err = CheckHello(got[0].Hello)
+	_, err = CheckHello(got[0])
 	v, ok := errors.AsType[*VersionError](err)
 	if !ok || *v != (VersionError{Got: 7, Want: Version, Build: "feedmill v9"}) {
 		t.Errorf("got %#v, want a VersionError of 7", err)
 	}
-	if err := CheckHello(nil); !errors.Is(err, ErrUnexpected) {
+	for want, v := range map[string]VersionError{
+		"peer speaks protocol version 5, this program speaks 6":                       {Got: 5, Want: 6},
+		`peer (build "feedmill v1") speaks protocol version 5, this program speaks 6`: {Got: 5, Want: 6, Build: "feedmill v1"},
+	} {
+		if got := v.Error(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	for want, e := range map[string]*ProtocolError{
+		"protocol: not a frame": {Kind: ErrNotFrame}, "protocol: not a frame: where: \"x\"": {Kind: ErrNotFrame, Detail: "where", Text: `"x"`},
+		"protocol: bad checksum: 3 bytes": {Kind: errChecksum, Detail: "3 bytes"},
+	} {
+		if e.Error() != want {
+			t.Errorf("got %s, want %s", e, want)
+		}
+	}
+	if _, err := CheckHello(&Drain{}); !errors.Is(err, ErrUnexpected) {
 		t.Errorf("no Hello: got %v, want %v", err, ErrUnexpected)
 	}
-	if err := CheckHello(&Hello{Version: Version}); err != nil {
+	if _, err := CheckHello(&Hello{Version: Version}); err != nil {
 		t.Errorf("own version: got %v, want nil", err)
+	}
+}
+
+// TestListsGoWhereTheyAreToldTo, in the same pieces: an Items without any stands for
+// them, before the Result, and a result without items needs none.
+func TestListsGoWhereTheyAreToldTo(t *testing.T) {
+	var lists [][]feeds.Item
+	var w countingWriter
+	c := NewConn(nil, &w, Options{Lists: func(job int64, items []feeds.Item) error {
+		if job != 5 || w.writes > 0 {
+			t.Errorf("a list of job %d after %d frames, want all of job 5 before the first", job, w.writes)
+		}
+		lists = append(lists, items)
+		return nil
+	}})
+	sent := &feeds.Result{ID: 5, Class: feeds.OK, Items: itemsOf(1000, 2000)}
+	if err := c.SendResult(sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SendResult(&feeds.Result{ID: 6, Class: feeds.OK}); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Concat(lists...); len(lists) != 9 || !reflect.DeepEqual(got, sent.Items) {
+		t.Errorf("got %d items in %d lists, want all in 9", len(got), len(lists))
+	}
+	got, err := receive(&w.Buffer, 0)
+	if want := []Message{&Items{ID: 5}, &Result{feeds.Result{ID: 5, Class: feeds.OK}}, &Result{feeds.Result{ID: 6, Class: feeds.OK}}}; err != io.EOF || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+}
+
+// TestAListThatCannotGoIsTheJobsError: nothing is sent behind it, and the Conn goes on.
+func TestAListThatCannotGoIsTheJobsError(t *testing.T) {
+	full := errors.New("full")
+	var w countingWriter
+	c := NewConn(nil, &w, Options{Lists: func(int64, []feeds.Item) error { return full }})
+	if err := c.SendResult(&feeds.Result{ID: 5, Class: feeds.OK, Items: itemsOf(1, 1)}); !errors.Is(err, full) || w.writes > 0 {
+		t.Errorf("got %v and %d frames, want %v and none", err, w.writes, full)
+	}
+	if err := c.Send(&Bye{}); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+// TestAPauseComesBetweenPieces, in which others have their turn, and neither in a
+// result that is one frame nor behind the last.
+func TestAPauseComesBetweenPieces(t *testing.T) {
+	var w countingWriter
+	c := NewConn(nil, &w, Options{})
+	var at []int
+	c.Pause(func() {
+		if err := c.Send(&Heartbeat{}); err != nil {
+			t.Error(err)
+		}
+		at = append(at, w.writes)
+	})
+	for _, n := range []int{1, 1000} {
+		if err := c.SendResult(&feeds.Result{ID: 5, Class: feeds.OK, Items: itemsOf(n, 2000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []int{3, 5, 7, 9, 11, 13, 15, 17}; !slices.Equal(at, want) || w.writes != 18 {
+		t.Errorf("pauses after frames %v of %d, want %v of 18", at, w.writes, want)
+	}
+}
+
+// TestThePeersLimitIsItsOwnWord, to the byte, and what it does not say is the default.
+func TestThePeersLimitIsItsOwnWord(t *testing.T) {
+	shard := func(n int) *Shard { return &Shard{Jobs: []feeds.Job{{URL: strings.Repeat("x", n)}}} }
+	exact := uint32(len(shard(1000).append(nil)))
+	for _, tt := range []struct {
+		limit uint32
+		n     int
+		fits  bool
+	}{{exact, 1000, true}, {exact, 1001, false}, {0, DefaultMaxFrame - 100, true}, {0, DefaultMaxFrame, false}} {
+		var w bytes.Buffer
+		c := NewConn(bytes.NewReader(encode(t, &Hello{Version: Version, MaxFrame: tt.limit})), &w, Options{})
+		if _, err := c.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Send(shard(tt.n)); (err == nil) != tt.fits {
+			t.Errorf("limit %d, %d bytes: got %v, want it to go: %v", tt.limit, tt.n, err, tt.fits)
+		}
+		if got, err := receive(&w, tt.limit); err != io.EOF || (len(got) == 1) != tt.fits {
+			t.Errorf("limit %d, %d bytes: the peer got %d frames, %v", tt.limit, tt.n, len(got), err)
+		}
+		if cap(c.next) > keepBuffer {
+			t.Errorf("a buffer of %d bytes is kept, want at most %d", cap(c.next), keepBuffer)
+		}
 	}
 }

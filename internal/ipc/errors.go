@@ -3,6 +3,7 @@ package ipc
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // The ways to break the protocol. Each one reaches the caller inside a
@@ -12,37 +13,29 @@ var (
 	ErrNotFrame = errors.New("not a frame")
 	// ErrFrameTooLarge: the frame says to be longer than what is accepted.
 	ErrFrameTooLarge = errors.New("frame too large")
-	// ErrChecksum: the frame was damaged, or two writers shared the stream.
-	ErrChecksum = errors.New("bad checksum")
-	// ErrSequence: an intact frame that is not the next one.
-	ErrSequence = errors.New("wrong sequence")
-	// ErrUnknownKind: an intact frame of a kind that this version lacks.
-	ErrUnknownKind = errors.New("unknown kind")
-	// ErrMalformed: an intact frame whose payload is not the one spelling of
+	// errChecksum: the frame was damaged, or two writers shared the stream.
+	errChecksum = errors.New("bad checksum")
+	// errSequence: an intact frame that is not the next one.
+	errSequence = errors.New("wrong sequence")
+	// errUnknownKind: an intact frame of a kind that this version lacks.
+	errUnknownKind = errors.New("unknown kind")
+	// errMalformed: an intact frame whose payload is not the one spelling of
 	// a message of its kind.
-	ErrMalformed = errors.New("malformed payload")
-	// ErrMapped: memory that was handed over, or was not, is not what the
-	// worker says or not fit to be read in place.
-	ErrMapped = errors.New("bad shared memory")
+	errMalformed = errors.New("malformed payload")
 	// ErrUnexpected: a well-formed message that may not come here. Conn never
 	// returns it, those who hold the conversation do.
 	ErrUnexpected = errors.New("unexpected message")
 )
 
-// Errors of the sender's own making. Nothing was written, and the Conn can go
+// ErrMessageTooLarge says that the message, or a single item of it, cannot go
+// into a frame that the peer accepts. Nothing was written, and the Conn can go
 // on.
-var (
-	// ErrInvalidMessage: not exactly one field of the Message is set.
-	ErrInvalidMessage = errors.New("invalid message")
-	// ErrMessageTooLarge: the message, or a single item of it, cannot go into
-	// a frame that the peer accepts.
-	ErrMessageTooLarge = errors.New("message too large")
-)
+var ErrMessageTooLarge = errors.New("message too large")
 
 // A ProtocolError says that the peer broke the protocol. It is never about a
 // peer that merely went away: that is io.EOF, or wraps io.ErrUnexpectedEOF.
 type ProtocolError struct {
-	Kind   error  // one of the errors above, such as ErrChecksum
+	Kind   error  // one of the errors above, such as errChecksum
 	Detail string // what was wrong, lower case, no full stop; may be empty
 	// Text is the beginning of what stood where a frame should, for
 	// ErrNotFrame: at most 200 bytes, quoted so that it can be printed.
@@ -64,6 +57,12 @@ func (e *ProtocolError) Error() string {
 // Unwrap returns the kind.
 func (e *ProtocolError) Unwrap() error { return e.Kind }
 
+// NotFrame returns the error for text that stands where something else should,
+// as detail says. At most 200 bytes of it are shown.
+func NotFrame(detail, text string) *ProtocolError {
+	return &ProtocolError{Kind: ErrNotFrame, Detail: detail, Text: strconv.Quote(text[:min(len(text), 200)])}
+}
+
 // A VersionError says that the peer speaks another version of the protocol.
 // It is permanent: restarting the peer does not help.
 type VersionError struct {
@@ -79,15 +78,16 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("peer (build %.100q) speaks protocol version %d, this program speaks %d", e.Build, e.Got, e.Want)
 }
 
-// CheckHello returns nil when h lets the conversation begin, a [VersionError]
-// when the peer speaks another version, and a [ProtocolError] of ErrUnexpected
-// when h is nil: the first message was something else.
-func CheckHello(h *Hello) error {
-	if h == nil {
-		return &ProtocolError{Kind: ErrUnexpected, Detail: "want Hello first"}
+// CheckHello returns m as the Hello that lets the conversation begin, a
+// [VersionError] when the peer speaks another version, and a [ProtocolError] of
+// ErrUnexpected when the first message was something else.
+func CheckHello(m Message) (*Hello, error) {
+	h, ok := m.(*Hello)
+	if !ok {
+		return nil, &ProtocolError{Kind: ErrUnexpected, Detail: "want Hello first"}
 	}
 	if h.Version != Version {
-		return &VersionError{Got: h.Version, Want: Version, Build: h.Build}
+		return nil, &VersionError{Got: h.Version, Want: Version, Build: h.Build}
 	}
-	return nil
+	return h, nil
 }

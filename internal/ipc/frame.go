@@ -8,7 +8,9 @@ import (
 // The header of a frame: its length, and the marks that make it msgpack, each
 // with its place.
 const (
-	headerSize = 17
+	// HeaderSize is the length of a frame's header, in bytes.
+	HeaderSize = 17
+	headerSize = HeaderSize
 
 	markArray = 0x94 // at 0: array of four
 	markSeq   = 0xce // at 2: uint32
@@ -40,12 +42,6 @@ func reserveHeader(b []byte) []byte {
 // The checksum covers kind, sequence and length as well as the payload: a
 // damaged length would otherwise be found out only by what follows it.
 func sealFrame(frame []byte, k kind, seq uint32) {
-	putHeader(frame, k, seq)
-	putChecksum(frame)
-}
-
-// putHeader fills in the header but for the checksum.
-func putHeader(frame []byte, k kind, seq uint32) {
 	frame[0] = markArray
 	frame[1] = byte(k)
 	frame[2] = markSeq
@@ -53,15 +49,26 @@ func putHeader(frame []byte, k kind, seq uint32) {
 	frame[7] = markCRC
 	frame[12] = markBin
 	binary.BigEndian.PutUint32(frame[13:], uint32(len(frame)-headerSize))
+	binary.BigEndian.PutUint32(frame[crcFrom:], frameChecksum(frame))
 }
 
-// putChecksum fills in the checksum of a frame that is complete but for it.
-func putChecksum(frame []byte) {
-	binary.BigEndian.PutUint32(frame[crcFrom:], checksum(headChecksum(frame), frame[headerSize:]))
+func frameChecksum(frame []byte) uint32 { return checksum(headChecksum(frame), frame[headerSize:]) }
+
+// FrameSize returns how long the frame is that b begins with, in bytes, or 0
+// when none does whose payload has at most maxFrame bytes. b has at least
+// HeaderSize bytes.
+func FrameSize(b []byte, maxFrame uint32) int {
+	h, ok := parseHeader(b)
+	if !ok || h.size > maxFrame {
+		return 0
+	}
+	return headerSize + int(h.size)
 }
 
-// frameSeq returns the number of the frame that b begins with.
-func frameSeq(b []byte) uint32 { return binary.BigEndian.Uint32(b[3:]) }
+// Intact reports whether a whole frame is what its checksum says.
+func Intact(frame []byte) bool {
+	return binary.BigEndian.Uint32(frame[crcFrom:]) == frameChecksum(frame)
+}
 
 // headChecksum returns the CRC-32C of the header that b begins with, without
 // the checksum's own bytes.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"feedmill/internal/feeds"
 )
 
 // frame returns a frame with the given payload, whatever it holds.
@@ -40,11 +42,14 @@ func allocated(f func()) uint64 {
 // what it was, and no more than 16 MiB are allocated on its account, in pieces
 // of any size.
 func TestHostileBytesAreANamedErrorAndCostLittle(t *testing.T) {
-	cut := frameOf(t, &samples()[4].m)
+	cut := frameOf(t, samples()[4].m)
 	damaged := bytes.Clone(cut)
 	damaged[len(damaged)-1] ^= 1
 	relabelled := bytes.Clone(cut)
 	relabelled[1] = byte(kindItems)
+	miscounted := bytes.Clone(frameOf(t, samples()[0].m)[headerSize:])
+	miscounted[0]++
+	long := AppendItems([]byte{0x92, 1}, []feeds.Item{{Content: strings.Repeat("x", 100)}, {}})
 	nest := bytes.Repeat([]byte{0x91}, 1<<20)
 	for _, tt := range []struct {
 		name string
@@ -53,6 +58,7 @@ func TestHostileBytesAreANamedErrorAndCostLittle(t *testing.T) {
 	}{
 		{"text", []byte("panic: runtime error: index out of range\n"), ErrNotFrame},
 		{"short text", []byte("boom\n"), ErrNotFrame},
+		{"text that begins like a frame", []byte("\x94 and more bytes than a header has"), ErrNotFrame},
 		{"zeros", make([]byte, 100), ErrNotFrame},
 		{"4 GiB length", claiming(math.MaxUint32), ErrFrameTooLarge},
 		{"a byte over the limit", claiming(DefaultMaxFrame + 1), ErrFrameTooLarge},
@@ -60,21 +66,23 @@ func TestHostileBytesAreANamedErrorAndCostLittle(t *testing.T) {
 		{"cut in the header", cut[:9], io.ErrUnexpectedEOF},
 		{"cut behind the header", cut[:headerSize], io.ErrUnexpectedEOF},
 		{"cut in the payload", cut[:len(cut)-1], io.ErrUnexpectedEOF},
-		{"damaged payload", damaged, ErrChecksum},
-		{"another kind on it", relabelled, ErrChecksum},
-		{"wrong sequence", frame(kindDrain, 1, []byte{0x90}), ErrSequence},
-		{"a frame twice", append(frame(kindDrain, 0, []byte{0x90}), frame(kindDrain, 0, []byte{0x90})...), ErrSequence},
-		{"unknown kind", frame(99, 0, []byte{0x90}), ErrUnknownKind},
-		{"no payload", frame(kindItems, 0, nil), ErrMalformed},
-		{"trailing bytes", frame(kindDrain, 0, []byte{0x90, 0xc0}), ErrMalformed},
-		{"a map", frame(kindShard, 0, []byte{0x81, 0xa1, 'x', 1}), ErrMalformed},
-		{"array bomb of 5 bytes", frame(kindItems, 0, []byte{0x92, 1, 0xdd, 0xff, 0xff, 0xff, 0xff}), ErrMalformed},
-		{"array bomb in a shard", frame(kindShard, 0, []byte{0x91, 0xdd, 0x7f, 0xff, 0xff, 0xff}), ErrMalformed},
-		{"string bomb", frame(kindItems, 0, []byte{0x92, 0xdb, 0xff, 0xff, 0xff, 0xff}), ErrMalformed},
-		{"nest of a million arrays", frame(kindItems, 0, nest), ErrMalformed},
-		{"nest of a million arrays as Hello", frame(kindHello, 0, nest), ErrMalformed},
-		{"long form of a number", frame(kindCancel, 0, []byte{0x91, 0xcd, 0, 1}), ErrMalformed},
-		{"a class that is none", frame(kindResult, 0, []byte{0xdc, 0, 19, 1, 0xa4, 'f', 'i', 'n', 'e'}), ErrMalformed},
+		{"damaged payload", damaged, errChecksum},
+		{"another kind on it", relabelled, errChecksum},
+		{"wrong sequence", frame(kindDrain, 1, []byte{0x90}), errSequence},
+		{"a frame twice", append(frame(kindDrain, 0, []byte{0x90}), frame(kindDrain, 0, []byte{0x90})...), errSequence},
+		{"unknown kind", frame(99, 0, []byte{0x90}), errUnknownKind},
+		{"no payload", frame(kindItems, 0, nil), errMalformed},
+		{"trailing bytes", frame(kindDrain, 0, []byte{0x90, 0xc0}), errMalformed},
+		{"a map", frame(kindShard, 0, []byte{0x81, 0xa1, 'x', 1}), errMalformed},
+		{"array bomb of 5 bytes", frame(kindItems, 0, []byte{0x92, 1, 0xdd, 0xff, 0xff, 0xff, 0xff}), errMalformed},
+		{"array bomb in a shard", frame(kindShard, 0, []byte{0x91, 0xdd, 0x7f, 0xff, 0xff, 0xff}), errMalformed},
+		{"string bomb", frame(kindItems, 0, []byte{0x92, 0xdb, 0xff, 0xff, 0xff, 0xff}), errMalformed},
+		{"nest of a million arrays", frame(kindItems, 0, nest), errMalformed},
+		{"nest of a million arrays as Hello", frame(kindHello, 0, nest), errMalformed},
+		{"a Hello that counts more fields than it has", frame(kindHello, 0, miscounted), errMalformed},
+		{"a list that ends before a key", frame(kindItems, 0, long[:len(long)-minItem+3]), errMalformed},
+		{"a list that ends within a key", frame(kindItems, 0, long[:len(long)-14]), errMalformed},
+		{"long form of a number", frame(kindItems, 0, []byte{0x92, 0xcd, 0, 1, 0x90}), errMalformed},
 	} {
 		for i, reader := range []func(io.Reader) io.Reader{
 			func(r io.Reader) io.Reader { return r },
@@ -98,6 +106,25 @@ func TestHostileBytesAreANamedErrorAndCostLittle(t *testing.T) {
 	}
 }
 
+// TestEveryMarkOfAHeaderIsLookedAt: without one of them it is no frame.
+func TestEveryMarkOfAHeaderIsLookedAt(t *testing.T) {
+	for _, at := range []int{0, 2, 7, 12} {
+		b := frame(kindDrain, 0, []byte{0x90})
+		b[at]++
+		if _, err := receive(bytes.NewReader(b), 0); !errors.Is(err, ErrNotFrame) {
+			t.Errorf("byte %d: got %v, want %v", at, err, ErrNotFrame)
+		}
+	}
+}
+
+// TestAMistakeIsSaidToBeWhereItIs, in bytes of the payload.
+func TestAMistakeIsSaidToBeWhereItIs(t *testing.T) {
+	_, err := receive(bytes.NewReader(frame(kindItems, 0, []byte{0x92, 0xcd, 0, 1, 0x90})), 0)
+	if err == nil || !strings.HasSuffix(err.Error(), "Items of 5 bytes: at byte 4: 1 is not in its shortest form") {
+		t.Errorf("got %v, want it to say at which byte", err)
+	}
+}
+
 // TestStrayPrintIsShownAsText: what a library printed on the wire is what a
 // person needs to see.
 func TestStrayPrintIsShownAsText(t *testing.T) {
@@ -107,8 +134,8 @@ func TestStrayPrintIsShownAsText(t *testing.T) {
 	if !ok || !strings.Contains(p.Text, "this is not msgpack") || strings.ContainsRune(p.Text, 0x1b) {
 		t.Fatalf("got %v with text %q, want the print, escaped", err, p.Text)
 	}
-	if len(p.Text) > 4*excerptLen+2 {
-		t.Errorf("%d bytes of it are kept, want at most %d escaped ones", len(p.Text), excerptLen)
+	if len(p.Text) > 4*200+2 {
+		t.Errorf("%d bytes of it are kept, want at most %d escaped ones", len(p.Text), 200)
 	}
 }
 
@@ -116,8 +143,8 @@ func TestStrayPrintIsShownAsText(t *testing.T) {
 // frames is it the end.
 func TestCutFrameIsNotACleanEnd(t *testing.T) {
 	for _, s := range samples() {
-		whole := encode(t, &s.m, &Message{Drain: &Drain{}})
-		first := len(frameOf(t, &s.m))
+		whole := encode(t, s.m, &Drain{})
+		first := len(frameOf(t, s.m))
 		for at := range len(whole) {
 			got, err := receive(bytes.NewReader(whole[:at]), 0)
 			switch {
@@ -138,7 +165,7 @@ func TestCutFrameIsNotACleanEnd(t *testing.T) {
 // TestEveryDamagedByteIsNoticed flips each bit of a frame: none goes through.
 func TestEveryDamagedByteIsNoticed(t *testing.T) {
 	for _, s := range samples() {
-		whole := frameOf(t, &s.m)
+		whole := frameOf(t, s.m)
 		for at := range whole {
 			for bit := range 8 {
 				b := bytes.Clone(whole)
@@ -154,8 +181,8 @@ func TestEveryDamagedByteIsNoticed(t *testing.T) {
 // TestADeadDirectionStaysDead: after an error the same one comes back, however
 // good the bytes are that follow.
 func TestADeadDirectionStaysDead(t *testing.T) {
-	good := frameOf(t, &Message{Drain: &Drain{}})
-	c := NewConn(io.MultiReader(strings.NewReader("boom boom boom boom boom"), bytes.NewReader(good)), io.Discard, 0)
+	good := frameOf(t, &Drain{})
+	c := NewConn(io.MultiReader(strings.NewReader("boom boom boom boom boom"), bytes.NewReader(good)), io.Discard, Options{})
 	_, first := c.Recv()
 	for range 3 {
 		if _, err := c.Recv(); err == nil || fmt.Sprint(err) != fmt.Sprint(first) {

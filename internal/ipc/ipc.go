@@ -1,17 +1,18 @@
 // Package ipc is the wire between the coordinator and a worker: messages in
-// frames over two byte streams, usually the worker's stdin and stdout. It
-// starts no process and decides nothing: what a message means, whether it may
-// come now and what to do with a peer that breaks the rules is the caller's
-// business. docs/protocol.md shows every frame byte by byte.
+// frames over two byte streams. It starts no process, names no mode and decides
+// nothing: what a message means, whether it may come now and what to do with a
+// peer that breaks the rules is the caller's business. docs/protocol.md shows
+// every frame byte by byte.
 //
 // # Who speaks
 //
 // The worker speaks first: it sends a Hello, and the coordinator answers with
 // its own, which carries the options of the run. So a program that is no
 // worker is found out before it is told anything. Then the coordinator sends
-// Shard, Cancel and at last Drain; the worker sends one Result for each job,
-// Items before a Result whose list is long, a Tick every [TickEvery] while it
-// is busy, and at last Bye. The directions are independent: either side may
+// Shards and at last Drain; the worker sends one Result for each job, Items
+// before a Result whose list is long, a Heartbeat every [HeartbeatEvery] while
+// it is busy, and at last Bye. A worker with a leash (feeds.Options.Leash) sends
+// heartbeats when it is idle, too, and the coordinator answers each. The directions are independent: either side may
 // send while the other one does.
 //
 // # Frames
@@ -25,38 +26,32 @@
 // 0 on and wraps. crc is the CRC-32C of the frame without the checksum's own
 // four bytes. All numbers are big-endian. A frame leaves in one Write.
 //
-// # Limits
-//
-// The length is compared with the receiver's limit before anything is
-// allocated, and a long payload is read in pieces of 1 MiB, so a lie about the
-// length costs at most 1 MiB beyond what really came. Each side says its limit
-// in its Hello, and [Conn.Send] keeps to the peer's. Inside a payload every
-// count is compared with the bytes that remain.
-//
-// # Encoding
+// # Payloads
 //
 // A payload is one msgpack array with one element for each field of the
 // message, in the order of the Go struct; nested structs are arrays too. Every
 // number, length and count has its shortest form, and nothing else is
 // accepted, so that a message has exactly one spelling. Strings are bytes:
-// they may be invalid UTF-8.
+// they may be invalid UTF-8. The options of a run are the one exception: they
+// go from the side that is trusted, once a process, as the msgpack library
+// spells them.
+//
+// # Bounds
+//
+// A frame's length is compared with the receiver's limit before anything is
+// allocated, and a long payload is read in pieces of 1 MiB, so a lie about the
+// length costs at most 1 MiB beyond what really came. Each side says its limit
+// in its Hello, and [Conn.Send] keeps to the peer's. Inside a payload every
+// count is compared with the bytes that remain, and every text that is kept
+// has a bound of its own (see bounds.go).
 //
 // # Memory
 //
 // What travels most is items, so they are not copied: an item's strings lie
-// where its frame was read to, and a list where the last one was that somebody
-// gave back. [Message.Release] gives both back. Until then the message has them
-// for itself; whoever keeps an item beyond that copies it. Everything else in a
-// message is independent of its frame.
+// where its frame was read to, and keep that alive. All else that a message
+// has is its own.
 //
-// # Modes
-//
-// All of this is so in every mode. What differs is how frames come back: over
-// the worker's stdout in the mode pipe, and elsewhere as the mode's own file
-// says. In the mode shm they lie in sealed memory, without their checksums, and
-// a Mapped frame on stdout announces them.
-//
-// # Versions and growth
+// # Versions
 //
 // Both ends must speak the same [Version]; [CheckHello] says so in words. Any
 // change of a message's fields, of a kind's meaning or of the header is a new
@@ -75,7 +70,7 @@ package ipc
 import "time"
 
 // Version is the protocol's version. Both ends must speak the same one.
-const Version = 2
+const Version = 6
 
 // DefaultMaxFrame is the longest payload that a Conn accepts when it is told
 // no other limit, in bytes. A feed's body is at most 20 MiB by default, so no
@@ -88,5 +83,5 @@ const DefaultMaxFrame = 64 << 20
 // turns and memory stays flat.
 const PieceSize = 256 << 10
 
-// TickEvery is how often a busy worker sends a Tick.
-const TickEvery = time.Second
+// HeartbeatEvery is how often a busy worker says that it is alive.
+const HeartbeatEvery = time.Second

@@ -2,46 +2,32 @@ package ipc
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"feedmill/internal/feeds"
 )
 
-// A Message is what one frame carries. Exactly one of its fields is set, which
-// both ends check.
-type Message struct {
-	Hello  *Hello
-	Shard  *Shard
-	Result *feeds.Result
-	Items  *Items
-	Tick   *Tick
-	Cancel *Cancel
-	Drain  *Drain
-	Bye    *Bye
-	Mapped *Mapped
-
-	// Of the mode queue.
-	Batch *Batch
-	Claim *Claim
-	Grant *Grant
-
-	// Of the mode manager, between a manager and its callers.
-	Call  *Call
-	Reply *Reply
-
-	hold hold // the memory of its items, when it was received; see Release
+// A Message is what one frame carries: one of the types of this file.
+//
+// To add one, write its struct with these three methods and give it a line in
+// the table of kinds. The test of the protocol's document then asks for a
+// sample.
+type Message interface {
+	kind() kind
+	// append appends the payload.
+	append(b []byte) []byte
+	// decode reads the payload into the message, which is zero.
+	decode(d *decoder)
 }
 
-// Hello is the first message in each direction. The worker speaks first, so
-// that a program which is no worker is found out before it is told anything.
+// Hello is the first message in each direction.
 type Hello struct {
 	Version  uint32 // of the protocol; see Version
-	Build    string // what the program was built from, for people
+	Build    string // what the program was built from, for people: one line of at most 256 bytes
 	MaxFrame uint32 // the longest payload that the sender accepts, in bytes; 0 means DefaultMaxFrame
-
-	PID     int    // worker only
-	Sandbox string // worker only: the sandbox level it reached, for people
-
-	Options *feeds.Options // coordinator only
+	Sandbox  string // worker only: the sandbox level it reached, for people: one line of at most 256 bytes
+	Options  []byte // coordinator only: what EncodeOptions returned
 }
 
 // Shard gives a worker a batch of jobs, to do in any order.
@@ -57,18 +43,18 @@ type Items struct {
 	Items []feeds.Item
 }
 
-// Tick is sent by a busy worker every TickEvery: it is alive, and this is what
-// it does.
-type Tick struct {
-	Parsing  int64 // the job whose document is being parsed; 0 when none is
-	UnderWay int   // jobs begun and not answered
-	Queued   int   // jobs received and not begun
-}
+// Result answers a job.
+type Result struct{ feeds.Result }
 
-// Cancel asks a worker to end one job, which it answers as feeds.Cancelled
-// unless its answer is already on the way.
-type Cancel struct {
-	ID int64
+// Heartbeat is sent by a busy worker every HeartbeatEvery, and says what it does
+// where it has no memory to say so in. The coordinator answers those of a worker
+// with a leash, with the same At and nothing else.
+type Heartbeat struct {
+	At    time.Duration // when it was sent, by the worker's clock
+	CPU   time.Duration // user and system time of the worker so far
+	Job   int64         // whose document is read, 0 when none is
+	Phase uint32        // of that, a board.Phase
+	Bytes int64         // of that, taken by the parser
 }
 
 // Drain asks a worker to begin nothing more: jobs under way may finish, all
@@ -77,102 +63,150 @@ type Drain struct{}
 
 // Bye is a worker's last message: every job it was given is answered.
 type Bye struct {
-	Answered int // jobs answered in this worker's life
+	CPU time.Duration // user and system time of the worker
 }
 
-// Mapped says that a worker has handed over memory with frames in it, and how to
-// check that it is the right memory. It takes no number of its own: it has that
-// of the first of those frames. Only the mode shm has it, and callers of Recv
-// never see it.
-type Mapped struct {
-	Frames int   // frames in the memory
-	Bytes  int64 // where the last of them ends
-}
-
-// A kind is the second byte of a frame: which field of Message it carries.
+// A kind is the second byte of a frame: which message it carries.
 type kind uint8
 
-// The kinds. A number is never used again for something else.
+// The kinds. A number is never used again for something else: 6 was Cancel, 9
+// to 11 were of a queue of jobs, 12 to 14 of modes that have messages of their
+// own no more.
 const (
-	kindHello  kind = 1
-	kindShard  kind = 2
-	kindResult kind = 3
-	kindItems  kind = 4
-	kindTick   kind = 5
-	kindCancel kind = 6
-	kindDrain  kind = 7
-	kindBye    kind = 8
-	kindBatch  kind = 9
-	kindClaim  kind = 10
-	kindGrant  kind = 11
-	kindCall   kind = 13
-	kindReply  kind = 14
-	kindMapped kind = 12
+	kindHello     kind = 1
+	kindShard     kind = 2
+	kindResult    kind = 3
+	kindItems     kind = 4
+	kindHeartbeat kind = 5
+	kindDrain     kind = 7
+	kindBye       kind = 8
 )
 
-var kindNames = [...]string{
-	kindHello:  "Hello",
-	kindShard:  "Shard",
-	kindResult: "Result",
-	kindItems:  "Items",
-	kindTick:   "Tick",
-	kindCancel: "Cancel",
-	kindDrain:  "Drain",
-	kindBye:    "Bye",
-	kindBatch:  "Batch",
-	kindClaim:  "Claim",
-	kindGrant:  "Grant",
-	kindCall:   "Call",
-	kindReply:  "Reply",
-	kindMapped: "Mapped",
+// kinds makes an empty message of each kind.
+var kinds = map[kind]func() Message{
+	kindHello:     func() Message { return new(Hello) },
+	kindShard:     func() Message { return new(Shard) },
+	kindResult:    func() Message { return new(Result) },
+	kindItems:     func() Message { return new(Items) },
+	kindHeartbeat: func() Message { return new(Heartbeat) },
+	kindDrain:     func() Message { return new(Drain) },
+	kindBye:       func() Message { return new(Bye) },
 }
 
-func (k kind) known() bool { return int(k) < len(kindNames) && kindNames[k] != "" }
+func (*Hello) kind() kind     { return kindHello }
+func (*Shard) kind() kind     { return kindShard }
+func (*Result) kind() kind    { return kindResult }
+func (*Items) kind() kind     { return kindItems }
+func (*Heartbeat) kind() kind { return kindHeartbeat }
+func (*Drain) kind() kind     { return kindDrain }
+func (*Bye) kind() kind       { return kindBye }
 
 func (k kind) String() string {
-	if k.known() {
-		return kindNames[k]
+	if make := kinds[k]; make != nil {
+		return Name(make())
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// kind returns which field is set, or an error that wraps ErrInvalidMessage
-// unless exactly one is.
-func (m *Message) kind() (kind, error) {
-	var set kind
-	n := 0
-	for k, there := range [...]bool{
-		kindHello:  m.Hello != nil,
-		kindShard:  m.Shard != nil,
-		kindResult: m.Result != nil,
-		kindItems:  m.Items != nil,
-		kindTick:   m.Tick != nil,
-		kindCancel: m.Cancel != nil,
-		kindDrain:  m.Drain != nil,
-		kindBye:    m.Bye != nil,
-		kindBatch:  m.Batch != nil,
-		kindClaim:  m.Claim != nil,
-		kindGrant:  m.Grant != nil,
-		kindCall:   m.Call != nil,
-		kindReply:  m.Reply != nil,
-		kindMapped: m.Mapped != nil,
-	} {
-		if there {
-			set = kind(k)
-			n++
-		}
+// Name returns what kind of message m is, for logs: "Hello", say.
+func Name(m Message) string { return strings.TrimPrefix(fmt.Sprintf("%T", m), "*ipc.") }
+
+// about returns the job that a message answers, wholly or in part, and the
+// items that it carries; 0 and nil for all other messages.
+func about(m Message) (job int64, items []feeds.Item) {
+	switch m := m.(type) {
+	case *Result:
+		return m.ID, m.Items
+	case *Items:
+		return m.ID, m.Items
 	}
-	if n != 1 {
-		return 0, fmt.Errorf("%w: %d of its fields are set, want 1", ErrInvalidMessage, n)
-	}
-	return set, nil
+	return 0, nil
 }
 
-// String returns the name of the field that is set, for logs.
-func (m *Message) String() string {
-	k, err := m.kind()
-	if err != nil {
-		return "invalid message"
+func (h *Hello) append(b []byte) []byte {
+	b = appendArray(b, 5)
+	b = appendUint(b, uint64(h.Version))
+	b = appendString(b, h.Build)
+	b = appendUint(b, uint64(h.MaxFrame))
+	b = appendString(b, h.Sandbox)
+	return appendString(b, string(h.Options))
+}
+
+// decode reads, of a Hello that has another version, the two fields that every
+// version has.
+func (h *Hello) decode(d *decoder) {
+	n := d.list(1)
+	h.Version = uint32(d.uintTo(1<<32 - 1))
+	h.Build = d.line(maxLine)
+	if h.Version != Version {
+		d.rest()
+		return
 	}
-	return k.String()
+	if n != 5 {
+		d.fail("%d fields, want 5", n)
+	}
+	h.MaxFrame = uint32(d.uintTo(1<<32 - 1))
+	h.Sandbox = d.line(maxLine)
+	if o := d.text(maxOptions); o != "" {
+		h.Options = []byte(o)
+	}
+}
+
+func (s *Shard) append(b []byte) []byte {
+	b = appendArray(appendArray(b, 1), len(s.Jobs))
+	for i := range s.Jobs {
+		b = appendJob(b, &s.Jobs[i])
+	}
+	return b
+}
+
+func (s *Shard) decode(d *decoder) {
+	d.fields(1)
+	if n := d.list(minJob); n > 0 {
+		s.Jobs = make([]feeds.Job, n)
+	}
+	for i := range s.Jobs {
+		if d.err != nil {
+			return
+		}
+		d.job(&s.Jobs[i])
+	}
+}
+
+func (it *Items) append(b []byte) []byte {
+	b = appendArray(b, 2)
+	b = appendInt(b, it.ID)
+	return AppendItems(b, it.Items)
+}
+
+func (it *Items) decode(d *decoder) {
+	d.fields(2)
+	it.ID = d.int()
+	it.Items = d.items()
+}
+
+func (r *Result) append(b []byte) []byte { return appendResult(b, &r.Result) }
+func (r *Result) decode(d *decoder)      { d.result(&r.Result) }
+
+func (h *Heartbeat) append(b []byte) []byte {
+	b = appendInt(appendInt(appendArray(b, 5), int64(h.At)), int64(h.CPU))
+	return appendInt(appendUint(appendInt(b, h.Job), uint64(h.Phase)), h.Bytes)
+}
+
+func (h *Heartbeat) decode(d *decoder) {
+	d.fields(5)
+	h.At, h.CPU = time.Duration(d.amount()), time.Duration(d.amount())
+	h.Job = d.int()
+	h.Phase = uint32(d.uintTo(1<<32 - 1))
+	h.Bytes = d.amount()
+}
+
+func (*Drain) append(b []byte) []byte { return appendArray(b, 0) }
+func (*Drain) decode(d *decoder)      { d.fields(0) }
+
+func (y *Bye) append(b []byte) []byte { return appendInt(appendArray(b, 1), int64(y.CPU)) }
+
+func (y *Bye) decode(d *decoder) {
+	d.fields(1)
+	y.CPU = time.Duration(d.amount())
 }

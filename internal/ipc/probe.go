@@ -14,26 +14,32 @@ const (
 )
 
 // A Probe is told when a Conn begins and ends a stage, on the goroutine that
-// does it, so that whoever measures can put a clock around it. A stage that
-// fails is not ended. The stages of the two directions overlap; those of one do
-// not.
+// does it, so that whoever measures can put a clock around it, and whoever looks
+// on knows which answer is sent. The stages of the two directions overlap; those
+// of one do not.
 type Probe interface {
-	Begin(Stage)
+	// Begin says which job the frame answers, 0 for none, and how long it is,
+	// in bytes, where that is known.
+	Begin(s Stage, job int64, bytes int)
 	End(Stage)
 }
 
-// Probe makes c tell p what it does, which it must be asked for before it
-// sends or receives. Without a probe, a stage costs one comparison.
-func (c *Conn) Probe(p Probe) { c.probe = p }
+// Probe makes c tell p what it does, besides those that it tells already. It
+// must be called before anything is sent or received. A nil p is told nothing.
+func (c *Conn) Probe(p Probe) {
+	if p != nil {
+		c.probes = append(c.probes, p)
+	}
+}
 
-func (c *Conn) begin(s Stage) {
-	if c.probe != nil {
-		c.probe.Begin(s)
+func (c *Conn) begin(s Stage, job int64, bytes int) {
+	for _, p := range c.probes {
+		p.Begin(s, job, bytes)
 	}
 }
 
 func (c *Conn) end(s Stage) {
-	if c.probe != nil {
-		c.probe.End(s)
+	for _, p := range c.probes {
+		p.End(s)
 	}
 }

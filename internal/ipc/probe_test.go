@@ -13,13 +13,13 @@ import (
 // plus 100 when it ends.
 type stageLog []ipc.Stage
 
-func (l *stageLog) Begin(s ipc.Stage) { *l = append(*l, s) }
-func (l *stageLog) End(s ipc.Stage)   { *l = append(*l, s+100) }
+func (l *stageLog) Begin(s ipc.Stage, _ int64, _ int) { *l = append(*l, s) }
+func (l *stageLog) End(s ipc.Stage)                   { *l = append(*l, s+100) }
 
 func TestProbeSeesEveryStageOfAFrameInOrder(t *testing.T) {
 	var pipe bytes.Buffer
 	var sent, received stageLog
-	sender, receiver := ipc.NewConn(nil, &pipe, 0), ipc.NewConn(&pipe, nil, 0)
+	sender, receiver := ipc.NewConn(nil, &pipe, ipc.Options{}), ipc.NewConn(&pipe, nil, ipc.Options{})
 	sender.Probe(&sent)
 	receiver.Probe(&received)
 	for range 2 {

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,19 +19,9 @@ type representation struct {
 	body        func(b []byte) []byte // appends the body
 }
 
-// A coding is a Content-Encoding.
-type coding string
-
-const (
-	identity coding = ""
-	gzipped  coding = "gzip"
-	brotlied coding = "br"
-	zstded   coding = "zstd"
-)
-
 // answer sends a representation: 304 when the request's validators say that
 // the client has it, else the body in coding enc. It is for GET and HEAD.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, rep representation, enc coding) {
+func (c *cache) answer(w http.ResponseWriter, r *http.Request, rep representation, enc coding) {
 	if !pause(r.Context(), rep.latency) {
 		return
 	}
@@ -53,15 +44,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rep representati
 	if enc != identity {
 		h["Content-Encoding"] = []string{string(enc)}
 	}
-	s.send(w, rep, enc)
+	c.send(w, rep, enc)
 }
 
 // send sends the body, from the cache when it is there. The cache's key is
 // the tag, which says which bytes these are, whether or not the client is told.
-func (s *Server) send(w http.ResponseWriter, rep representation, enc coding) {
+func (c *cache) send(w http.ResponseWriter, rep representation, enc coding) {
 	key := bodyKey{rep.tag, enc}
-	epoch := s.epoch.Load()
-	body, ok := s.cache.get(key)
+	epoch := c.epoch.Load()
+	body, ok := c.get(key)
 	if !ok {
 		buf := takeBuffer()
 		defer buf.give()
@@ -71,8 +62,8 @@ func (s *Server) send(w http.ResponseWriter, rep representation, enc coding) {
 			buf.coded = encode(buf.coded[:0], buf.plain, enc)
 			body = buf.coded
 		}
-		if s.epoch.Load() == epoch {
-			s.cache.put(key, body)
+		if c.epoch.Load() == epoch {
+			c.put(key, body)
 		}
 	}
 	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
@@ -123,24 +114,18 @@ func lists(values []string, etag string) bool {
 	return false
 }
 
-// accepts reports whether the request asks for gzip.
-func accepts(h http.Header) bool {
-	for _, v := range h["Accept-Encoding"] {
-		if v == "gzip" { // what Go's own client sends
-			return true
-		}
-		for part := range strings.SplitSeq(v, ",") {
-			name, params, _ := strings.Cut(part, ";")
-			name = strings.ToLower(strings.TrimSpace(name))
-			if name != "gzip" && name != "x-gzip" && name != "*" {
-				continue
-			}
-			_, q, found := strings.Cut(strings.ReplaceAll(params, " ", ""), "q=")
-			weight, err := strconv.ParseFloat(q, 64)
-			if !found || err == nil && weight > 0 {
-				return true
-			}
-		}
+// pause waits for d, or until the client is gone or the server stops, which
+// it reports as false.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
 	}
-	return false
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

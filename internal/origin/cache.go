@@ -3,6 +3,7 @@ package origin
 import (
 	"bytes"
 	"sync"
+	"sync/atomic"
 )
 
 // A bodyKey names a body: the tag of its representation, and its coding.
@@ -11,13 +12,17 @@ type bodyKey struct {
 	enc coding
 }
 
-// A cache keeps bodies of the present epoch up to a number of bytes. What
-// does not fit is made anew each time.
+// maxEpoch keeps every date before 2037.
+const maxEpoch = 100_000
+
+// A cache has the present epoch, and keeps bodies of it up to a number of bytes.
+// What does not fit is made anew each time.
 //
 // Rejected: dropping the oldest. A round asks for each feed once, in an order
 // that the next one repeats, and then the oldest is just what comes next.
 type cache struct {
 	limit int64 // negative: keep nothing
+	epoch atomic.Int64
 
 	mu     sync.RWMutex
 	bodies map[bodyKey][]byte
@@ -53,4 +58,22 @@ func (c *cache) clear() {
 	defer c.mu.Unlock()
 	clear(c.bodies)
 	c.size = 0
+}
+
+// set begins epoch n, or the nearest one within bounds.
+func (c *cache) set(n int) {
+	c.epoch.Store(int64(min(max(n, 0), maxEpoch)))
+	c.clear()
+}
+
+// add moves n epochs on and returns the new one.
+func (c *cache) add(n int) int {
+	for {
+		old := c.epoch.Load()
+		next := min(max(old+int64(n), 0), maxEpoch)
+		if c.epoch.CompareAndSwap(old, next) {
+			c.clear()
+			return int(next)
+		}
+	}
 }

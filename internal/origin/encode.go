@@ -9,6 +9,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// A coding is a Content-Encoding.
+type coding string
+
+const (
+	identity coding = ""
+	gzipped  coding = "gzip"
+	brotlied coding = "br"
+	zstded   coding = "zstd"
+)
+
 // A buffer holds a body while it is made and sent. Buffers are used again:
 // making garbage of each body is what a load generator spends most on.
 type buffer struct {

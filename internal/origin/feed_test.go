@@ -15,7 +15,7 @@ import (
 
 // render returns the document of a feed without the network.
 func render(s *Server, n int, f Format, epoch, items, bytes int) []byte {
-	return s.render(nil, view{number: n, format: f, version: s.version(n, epoch), items: items, bytes: bytes})
+	return s.content.render(nil, view{number: n, format: f, version: s.content.version(n, epoch), items: items, bytes: bytes})
 }
 
 func TestBytesOfASeedAreFixed(t *testing.T) {

@@ -1,30 +1,25 @@
 package origin
 
 import (
-	"bufio"
-	"fmt"
-	"io"
-	"iter"
 	"net/netip"
-	"strconv"
 )
 
-// A hostPlan says which feeds are on which host. Feeds are numbered from 0,
-// and those of one host follow each other, as in a sorted list of real URLs.
-type hostPlan struct {
-	counts []int // feeds of each host
-	feeds  int
+// hosts says where hosts are and which feeds each has. Feeds are numbered from
+// 0, and those of one host follow each other, as in a sorted list of real URLs.
+type hosts struct {
+	base      netip.AddrPort // of the first
+	loopbacks bool           // the others have addresses of their own
+	https     bool           // generated feeds and files have https URLs
+	counts    []int          // feeds of each host
 }
 
-func planHosts(o Options) hostPlan {
-	if len(o.HostCounts) > 0 {
-		return hostPlan{counts: append([]int(nil), o.HostCounts...), feeds: o.Feeds}
-	}
-	counts := make([]int, o.Hosts)
+// spread returns how many of a number of feeds each host has, evenly.
+func spread(feeds, hosts int) []int {
+	counts := make([]int, hosts)
 	for i := range counts {
-		counts[i] = o.Feeds*(i+1)/o.Hosts - o.Feeds*i/o.Hosts
+		counts[i] = feeds*(i+1)/hosts - feeds*i/hosts
 	}
-	return hostPlan{counts: counts, feeds: o.Feeds}
+	return counts
 }
 
 // webShares are the feeds, in 36,515, of the hosts that have most of them: the
@@ -50,60 +45,26 @@ func WebSkew(feeds int) []int {
 }
 
 // host returns the address of host number i.
-func (s *Server) host(i int) netip.Addr {
-	if !s.loopbacks {
-		return s.base.Addr()
+func (h *hosts) host(i int) netip.Addr {
+	if !h.loopbacks {
+		return h.base.Addr()
 	}
-	b := s.base.Addr().As4()
+	b := h.base.Addr().As4()
 	n := (uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])) + uint32(i)
 	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
 // appendURL appends the URL of path on host number i.
-func (s *Server) appendURL(b []byte, host netip.Addr, path string) []byte {
+func (h *hosts) appendURL(b []byte, host netip.Addr, path string) []byte {
 	b = append(b, "http://"...)
-	b = netip.AddrPortFrom(host, s.base.Port()).AppendTo(b)
+	b = netip.AddrPortFrom(host, h.base.Port()).AppendTo(b)
 	return append(b, path...)
 }
 
-// format returns the format of feed number n.
-func (s *Server) format(n int) Format { return s.opts.Formats[n%len(s.opts.Formats)] }
-
-// URLs yields the URL of every feed: the generated ones by number, then the
-// files of Options.Dir by name.
-func (s *Server) URLs() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		var b []byte
-		n := 0
-		for i, count := range s.plan.counts {
-			host := s.host(i)
-			for range count {
-				b = append(s.appendURL(b[:0], host, "/feed/"), strconv.Itoa(n)...)
-				b = append(append(b, '.'), s.format(n)...)
-				if !yield(string(b)) {
-					return
-				}
-				n++
-			}
-		}
-		for i, name := range s.files() {
-			host := s.host(i % len(s.plan.counts))
-			if !yield(string(s.appendURL(nil, host, dirPath(name)))) {
-				return
-			}
-		}
+// appendFeedURL is appendURL for a generated feed or a file.
+func (h *hosts) appendFeedURL(b []byte, host netip.Addr, path string) []byte {
+	if !h.https {
+		return h.appendURL(b, host, path)
 	}
-}
-
-// List writes the URLs to w, one a line.
-func (s *Server) List(w io.Writer) error {
-	b := bufio.NewWriter(w)
-	for u := range s.URLs() {
-		b.WriteString(u)
-		b.WriteByte('\n')
-	}
-	if err := b.Flush(); err != nil {
-		return fmt.Errorf("write feed list: %w", err)
-	}
-	return nil
+	return append(append(b, "https"...), h.appendURL(nil, host, path)[len("http"):]...)
 }

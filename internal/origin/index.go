@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 )
@@ -13,18 +14,60 @@ import (
 // routes returns what the server answers.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /feed/{name}", s.serveFeed)
-	mux.HandleFunc("GET /dir/{name...}", s.serveFile)
-	mux.HandleFunc("GET /hostile/{name}", s.serveHostile)
-	mux.HandleFunc("GET /hostile/{name}/{step}", s.serveHostile)
+	mux.HandleFunc("GET /feed/{name}", s.asOnTheWeb(s.content.serveFeed))
+	mux.HandleFunc("GET /dir/{name...}", s.asOnTheWeb(s.content.serveFile))
+	mux.HandleFunc("GET /hostile/{name}", s.kit.ServeHTTP)
+	mux.HandleFunc("GET /hostile/{name}/{step}", s.kit.ServeHTTP)
 	mux.HandleFunc("GET /{$}", s.serveIndex)
 	mux.HandleFunc("GET /list", s.text(s.List))
 	mux.HandleFunc("GET /opml", s.serveOPML)
-	mux.HandleFunc("GET /hostile/{$}", s.text(s.tableHostile))
-	mux.HandleFunc("GET /hostile.txt", s.text(s.ListHostile))
+	mux.HandleFunc("GET /hostile/{$}", s.text(s.kit.Table))
+	mux.HandleFunc("GET /hostile.txt", s.text(s.kit.List))
 	mux.HandleFunc("GET /-/stats", s.serveStats)
 	mux.HandleFunc("POST /-/epoch", s.serveEpoch)
 	return mux
+}
+
+// format returns the format of feed number n.
+func (s *Server) format(n int) Format { return s.opts.Formats[n%len(s.opts.Formats)] }
+
+// URLs yields the URL of every feed: the generated ones by number, then the
+// files of Options.Dir by name.
+func (s *Server) URLs() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var b []byte
+		n := 0
+		for i, count := range s.hosts.counts {
+			host := s.hosts.host(i)
+			for range count {
+				b = append(s.hosts.appendFeedURL(b[:0], host, "/feed/"), strconv.Itoa(n)...)
+				b = append(append(b, '.'), s.format(n)...)
+				if !yield(string(b)) {
+					return
+				}
+				n++
+			}
+		}
+		for i, name := range s.content.folder.files() {
+			host := s.hosts.host(i % len(s.hosts.counts))
+			if !yield(string(s.hosts.appendFeedURL(nil, host, dirPath(name)))) {
+				return
+			}
+		}
+	}
+}
+
+// List writes the URLs to w, one a line.
+func (s *Server) List(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	for u := range s.URLs() {
+		b.WriteString(u)
+		b.WriteByte('\n')
+	}
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("write feed list: %w", err)
+	}
+	return nil
 }
 
 // text returns a handler that sends what list writes.
@@ -118,7 +161,7 @@ A query changes one: <code>items=</code>, <code>bytes=</code>, <code>latency=50m
 func (s *Server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	indexPage.Execute(w, map[string]any{
-		"Feeds": s.Feeds(), "Hosts": s.Hosts(), "Epoch": s.Epoch(), "Files": len(s.files()),
-		"Cases": s.cases, "Addr": s.Addr(),
+		"Feeds": s.Feeds(), "Hosts": s.Hosts(), "Epoch": s.Epoch(), "Files": len(s.content.folder.files()),
+		"Cases": s.kit.Played(), "Addr": s.Addr(),
 	})
 }

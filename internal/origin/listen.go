@@ -2,12 +2,19 @@ package origin
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"feedmill/internal/origin/hostile"
 )
+
+// answerLimit is the longest that any answer takes, hostile ones included.
+const answerLimit = hostile.AnswerLimit
 
 // haveLoopbacks reports whether addresses of 127.0.0.0/8 other than the first
 // are this machine's own. Trying is the only way that holds on every system.
@@ -74,6 +81,30 @@ type conn struct {
 	set  *connSet
 	id   uint64     // from 1, in the order of arrival
 	host netip.Addr // the host that was asked
+
+	peeked []byte // read and not given out
+}
+
+// peek returns the first byte, which stays to be read.
+func (c *conn) peek() (byte, error) {
+	c.Conn.SetReadDeadline(time.Now().Add(answerLimit))
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(c.Conn, first); err != nil {
+		return 0, err
+	}
+	c.Conn.SetReadDeadline(time.Time{})
+	c.peeked = first
+	return first[0], nil
+}
+
+// Read returns what was peeked at first.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.peeked) > 0 {
+		n := copy(p, c.peeked)
+		c.peeked = c.peeked[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
 }
 
 // Close closes the connection and forgets it.
@@ -135,3 +166,6 @@ func (s *connSet) closeAll() {
 	}
 	clear(s.open)
 }
+
+// connKey is the context key of a request's *conn.
+type connKey struct{}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"feedmill/internal/origin/hostile"
 )
 
 func TestOnlyLoopbackAddressesPass(t *testing.T) {
@@ -105,8 +107,11 @@ func ExampleServer_URLs() {
 
 func TestWithoutLoopbacksEveryFeedIsOnOneHost(t *testing.T) {
 	s := quiet(t, Options{Feeds: 6, Hosts: 3})
-	s.loopbacks = false
-	s.playCases()
+	s.hosts.loopbacks = false
+	var err error
+	if s.kit, err = hostile.New(stage{s}, hostile.Options{}); err != nil {
+		t.Fatal(err)
+	}
 	for u := range s.URLs() {
 		if !strings.HasPrefix(u, "http://"+s.Addr()+"/feed/") {
 			t.Errorf("got %s, want it on %s", u, s.Addr())

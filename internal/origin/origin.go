@@ -8,17 +8,18 @@ package origin
 
 import (
 	"cmp"
-	"errors"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"feedmill/internal/origin/authority"
+	"feedmill/internal/origin/hostile"
 )
 
 // Defaults and bounds of Options.
@@ -28,12 +29,8 @@ const (
 	DefaultBytes      = 1000
 	DefaultCacheBytes = 32 << 20
 
-	MaxHosts = 1 << 20 // hosts that one Server plays
-	MaxFeeds = 1 << 24 // feeds that one Server generates
-	MaxItems = 200_000 // items of a feed
-	MaxBytes = 1 << 20 // bytes of an item
-
-	maxEpoch = 100_000 // keeps every date before 2037
+	MaxHosts = hostile.FirstHost // hosts that one Server plays
+	MaxFeeds = 1 << 24           // feeds that one Server generates
 )
 
 // Options configures a Server. The zero value serves DefaultFeeds generated
@@ -77,6 +74,15 @@ type Options struct {
 	Dir string // a folder whose files are served under /dir/; empty for none
 	TLS bool   // play the hostile TLS cases too, each on a port of its own
 
+	// HTTPS gives generated feeds and files https URLs. The port then speaks
+	// TLS too, HTTP/2 and HTTP/1.1, with a certificate for each name and address
+	// that it is called by; AuthorityPEM is who signs them. The hostile cases
+	// stay where they are.
+	HTTPS bool
+	// Web gives each host of feeds and files a latency and a fate of its own,
+	// as on the web; see fateOf.
+	Web bool
+
 	// Log takes one line of JSON for each request; see requestLog. The
 	// Server writes to it from one goroutine at a time and never closes it.
 	Log io.Writer
@@ -90,18 +96,11 @@ type Options struct {
 type Server struct {
 	opts      Options
 	listener  *listener
-	tls       []*tlsPort
-	roots     *tlsRoots
-	base      netip.AddrPort
-	loopbacks bool
-	plan      hostPlan
-	prose     *prose
-	cache     cache
-	epoch     atomic.Int64
-	root      *os.Root // nil without Options.Dir
+	authority *authority.Authority // nil without Options.TLS and HTTPS
+	hosts     hosts
+	content   content
 	log       *requestLog
-	hostile   map[string]*playedCase
-	cases     []*playedCase
+	kit       *hostile.Kit
 	mux       *http.ServeMux
 
 	counts counters
@@ -109,107 +108,92 @@ type Server struct {
 	work   sync.WaitGroup // connections being served
 }
 
-// New returns a Server that listens but does not answer yet: that is Run's
-// part, which also closes it. A Server that will not be run must be closed.
-func New(opts Options) (*Server, error) {
-	if err := opts.complete(); err != nil {
-		return nil, fmt.Errorf("configure origin: %w", err)
-	}
-	s := &Server{opts: opts, plan: planHosts(opts), prose: newProse(opts.Seed)}
-	s.epoch.Store(int64(opts.Epoch))
-	s.cache.limit = opts.CacheBytes
-	s.log = newRequestLog(opts.Log, opts.Now)
-	if err := s.open(); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	s.mux = s.routes()
-	return s, nil
-}
-
-// open takes what must be given back: the folder and the ports.
-func (s *Server) open() error {
-	if s.opts.Dir != "" {
-		root, err := os.OpenRoot(s.opts.Dir)
-		if err != nil {
-			return fmt.Errorf("open served folder: %w", err)
-		}
-		s.root = root
-	}
-	host, port, err := splitAddr(s.opts.Addr)
-	if err != nil {
-		return fmt.Errorf("configure origin: %w", err)
-	}
-	s.loopbacks = haveLoopbacks()
-	ln, err := listen(host, port, s.loopbacks)
-	if err != nil {
-		return fmt.Errorf("listen for feed requests: %w", err)
-	}
-	s.listener = &listener{Listener: ln, set: &s.conns}
-	s.base = netip.AddrPortFrom(host, uint16(ln.Addr().(*net.TCPAddr).Port))
-	s.playCases()
-	if s.opts.TLS {
-		return s.openTLS()
-	}
-	return nil
-}
-
-// Close gives up the ports and the folder of a Server that was not run. After
-// Run it does nothing.
-func (s *Server) Close() error {
-	var errs []error
-	if s.listener != nil {
-		errs = append(errs, s.listener.Close())
-	}
-	for _, p := range s.tls {
-		errs = append(errs, p.listener.Close())
-	}
-	if s.root != nil {
-		errs = append(errs, s.root.Close())
-	}
-	for i, err := range errs {
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
-			errs[i] = nil
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // Addr returns the address of the first host, such as "127.0.0.1:8080".
-func (s *Server) Addr() string { return s.base.String() }
+func (s *Server) Addr() string { return s.hosts.base.String() }
 
 // Loopbacks reports whether this machine answers on all of 127.0.0.0/8, as
 // Linux and Windows do. Where it does not, as on macOS, every feed is on the
 // first host.
-func (s *Server) Loopbacks() bool { return s.loopbacks }
+func (s *Server) Loopbacks() bool { return s.hosts.loopbacks }
 
 // Epoch returns the epoch that is being served.
-func (s *Server) Epoch() int { return int(s.epoch.Load()) }
+func (s *Server) Epoch() int { return s.content.epoch() }
 
 // SetEpoch serves epoch n from the next request on. Going back is allowed and
 // gives the same bytes as before. An n that is out of bounds is taken as the
 // nearest one within.
 func (s *Server) SetEpoch(n int) {
-	s.epoch.Store(int64(min(max(n, 0), maxEpoch)))
-	s.cache.clear()
+	s.content.cache.set(n)
 }
 
 // AddEpochs moves n epochs on, as SetEpoch does, and returns the new one.
-func (s *Server) AddEpochs(n int) int {
-	for {
-		old := s.epoch.Load()
-		next := min(max(old+int64(n), 0), maxEpoch)
-		if s.epoch.CompareAndSwap(old, next) {
-			s.cache.clear()
-			return int(next)
-		}
+func (s *Server) AddEpochs(n int) int { return s.content.cache.add(n) }
+
+// News returns how many new items feed number n gets between two epochs. It
+// is negative when to is before from.
+func (s *Server) News(n, from, to int) int {
+	return s.content.version(n, to) - s.content.version(n, from)
+}
+
+// TotalNews returns how many new items all generated feeds together get
+// between two epochs.
+func (s *Server) TotalNews(from, to int) int {
+	total := 0
+	for n := range s.content.feeds {
+		total += s.News(n, from, to)
+	}
+	return total
+}
+
+// Requests returns what the server has done so far.
+func (s *Server) Requests() Counts {
+	c := &s.counts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Counts{
+		Requests: c.requests.Load(), OK: c.ok.Load(), NotModified: c.notModified.Load(), Other: c.other.Load(),
+		Bytes:       c.bytes.Load(),
+		Connections: s.conns.accepted.Load(), Refused: s.conns.refused.Load(),
+		MaxPerHost: int64(c.maxPerHost), MaxUnderWay: int64(c.maxUnderWay),
 	}
 }
 
+// HostileURL returns the URL of a case of the kit, or "" when it is not played.
+func (s *Server) HostileURL(name string) string { return s.kit.Place(name) }
+
+// HostileHits returns how often a case was asked for; one of hostile.HTTP2, over
+// how many connections.
+func (s *Server) HostileHits(name string) int64 { return s.kit.Hits(name) }
+
+// ListHostile writes the URLs of the cases that are played to w, one a line,
+// in the order of hostile.Cases.
+func (s *Server) ListHostile(w io.Writer) error { return s.kit.List(w) }
+
+// TLSRoots returns a pool with the authority that signed the certificates of
+// the TLS cases and of all hosts, or nil without Options.TLS and HTTPS. Who
+// trusts it sees an expired one as expired and a wrong name as such, and finds
+// tls-private-root in order.
+func (s *Server) TLSRoots() *x509.CertPool {
+	if s.authority == nil {
+		return nil
+	}
+	return s.authority.Pool()
+}
+
+// AuthorityPEM returns the certificate of the authority that signs for an
+// origin of Options.TLS or HTTPS, for SSL_CERT_FILE; nil for another.
+func (s *Server) AuthorityPEM() []byte {
+	if s.authority == nil {
+		return nil
+	}
+	return s.authority.PEM()
+}
+
 // Feeds returns how many feeds are generated.
-func (s *Server) Feeds() int { return s.plan.feeds }
+func (s *Server) Feeds() int { return s.content.feeds }
 
 // Hosts returns how many hosts the generated feeds are spread on.
-func (s *Server) Hosts() int { return len(s.plan.counts) }
+func (s *Server) Hosts() int { return len(s.hosts.counts) }
 
 // complete puts in the defaults and checks the bounds.
 func (o *Options) complete() error {

@@ -19,11 +19,9 @@ func start(t testing.TB, opts Options) *Server {
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	go func() { done <- s.Run(t.Context()) }() // which ends before what is to be cleaned up
 	t.Cleanup(func() {
-		cancel()
 		select {
 		case err := <-done:
 			if err != nil {

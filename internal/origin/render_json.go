@@ -2,9 +2,9 @@ package origin
 
 import "strconv"
 
-func (s *Server) renderJSON(b []byte, v view) []byte {
+func (g *generator) renderJSON(b []byte, v view) []byte {
 	home := home(v.number)
-	d := dice(mix(s.opts.Seed, 7, uint64(v.number)))
+	d := dice(mix(g.seed, 7, uint64(v.number)))
 	b = append(b, "{\n\"version\": \"https://jsonfeed.org/version/1.1\",\n\"title\": \""...)
 	b = append(appendTitle(b, &d), "\",\n\"description\": \""...)
 	b = append(appendTitle(b, &d), "\",\n\"home_page_url\": \""...)
@@ -13,13 +13,13 @@ func (s *Server) renderJSON(b []byte, v view) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		e := s.entry(v, home, i)
-		b = s.jsonItem(b, &e)
+		e := g.entry(v, home, i)
+		b = g.jsonItem(b, &e)
 	}
 	return append(b, "\n]\n}\n"...)
 }
 
-func (s *Server) jsonItem(b []byte, e *entry) []byte {
+func (g *generator) jsonItem(b []byte, e *entry) []byte {
 	end := len(b) + e.bytes
 	b = append(e.id(append(b, "\n{\"id\": \""...)), "\",\n\"url\": \""...)
 	b = append(e.link(b), "\",\n\"title\": \""...)
@@ -38,6 +38,6 @@ func (s *Server) jsonItem(b []byte, e *entry) []byte {
 		b = strconv.AppendInt(append(b, `", "mime_type": "audio/mpeg", "size_in_bytes": `...), e.serial*7, 10)
 		b = append(b, "}],\n"...)
 	}
-	b = s.content(append(b, `"content_html": "`...), e, end-len("\"}"), inString)
+	b = g.content(append(b, `"content_html": "`...), e, end-len("\"}"), inString)
 	return append(b, "\"}"...)
 }

@@ -1,17 +1,15 @@
 package origin
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// answerLimit is the longest that any answer takes, hostile ones included.
-const answerLimit = 60 * time.Second
+	"feedmill/internal/origin/hostile"
+)
 
 // Counts are what a Server has done so far.
 type Counts struct {
@@ -24,19 +22,6 @@ type Counts struct {
 	Refused     int64 `json:"refused"`      // closed because they did not come over a loopback address
 	MaxPerHost  int64 `json:"max_per_host"` // most requests under way for one address at a time
 	MaxUnderWay int64 `json:"max_under_way"`
-}
-
-// Requests returns what the server has done so far.
-func (s *Server) Requests() Counts {
-	c := &s.counts
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return Counts{
-		Requests: c.requests.Load(), OK: c.ok.Load(), NotModified: c.notModified.Load(), Other: c.other.Load(),
-		Bytes:       c.bytes.Load(),
-		Connections: s.conns.accepted.Load(), Refused: s.conns.refused.Load(),
-		MaxPerHost: int64(c.maxPerHost), MaxUnderWay: int64(c.maxUnderWay),
-	}
 }
 
 // counters keep what Counts shows.
@@ -133,9 +118,9 @@ func (w *response) writeAll(p []byte) (int, error) {
 	return n + m, err
 }
 
-// take takes the connection from the HTTP server. ServeHTTP closes it when the
+// Take takes the connection from the HTTP server. ServeHTTP closes it when the
 // request is accounted for, and Run waits for that.
-func (w *response) take() (net.Conn, error) {
+func (w *response) Take() (hostile.Conn, error) {
 	w.work.Add(1)
 	nc, _, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
@@ -143,45 +128,20 @@ func (w *response) take() (net.Conn, error) {
 		return nil, err
 	}
 	w.taken = nc
-	return nc, nil
+	return &takenConn{nc, w}, nil
 }
 
-// ServeHTTP answers one request. It is for the HTTP server that Run starts:
-// elsewhere there is no connection that it could know the host from.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c, ok := r.Context().Value(connKey{}).(*conn)
-	if !ok {
-		http.Error(w, "not served by an origin", http.StatusInternalServerError)
-		return
-	}
-	rec := &response{ResponseWriter: w, conn: c, work: &s.work, began: s.log.now()}
-	rec.underWay = s.counts.begin(c.host)
-	// A client that has its answer may ask again at once. So that two requests
-	// in a row never look like two at a time, the account is made before the
-	// answer's end goes out: see Write, and the order here.
-	defer func() {
-		s.counts.end(c.host, rec.status, rec.bytes)
-		s.log.write(r, rec)
-		if rec.taken != nil {
-			rec.taken.Close()
-			s.work.Done()
-		}
-	}()
-	s.mux.ServeHTTP(rec, r)
+// A takenConn counts what is written as the response's.
+type takenConn struct {
+	net.Conn
+	rec *response
 }
 
-// pause waits for d, or until the client is gone or the server stops, which
-// it reports as false.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+func (c *takenConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.rec.bytes += int64(n)
+	return n, err
 }
+
+// Reset breaks the connection, below TLS where there is any.
+func (c *takenConn) Reset() { c.rec.conn.reset() }

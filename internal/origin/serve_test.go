@@ -16,6 +16,8 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
+
+	"feedmill/internal/origin/hostile"
 )
 
 func TestEveryListedFeedIsThereOnItsHost(t *testing.T) {
@@ -281,12 +283,12 @@ func TestCacheKeepsItsBound(t *testing.T) {
 			get(t, c, u)
 		}
 	}
-	if s.cache.size > 100_000 || s.cache.size < 50_000 {
-		t.Errorf("cache: got %d bytes, want nearly and at most 100000", s.cache.size)
+	if s.content.cache.size > 100_000 || s.content.cache.size < 50_000 {
+		t.Errorf("cache: got %d bytes, want nearly and at most 100000", s.content.cache.size)
 	}
 	s.AddEpochs(1)
-	if s.cache.size != 0 {
-		t.Errorf("cache after an epoch: got %d bytes, want 0", s.cache.size)
+	if s.content.cache.size != 0 {
+		t.Errorf("cache after an epoch: got %d bytes, want 0", s.content.cache.size)
 	}
 }
 
@@ -337,6 +339,29 @@ func TestStopsPromptlyWithStuckClients(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Errorf("Close after Run: got %v, want nil", err)
 	}
+}
+
+func TestEveryCaseEndsWhenItsClientLeaves(t *testing.T) {
+	s := start(t, Options{})
+	dialed := int64(0)
+	for _, c := range hostile.Cases() {
+		nc, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(nc, "GET /hostile/"+c.Name+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		nc.Close()
+		dialed++
+	}
+	eventually(t, "every connection accepted and ended", func() bool {
+		s.counts.mu.Lock()
+		defer s.counts.mu.Unlock()
+		s.conns.mu.Lock()
+		defer s.conns.mu.Unlock()
+		return s.conns.accepted.Load() == dialed && s.counts.underWay == 0 && len(s.conns.open) == 0
+	})
 }
 
 func BenchmarkNotModified(b *testing.B) {
@@ -392,7 +417,7 @@ func BenchmarkRender(b *testing.B) {
 			var buf []byte
 			n := 0
 			for b.Loop() {
-				buf = s.render(buf[:0], view{number: n, format: f, items: 20, bytes: 1000})
+				buf = s.content.render(buf[:0], view{number: n, format: f, items: 20, bytes: 1000})
 				n++
 			}
 			b.SetBytes(int64(len(buf)))

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"slices"
 	"time"
 
 	"feedmill/internal/feeds"
@@ -10,61 +9,61 @@ import (
 
 // handle deals with one message of a process. An error means that the worker
 // broke the protocol.
-func (s *slot) handle(w *process, m *ipc.Message) error {
+func (s *slot) handle(w *process, m ipc.Message) error {
 	s.mu.Lock()
 	current := s.current == w
 	s.mu.Unlock()
-	if !current && (m.Result != nil || m.Items != nil) {
-		return unexpected("an answer before any job")
-	}
-	switch {
-	case m.Result != nil:
-		w.watch.answer(m.Result.ID, time.Now())
-		s.pool.moved()
+	switch m := m.(type) {
+	case *ipc.Result:
+		if !current {
+			return unexpected("an answer before any job")
+		}
+		w.watch.answer(m.ID, w.line.Received(), time.Now())
+		w.link.answered(m.ID)
+		s.shared.count.moved()
 		return s.settle(w, m)
-	case m.Items != nil:
-		s.pool.moved()
+	case *ipc.Items:
+		if !current {
+			return unexpected("an answer before any job")
+		}
+		s.shared.count.moved()
+		if err := w.watch.spent(w.line.Received()); err != nil {
+			return err
+		}
 		return s.keep(m)
-	case m.Tick != nil:
-		w.watch.tick(m.Tick.Parsing, time.Now())
-		s.weigh(w)
+	case *ipc.Heartbeat:
+		now := time.Now()
+		if err := w.watch.heartbeat(now); err != nil {
+			return err
+		}
+		w.link.beat(m, now)
+		s.measure(w)
 		return nil
-	case m.Claim != nil:
-		return s.claim(w, m.Claim.Batch)
-	case m.Bye != nil:
+	case *ipc.Bye:
 		if current && s.owes() {
 			return unexpected("Bye with jobs unanswered")
 		}
-		s.pool.weigh(s.n, w.cmd.Process.Pid)
+		s.measure(w)
+		w.link.parts(m.CPU)
 		return w.sayBye()
 	}
 	return unexpected("a message that a worker does not send")
 }
 
-// unexpected returns the error for a well-formed message that may not come.
-func unexpected(detail string) error {
-	return &ipc.ProtocolError{Kind: ipc.ErrUnexpected, Detail: detail}
-}
-
 // keep keeps items that came ahead of their job's result.
-func (s *slot) keep(part *ipc.Message) error {
-	// What a document says can grow in its items, where bytes that are no
-	// text become three each and a field fills another one, but not beyond
-	// any measure.
-	limit := 8*s.pool.o.Refresh.MaxBody + ipc.DefaultMaxFrame
+func (s *slot) keep(part *ipc.Items) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ledger.part(part, limit); err != nil {
+	if err := s.ledger.part(part, s.shared.o.mostOfAJob()); err != nil {
 		return unexpected(err.Error())
 	}
 	return nil
 }
 
-// settle passes on the result in m, if its job is with the process and
+// settle passes on r, if its job is with the process and
 // unanswered. A job that a process gives back because another one takes over is
 // no result.
-func (s *slot) settle(w *process, m *ipc.Message) error {
-	r := m.Result
+func (s *slot) settle(w *process, r *ipc.Result) error {
 	s.mu.Lock()
 	if r.Class == feeds.Cancelled && w.retired.Load() {
 		err := s.ledger.giveBack(r.ID)
@@ -72,50 +71,39 @@ func (s *slot) settle(w *process, m *ipc.Message) error {
 		if err != nil {
 			return unexpected(err.Error())
 		}
-		m.Release()
 		return nil
 	}
 	e, err := s.ledger.answer(r.ID)
 	if err == nil {
-		s.fails = 0
+		s.fails, s.breaches, s.away = 0, 0, 0
 	}
 	s.mu.Unlock()
 	if err != nil {
 		return unexpected(err.Error())
 	}
 	r.Attempts += e.deaths
-	whole, release := joined(e.parts, m)
-	s.shared.out.put(whole, release)
-	s.pool.moved()
+	s.shared.out.put(joined(e.parts, r))
+	s.shared.count.moved()
 	wake(s.workC)
-	s.shared.answered(e)
+	wake(s.roomC)
 	return nil
 }
 
-// joined returns the result in last with all its items, those that came ahead
-// in parts first, and what gives back the memory of all these messages; nil
-// when there is nothing to give back.
-func joined(parts []*ipc.Message, last *ipc.Message) (whole feeds.Result, release func()) {
-	whole = *last.Result
+// joined returns the last result of a job with all its items, those that came
+// ahead in parts first.
+func joined(parts []*ipc.Items, last *ipc.Result) feeds.Result {
+	whole := last.Result
 	if len(parts) == 0 {
-		if len(whole.Items) > 0 {
-			release = last.Release
-		}
-		return whole, release
+		return whole
 	}
-	all := append(slices.Clip(parts), last)
 	n := len(whole.Items)
 	for _, part := range parts {
-		n += len(part.Items.Items)
+		n += len(part.Items)
 	}
 	items := make([]feeds.Item, 0, n)
 	for _, part := range parts {
-		items = append(items, part.Items.Items...)
+		items = append(items, part.Items...)
 	}
 	whole.Items = append(items, whole.Items...)
-	return whole, func() {
-		for _, m := range all {
-			m.Release()
-		}
-	}
+	return whole
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/pool"
 )
 
@@ -41,15 +41,7 @@ func BenchmarkLife(b *testing.B) {
 	}
 }
 
-// BenchmarkPing measures the time from one job to the next when a worker has
-// one at a time: a rough measure of the way there and back.
-func BenchmarkPing(b *testing.B) {
-	o := quiet(b)
-	o.Window = 1
-	benchmarkJobs(b, o, 1, "ok")
-}
-
-// BenchmarkJobs is the same with the default window.
+// BenchmarkJobs measures what a job costs that is answered at once.
 func BenchmarkJobs(b *testing.B) { benchmarkJobs(b, quiet(b), 32, "ok") }
 
 // BenchmarkItems measures what copying lists costs alone: each operation is a
@@ -148,7 +140,7 @@ func rawBytes(b *testing.B, n int64) cost {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ipc.Widen(out.(*os.File))
+	carrier.Widen(out.(*os.File))
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -201,12 +193,9 @@ func runJobs(b *testing.B, p *pool.Pool, n, batch int, url string, answered func
 			js = append(js, feeds.Job{ID: int64(id + 1), URL: url})
 		}
 		return js, nil
-	}, func(_ feeds.Result, release func()) {
+	}, func(feeds.Result) {
 		results++
 		answered()
-		if release != nil {
-			release()
-		}
 	})
 	if err != nil || results != n {
 		b.Fatalf("%d of %d jobs answered: %v", results, n, err)

@@ -7,11 +7,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
 )
 
 // TestNothingIsLostWhereverStdoutIsCut cuts what a worker writes at some
@@ -27,9 +28,12 @@ func TestNothingIsLostWhereverStdoutIsCut(t *testing.T) {
 	}
 }
 
-// inEveryMode runs a test in every mode of modes.
-func inEveryMode(t *testing.T, test func(*testing.T, ipc.Mode)) {
-	for _, mode := range modes() {
+// inEveryMode runs a test in every mode of modes, beside other tests.
+func inEveryMode(t *testing.T, test func(*testing.T, carrier.Mode)) { inModes(t, modes(), test) }
+
+func inModes(t *testing.T, modes []carrier.Mode, test func(*testing.T, carrier.Mode)) {
+	t.Parallel()
+	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			test(t, mode)
@@ -83,7 +87,7 @@ func TestKill9AtRandomMomentsLosesNothing(t *testing.T) {
 	inEveryMode(t, kill9AtRandomMoments)
 }
 
-func kill9AtRandomMoments(t *testing.T, mode ipc.Mode) {
+func kill9AtRandomMoments(t *testing.T, mode carrier.Mode) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range 50 / fewer {
@@ -102,64 +106,90 @@ func kill9AtRandomMoments(t *testing.T, mode ipc.Mode) {
 }
 
 func TestOnlyTheKillerIsBlamed(t *testing.T) {
-	tests := map[string]struct {
-		class  feeds.Class
-		detail string
-	}{
+	killers := map[string]killer{
 		"panic":    {feeds.WorkerSignal, "panic: parser: boom"},
 		"overflow": {feeds.WorkerStack, "stack exceeds"},
 		"memory":   {feeds.WorkerMemory, "out of memory"},
 		"exit":     {feeds.WorkerSignal, "exit status 7"},
 		"kill":     {feeds.WorkerSignal, "signal: killed"},
 		"stop":     {feeds.WorkerCPU, "said nothing"},
-		"spin":     {feeds.WorkerCPU, "parsed one document"},
 		"garbage":  {feeds.WorkerProtocol, "not a frame"},
 	}
-	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
-		for url, tt := range tests {
+	inEveryMode(t, func(t *testing.T, mode carrier.Mode) {
+		for url, k := range killers {
 			t.Run(url, func(t *testing.T) {
 				t.Parallel()
-				o := as(t, "good")
-				o.Mode = mode
-				if tt.class == feeds.WorkerCPU {
-					o.HangAfter = time.Second
-				}
-				if url == "stop" { // which no signal but SIGKILL ends
-					o.StopGrace = 200 * time.Millisecond
-				}
-				r := newRound(jobs(100, map[int64]string{17: url}), o.Workers, 16)
-				p, err := r.run(t, t.Context(), o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r.check(t, map[string]feeds.Class{url: tt.class})
-				if d := r.results[17].Detail; !strings.Contains(d, tt.detail) {
-					t.Errorf("detail %q, want it to say %q", d, tt.detail)
-				}
-				deaths := 3
-				if runtime.GOOS == "linux" && tt.class != feeds.WorkerProtocol {
-					// The scoreboard knows the suspect, and nobody else is charged.
-					deaths = 2
-					for id, res := range r.results {
-						if id != 17 && res.Attempts != 0 {
-							t.Errorf("job %d needed %d attempts more than it made", id, res.Attempts)
-						}
-					}
-					if d := r.results[17].Detail; !strings.Contains(d, "parse, byte 7") {
-						t.Errorf("detail %q, want it to say where", d)
-					}
-				}
-				if s := p.Stats(); s.Deaths != deaths {
-					t.Errorf("%d deaths, want %d", s.Deaths, deaths)
-				}
+				k.isBlamed(t, url, mode)
 			})
 		}
 	})
 }
 
+// TestOnlyWhatSpinsIsBlamed waits for 24 seconds in each mode, so all modes go on
+// at once, and early: they do not queue behind other tests' parts.
+func TestOnlyWhatSpinsIsBlamed(t *testing.T) {
+	t.Parallel()
+	var waiting sync.WaitGroup
+	for _, mode := range modes() {
+		waiting.Go(func() {
+			t.Run(string(mode), func(t *testing.T) {
+				killer{feeds.WorkerCPU, "parsed one document"}.isBlamed(t, "spin", mode)
+			})
+		})
+	}
+	waiting.Wait()
+}
+
+// A killer is what is said of a job that ends its worker.
+type killer struct {
+	class  feeds.Class
+	detail string
+}
+
+// isBlamed does a round in which the job of one URL ends its worker, and fails
+// the test unless that job alone is blamed.
+func (k killer) isBlamed(t *testing.T, url string, mode carrier.Mode) {
+	o := as(t, "good")
+	o.Mode = mode
+	if k.class == feeds.WorkerCPU {
+		o.HangAfter = time.Second
+	}
+	if url == "spin" { // beside which it must come to say something
+		o.HangAfter = 3 * time.Second
+	}
+	if url == "stop" { // which no signal but SIGKILL ends
+		o.StopGrace = 200 * time.Millisecond
+	}
+	r := newRound(jobs(100, map[int64]string{17: url}), o.Workers, 16)
+	p, err := r.run(t, t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.check(t, map[string]feeds.Class{url: k.class})
+	if d := r.results[17].Detail; !strings.Contains(d, k.detail) {
+		t.Errorf("detail %q, want it to say %q", d, k.detail)
+	}
+	deaths := 3
+	if runtime.GOOS == "linux" && k.class != feeds.WorkerProtocol {
+		// The scoreboard knows the suspect, and nobody else is charged.
+		deaths = 2
+		for id, res := range r.results {
+			if id != 17 && res.Attempts != 0 {
+				t.Errorf("job %d needed %d attempts more than it made", id, res.Attempts)
+			}
+		}
+		if d := r.results[17].Detail; !strings.Contains(d, "parse, byte 7") {
+			t.Errorf("detail %q, want it to say where", d)
+		}
+	}
+	if s := p.Stats(); s.Deaths != deaths {
+		t.Errorf("%d deaths, want %d", s.Deaths, deaths)
+	}
+}
+
 func TestSeveralKillersAmongGoodJobs(t *testing.T) { inEveryMode(t, severalKillers) }
 
-func severalKillers(t *testing.T, mode ipc.Mode) {
+func severalKillers(t *testing.T, mode carrier.Mode) {
 	o := as(t, "good")
 	o.Mode = mode
 	r := newRound(jobs(500, map[int64]string{1: "panic", 2: "exit", 250: "overflow", 499: "garbage"}), o.Workers, 32)

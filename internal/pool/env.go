@@ -7,15 +7,15 @@ import (
 	"strconv"
 	"strings"
 
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
 )
 
 // passedOn are the variables that a worker gets from the coordinator's
-// environment: what finding TLS roots, resolving names and starting a process
-// at all can depend on. Everything else stays here: credentials and whatever
+// environment: what finding TLS roots, resolving names, Go's runtime and
+// starting a process at all can depend on. Everything else stays here: credentials and whatever
 // else is in an environment are not for a process that reads what strangers
 // send.
-var passedOn = []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "RES_OPTIONS", "LOCALDOMAIN", "SYSTEMROOT"}
+var passedOn = []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GORACE", "RES_OPTIONS", "LOCALDOMAIN", "SYSTEMROOT"}
 
 // proxies are the variables that a worker gets too when it is to go through
 // the proxies that the environment names, which may well have a password.
@@ -42,13 +42,17 @@ func environ(memLimit int64, proxy string, extra []string) []string {
 	return append(env, extra...)
 }
 
+// envWorker is the variable in which a worker program finds its number, from 0 on:
+// a script can tell by it on which machine to run the worker.
+const envWorker = "FEEDMILL_WORKER"
+
 // portsPerFlag keeps one argument well below the 128 KiB that Linux takes.
 const portsPerFlag = 4096
 
 // args returns the arguments of a worker: those that the caller gave, the ports
 // that its sandbox is to leave it, which it must know before it reads anything,
 // and how to reach the coordinator where it is not by pipe.
-func (o *Options) args(incarnation uint32) []string {
+func (o *Options) args(generation uint32) []string {
 	args := o.Args[:len(o.Args):len(o.Args)]
 	for ports := range slices.Chunk(o.Refresh.Ports, portsPerFlag) {
 		text := make([]string, len(ports))
@@ -57,8 +61,8 @@ func (o *Options) args(incarnation uint32) []string {
 		}
 		args = append(args, "--connect", strings.Join(text, ","))
 	}
-	if o.Mode != "" && o.Mode != ipc.ModePipe {
-		args = append(args, "--carrier", string(o.Mode), "--incarnation", fmt.Sprint(incarnation))
+	if o.Mode != "" && o.Mode != carrier.Pipe {
+		args = append(args, "--carrier", string(o.Mode), "--generation", fmt.Sprint(generation))
 	}
 	return args
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/pool"
 )
 
@@ -30,7 +30,9 @@ func needsScoreboard(t *testing.T) {
 }
 
 func TestWithoutAScoreboardTheKillerIsFoundAllTheSame(t *testing.T) {
-	for _, url := range []string{"exit", "fetch and exit"} {
+	t.Parallel()
+	// In frames a worker says which document it reads, and what it fetches not.
+	for url, deaths := range map[string]int{"exit": 2, "fetch and exit": 3} {
 		t.Run(url, func(t *testing.T) {
 			t.Parallel()
 			o := as(t, "good")
@@ -41,8 +43,8 @@ func TestWithoutAScoreboardTheKillerIsFoundAllTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.check(t, map[string]feeds.Class{url: feeds.WorkerSignal})
-			if s := p.Stats(); s.Deaths != 3 {
-				t.Errorf("%d deaths, want 3", s.Deaths)
+			if s := p.Stats(); s.Deaths != deaths {
+				t.Errorf("%d deaths, want %d", s.Deaths, deaths)
 			}
 		})
 	}
@@ -220,6 +222,52 @@ func TestAStoppedWorkerDoesNotOutliveAKilledCoordinator(t *testing.T) {
 	cmd.Wait()
 }
 
+// TestAWorkerThatIsStoppedCostsItsSilence: no feed can have done that, so none is
+// charged with it, or goes on alone.
+func TestAWorkerThatIsStoppedCostsItsSilence(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere nobody tells that a process is stopped")
+	}
+	o := onlyOnce(t, as(t, "is stopped"))
+	o.HangAfter, o.StopGrace = time.Second, 10*time.Millisecond
+	r := newRound(jobs(40, nil), o.Workers, 4)
+	p, err := r.run(t, t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.check(t, nil)
+	if p.Stats().Deaths != 1 {
+		t.Errorf("%d deaths, want 1", p.Stats().Deaths)
+	}
+	for id, res := range r.results {
+		if res.Attempts != 0 {
+			t.Errorf("job %d is charged with %d deaths, want none", id, res.Attempts)
+		}
+	}
+}
+
+// TestAWorkerCannotHideBehindASignal: one that stops itself again and again, each
+// time after an answer, is nobody's fault a few times and no more.
+func TestAWorkerCannotHideBehindASignal(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere nobody tells that a process is stopped")
+	}
+	o := as(t, "is taken over")
+	o.HangAfter, o.StopGrace = 500*time.Millisecond, 10*time.Millisecond
+	r := newRound(jobs(80, map[int64]string{5: "takes over"}), o.Workers, 4)
+	p, err := r.run(t, t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.check(t, map[string]feeds.Class{"takes over": feeds.WorkerCPU})
+	// Six that are nobody's fault or all that were under way, and two alone.
+	if p.Stats().Deaths > 8 {
+		t.Errorf("%d deaths, want 8 at most", p.Stats().Deaths)
+	}
+}
+
 func TestARunInWhichNothingMovesSaysWhoWaitsForWhom(t *testing.T) {
 	t.Parallel()
 	o := as(t, "good")
@@ -291,8 +339,8 @@ func TestHostileFramesAreNamedAndDropped(t *testing.T) {
 		"order":          "a message that a worker does not send",
 	} {
 		t.Run(url, func(t *testing.T) {
-			inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
-				if mode == ipc.ModeLockedPipe {
+			inEveryMode(t, func(t *testing.T, mode carrier.Mode) {
+				if mode == carrier.LockedPipe {
 					t.Skip("what a worker writes there without an envelope is nobody's")
 				}
 				o := as(t, "is hostile")

@@ -8,18 +8,22 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"time"
 
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
+	"feedmill/internal/ipc/manager"
 )
 
-// A manager is the server process of the mode manager: the worker program, told
-// to hold a dictionary. One that dies is replaced when somebody next needs it;
+// A keeper keeps the server process of the mode manager: the worker program,
+// told to hold a dictionary. One that dies is replaced when somebody next needs it;
 // what it held was not stored yet, so the jobs are done again.
-type manager struct {
-	run *run
-	log *slog.Logger
+type keeper struct {
+	o       *Options
+	count   *counters
+	starter *starter
+	log     *slog.Logger
 
 	mu      sync.Mutex // guards the fields below; held while a process is started and stopped
 	current *managerProcess
@@ -28,7 +32,7 @@ type manager struct {
 
 // A managerProcess is one that was started.
 type managerProcess struct {
-	address ipc.Address
+	address manager.Address
 	cmd     *exec.Cmd
 	stdin   io.Closer     // its leash
 	gone    chan struct{} // closed when it is reaped
@@ -37,14 +41,14 @@ type managerProcess struct {
 
 // find returns where the manager is, and starts one where there is none, or
 // where failed, which it has returned before, does not answer.
-func (m *manager) find(failed ipc.Address) (ipc.Address, error) {
-	if given := m.run.pool.o.Manager; given != nil {
+func (m *keeper) find(failed manager.Address) (manager.Address, error) {
+	if given := m.o.Manager; given != nil {
 		return *given, nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return ipc.Address{}, errors.New("the run is over")
+		return manager.Address{}, errors.New("the run is over")
 	}
 	if m.current != nil {
 		select {
@@ -59,7 +63,7 @@ func (m *manager) find(failed ipc.Address) (ipc.Address, error) {
 	}
 	p, err := m.start()
 	if err != nil {
-		return ipc.Address{}, fmt.Errorf("start manager: %w", err)
+		return manager.Address{}, fmt.Errorf("start manager: %w", err)
 	}
 	m.current = p
 	m.log.Debug("manager started", "pid", p.cmd.Process.Pid)
@@ -67,8 +71,8 @@ func (m *manager) find(failed ipc.Address) (ipc.Address, error) {
 }
 
 // start starts a manager that listens already.
-func (m *manager) start() (*managerProcess, error) {
-	o := &m.run.pool.o
+func (m *keeper) start() (*managerProcess, error) {
+	o := m.o
 	l, remove, err := listenLocal()
 	if err != nil {
 		return nil, err
@@ -80,27 +84,32 @@ func (m *manager) start() (*managerProcess, error) {
 		return nil, err
 	}
 	defer socket.Close()
-	cmd := exec.Command(o.Path, "--manager")
+	cmd := exec.Command(o.Path, append(slices.Clone(o.Args), "--manager")...)
 	cmd.Env = environ(o.MemLimit, "", o.Env)
 	attributes(cmd)
-	cmd.ExtraFiles = append(make([]*os.File, ipc.CarrierFD-3), socket)
+	cmd.ExtraFiles = append(make([]*os.File, carrier.FD-3), socket)
 	cmd.Stderr = &tail{log: m.log}
 	cmd.WaitDelay = o.StopGrace
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
-		err = m.run.starter.start(cmd)
+		err = m.starter.start(cmd)
 	}
 	if err != nil {
 		remove()
 		return nil, err
 	}
 	p := &managerProcess{
-		address: ipc.Address{Network: "unix", Addr: l.Addr().String(), Key: make([]byte, ipc.KeySize)},
+		address: manager.Address{Network: "unix", Addr: l.Addr().String(), Key: make([]byte, manager.KeySize)},
 		cmd:     cmd, stdin: stdin, gone: make(chan struct{}), remove: remove,
 	}
 	go func() {
 		defer close(p.gone)
+		ended := make(chan struct{})
+		var guarding sync.WaitGroup
+		guarding.Go(func() { p.guard(o.HangAfter, m.log, ended) })
 		cmd.Wait() // its state says what came of it
+		close(ended)
+		guarding.Wait()
 	}()
 	rand.Read(p.address.Key)
 	if _, err := stdin.Write(p.address.Key); err != nil {
@@ -109,9 +118,31 @@ func (m *manager) start() (*managerProcess, error) {
 	return p, nil
 }
 
+// guard kills a manager that a signal has stopped for as long as limit, and returns
+// then or once ended is closed. Its callers wait for it in vain, and say in their
+// heartbeats that all is well; when it is gone they find another one.
+func (p *managerProcess) guard(limit time.Duration, log *slog.Logger, ended <-chan struct{}) {
+	every := time.NewTicker(max(limit/8, time.Millisecond))
+	defer every.Stop()
+	for since := time.Now(); ; {
+		select {
+		case <-ended:
+			return
+		case now := <-every.C:
+			if !isStopped(p.cmd.Process.Pid) {
+				since = now
+			} else if now.Sub(since) >= limit {
+				log.Warn("manager is stopped", "pid", p.cmd.Process.Pid, "for", limit)
+				p.cmd.Process.Kill() // it may be gone
+				return
+			}
+		}
+	}
+}
+
 // stop ends the process that there is, at once or after a grace, and counts
 // what it cost. The caller holds m.mu.
-func (m *manager) stop(grace time.Duration) {
+func (m *keeper) stop(grace time.Duration) {
 	p := m.current
 	m.current = nil
 	p.stdin.Close()
@@ -126,16 +157,16 @@ func (m *manager) stop(grace time.Duration) {
 	<-p.gone
 	p.remove()
 	if st := p.cmd.ProcessState; st != nil {
-		m.run.pool.bill(0, 0, st.UserTime()+st.SystemTime())
+		m.count.bill(0, 0, st.UserTime()+st.SystemTime())
 	}
 }
 
 // close ends the manager, once all who call it are gone.
-func (m *manager) close() {
+func (m *keeper) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
 	if m.current != nil {
-		m.stop(m.run.pool.o.StopGrace)
+		m.stop(m.o.StopGrace)
 	}
 }

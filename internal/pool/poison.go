@@ -18,22 +18,15 @@ const maxKept = 100
 // keepPoison writes what is known of a job that killed its workers into the
 // folder for it. That this fails changes nothing for the run.
 func (s *slot) keepPoison(w *process, e *lease, f finding) {
-	p := s.pool
-	if p.o.KeepPoison == "" {
+	folder := s.shared.o.KeepPoison
+	if folder == "" || !s.shared.count.keep(maxKept) {
 		return
 	}
-	p.mu.Lock()
-	full := p.kept >= maxKept
-	p.kept++
-	p.mu.Unlock()
-	if full {
-		return
-	}
-	body, err := w.specimen.Document(e.job.ID)
+	body, err := w.capture.Document(e.job.ID)
 	if err != nil {
 		w.log.Warn("no document kept", "feed", e.job.ID, "err", err)
 	}
-	name := filepath.Join(p.o.KeepPoison, fmt.Sprintf("%d-%016x", e.job.ID, xxhash.Sum64(body)))
+	name := filepath.Join(folder, fmt.Sprintf("%d-%016x", e.job.ID, xxhash.Sum64(body)))
 	text := fmt.Sprintf("url: %s\nclass: %s\ndetail: %s\nattempts: %d\nbytes: %d\nsandbox: %s\n\nstderr of the worker:\n%s",
 		feeds.RedactURL(e.job.URL), f.class, f.detail, e.deaths, len(body), w.hello.Sandbox, strings.ToValidUTF8(w.tail.text(), "?"))
 	err = os.WriteFile(name+".txt", []byte(text), 0o600)

@@ -7,14 +7,12 @@ import (
 	"errors"
 	"reflect"
 	"runtime"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/pool"
 )
 
@@ -70,7 +68,7 @@ func (r *round) next(ctx context.Context, w int) ([]feeds.Job, error) {
 	}
 }
 
-func (r *round) emit(res feeds.Result, release func()) {
+func (r *round) emit(res feeds.Result) {
 	if r.busy.Add(1) != 1 {
 		panic("emit called twice at once")
 	}
@@ -78,36 +76,10 @@ func (r *round) emit(res feeds.Result, release func()) {
 	if _, again := r.results[res.ID]; again {
 		r.twice = append(r.twice, res.ID)
 	}
-	// Whatever is lent is copied and given back: who still has it then would
-	// find it spoilt.
-	var items []feeds.Item
-	for _, it := range res.Items {
-		items = append(items, copied(it))
-	}
-	res.Items = items
-	if release != nil {
-		release()
-	}
 	r.results[res.ID] = res
 	if r.onEmit != nil {
 		r.onEmit(res)
 	}
-}
-
-// copied returns it with nothing of its memory.
-func copied(it feeds.Item) feeds.Item {
-	for _, s := range []*string{&it.GUID, &it.Link, &it.Title, &it.Author, &it.Summary, &it.Content, &it.Image} {
-		*s = strings.Clone(*s)
-	}
-	it.Categories = slices.Clone(it.Categories)
-	for i, c := range it.Categories {
-		it.Categories[i] = strings.Clone(c)
-	}
-	it.Enclosures = slices.Clone(it.Enclosures)
-	for i, e := range it.Enclosures {
-		it.Enclosures[i] = feeds.Enclosure{URL: strings.Clone(e.URL), Type: strings.Clone(e.Type), Length: e.Length}
-	}
-	return it
 }
 
 // run runs the round in a new pool and returns that pool and Run's error.
@@ -172,9 +144,9 @@ func TestEveryJobIsAnsweredOnceThoughAWorkerMisbehaves(t *testing.T) {
 		{"closes stdout", 0, 1, false},
 		{"hangs", 0, 1, false},
 	}
-	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
+	inEveryMode(t, func(t *testing.T, mode carrier.Mode) {
 		for _, tt := range tests {
-			if tt.pipe && mode != ipc.ModePipe {
+			if tt.pipe && mode != carrier.Pipe {
 				continue
 			}
 			t.Run(tt.name, func(t *testing.T) {
@@ -193,7 +165,7 @@ func TestEveryJobIsAnsweredOnceThoughAWorkerMisbehaves(t *testing.T) {
 				// Where workers take what they do from a queue, one of them may
 				// find nothing left.
 				s := p.Stats()
-				if s.Deaths != tt.deaths || s.Spawns > o.Workers+tt.deaths || mode == ipc.ModePipe && s.Spawns < o.Workers+tt.deaths {
+				if s.Deaths != tt.deaths || s.Spawns > o.Workers+tt.deaths || mode == carrier.Pipe && s.Spawns < o.Workers+tt.deaths {
 					t.Errorf("%d deaths of %d processes, want %d of %d", s.Deaths, s.Spawns, tt.deaths, o.Workers+tt.deaths)
 				}
 			})
@@ -273,7 +245,7 @@ func TestAnErrorOfNextEndsTheRun(t *testing.T) {
 
 func TestLongListsArriveWhole(t *testing.T) { inEveryMode(t, longLists) }
 
-func longLists(t *testing.T, mode ipc.Mode) {
+func longLists(t *testing.T, mode carrier.Mode) {
 	o := as(t, "good")
 	o.Mode = mode
 	r := newRound(jobs(6, map[int64]string{2: "items 5000 of 400", 5: "items 3 of 3000000"}), o.Workers, 3)
@@ -311,7 +283,7 @@ func TestShardsFitTheFramesOfTheWorker(t *testing.T) {
 
 func TestAResultOverTheLimitIsOneFailedJob(t *testing.T) { inEveryMode(t, resultOverTheLimit) }
 
-func resultOverTheLimit(t *testing.T, mode ipc.Mode) {
+func resultOverTheLimit(t *testing.T, mode carrier.Mode) {
 	o := as(t, "good")
 	o.Mode = mode
 	o.MaxFrame = 1 << 20
@@ -328,10 +300,10 @@ func resultOverTheLimit(t *testing.T, mode ipc.Mode) {
 
 func TestAHundredThousandJobsInOneShardDoNotDeadlock(t *testing.T) { inEveryMode(t, hundredThousand) }
 
-func hundredThousand(t *testing.T, mode ipc.Mode) {
+func hundredThousand(t *testing.T, mode carrier.Mode) {
 	o := as(t, "reads slowly")
 	o.Mode = mode
-	o.Workers, o.Batch, o.Window = 1, 100_000, 100_000
+	o.Workers, o.Refresh.Fetches = 1, 50_000
 	r := newRound(jobs(100_000/fewer, nil), 1, 100_000)
 	if _, err := r.run(t, t.Context(), o); err != nil {
 		t.Fatal(err)

@@ -2,17 +2,21 @@ package pool
 
 import "context"
 
-// weigh looks whether a process has grown too large.
-func (s *slot) weigh(w *process) {
-	own := s.pool.weigh(s.n, w.cmd.Process.Pid)
-	if at := s.pool.o.RecycleAt; at > 0 && own > at && !w.grown.Swap(true) {
+// measure notes how much memory a process has, and whether it has grown too large.
+func (s *slot) measure(w *process) {
+	if w.link.elsewhere {
+		return // how large the link is does not matter
+	}
+	peak, own := memoryOf(w.cmd.Process.Pid)
+	s.shared.count.note(func(st *Stats) { st.PeakRSS[s.n] = max(st.PeakRSS[s.n], peak) })
+	if at := s.shared.o.RecycleAt; at > 0 && own > at && !w.grown.Swap(true) {
 		w.log.Info("worker has grown and will be replaced", "bytes", own)
 		wake(s.workC)
 	}
 }
 
 // warmUp makes another process ready to take over from old, and reports whether
-// there is one. If it cannot be started now, old goes on until its next Tick.
+// there is one. If it cannot be started now, old goes on until its next heartbeat.
 func (s *slot) warmUp(ctx context.Context, old *process) bool {
 	w, err := s.begin(ctx)
 	if err != nil {
@@ -23,24 +27,8 @@ func (s *slot) warmUp(ctx context.Context, old *process) bool {
 	s.mu.Lock()
 	s.warm = w
 	s.mu.Unlock()
-	s.pool.recycled()
+	s.shared.count.note(func(st *Stats) { st.Recycled++ })
 	return true
-}
-
-// goAhead makes a process ready for jobs that are still to come.
-func (s *slot) goAhead(ctx context.Context) error {
-	w, err := s.begin(ctx)
-	s.pool.moved()
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return s.bury(err)
-	}
-	s.mu.Lock()
-	s.warm = w
-	s.mu.Unlock()
-	return nil
 }
 
 // nextProcess returns the process that is ready, if one is, or else begins one.
@@ -50,8 +38,7 @@ func (s *slot) goAhead(ctx context.Context) error {
 func (s *slot) nextProcess(ctx context.Context) (*process, error) {
 	s.mu.Lock()
 	w := s.warm
-	suspect := len(s.ledger.pending) > 0 && s.ledger.pending[0].alone
-	fits := w != nil && (w.trial || !suspect || s.pool.o.KeepPoison == "")
+	fits := w != nil && (w.capture != nil || w.link.elsewhere || !s.ledger.suspect() || s.shared.o.KeepPoison == "")
 	if fits {
 		s.warm = nil
 	}
@@ -61,17 +48,4 @@ func (s *slot) nextProcess(ctx context.Context) (*process, error) {
 	}
 	s.discard()
 	return s.begin(ctx)
-}
-
-// discard gets rid of the process that is ready, if one is.
-func (s *slot) discard() {
-	s.mu.Lock()
-	w := s.warm
-	s.warm = nil
-	s.mu.Unlock()
-	if w != nil {
-		s.drain(w)
-		s.end(w)
-		w.release()
-	}
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"reflect"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,20 +17,23 @@ import (
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/board"
 )
 
 func TestBackoffDoublesUpToABound(t *testing.T) {
 	for k, want := range []time.Duration{50, 100, 200, 400, 800, 1600, 3200, 3200, 3200} {
 		want *= time.Millisecond
-		if got := backoff(k, 0); got != want {
+		if got := backoff(k, backoffMost, 0); got != want {
 			t.Errorf("failure %d: %v without jitter, want %v", k, got, want)
 		}
-		if got := backoff(k, 0.999); got < want/2 || got >= want {
+		if got := backoff(k, backoffMost, 0.999); got < want/2 || got >= want {
 			t.Errorf("failure %d: %v with jitter, want it in [%v, %v)", k, got, want/2, want)
 		}
 	}
-	if got := backoff(1<<40, 0); got != backoffMost {
-		t.Errorf("got %v after very many failures, want %v", got, backoffMost)
+	for _, most := range []time.Duration{backoffMost, backoffAway} {
+		if got := backoff(1<<40, most, 0); got != most {
+			t.Errorf("got %v after very many failures, want %v", got, most)
+		}
 	}
 }
 
@@ -41,47 +47,57 @@ func TestWatchCountsOnlyTimeSpentListening(t *testing.T) {
 		when int // of the check
 		want string
 	}{
-		{"fresh", func(w *watch) {}, 9, ""},
-		{"silent", func(w *watch) {}, 10, "said nothing for 10s"},
-		{"heard since", func(w *watch) { w.hear(at(9)); w.listen(at(9)) }, 18, ""},
-		{"a long frame moves", func(w *watch) { w.move(1, at(5)); w.move(2, at(9)) }, 18, ""},
-		{"a long frame stands still", func(w *watch) { w.move(1, at(5)); w.move(1, at(9)) }, 18, "said nothing for 10s"},
+		{"fresh", func(w *watch) {}, 8, ""},
+		{"silent", func(w *watch) {}, 10, "said nothing for 9s"},
+		{"heard since", func(w *watch) { w.hear(at(9)); w.listen(0, at(9)) }, 17, ""},
+		{"a frame ends", func(w *watch) { w.move(1, at(5)); w.hear(at(6)); w.listen(1, at(6)); w.move(1, at(7)) }, 14, ""},
+		{"a frame is dripped", func(w *watch) { w.move(1, at(5)); w.move(2, at(7)) }, 9, "protocol: unexpected message: a frame that has not ended after 3s"},
+		{"a frame stands still", func(w *watch) { w.move(1, at(5)) }, 9, "protocol: unexpected message: a frame that has not ended after 3s"},
+		{"a frame is dripped while the coordinator is busy", func(w *watch) { w.hear(at(1)); w.move(1, at(5)); w.move(2, at(7)) }, 9, ""},
 		{"coordinator busy", func(w *watch) { w.hear(at(1)) }, 999, ""},
 		{"one document for long", func(w *watch) {
 			for i := 1; i < 25; i++ {
 				w.hear(at(i))
-				w.tick(7, at(i))
-				w.listen(at(i))
+				w.read(7, at(i))
+				w.listen(0, at(i))
 			}
 		}, 25, "parsed one document for 10s"},
 		{"one document, but the coordinator was busy", func(w *watch) {
-			w.tick(7, at(1))
+			w.read(7, at(1))
 			w.hear(at(2))
-			w.listen(at(30))
+			w.listen(0, at(30))
 		}, 31, ""},
 		{"the document is answered", func(w *watch) {
 			for i := 1; i < 25; i++ {
 				w.hear(at(i))
-				w.tick(7, at(i))
-				w.answer(7, at(i))
-				w.listen(at(i))
+				w.read(7, at(i))
+				w.answer(7, 0, at(i))
+				w.listen(0, at(i))
 			}
 		}, 25, ""},
 		{"ticks but no answers", func(w *watch) {
 			for i := 1; i < 100; i++ {
 				w.hear(at(i))
-				w.tick(int64(i), at(i))
-				w.listen(at(i))
+				w.read(int64(i), at(i))
+				w.listen(0, at(i))
 			}
 		}, 100, "answered nothing for 1m0s"},
-		{"the coordinator stood still", func(w *watch) { w.tick(7, at(1)); w.skip(500 * s) }, 509, ""},
-		{"long idle, then jobs", func(w *watch) { w.begin(at(500)) }, 509, ""},
+		{"the coordinator stood still", func(w *watch) { w.read(7, at(1)); w.skip(500 * s) }, 508, ""},
+		{"a document is begun again", func(w *watch) { w.read(7, at(1)); w.answer(7, 0, at(6)); w.read(7, at(7)); w.listen(0, at(8)) }, 16, ""},
+		{"another one is answered", func(w *watch) {
+			w.read(7, at(1))
+			w.answer(8, 0, at(6))
+			w.listen(0, at(8))
+		}, 11, "parsed one document for 10s"},
+		{"a frame while it stood still", func(w *watch) { w.move(1, at(2)); w.skip(500 * s); w.move(2, at(503)) }, 504, ""},
+		{"bytes that came are no frame", func(w *watch) { w.move(5, at(1)); w.listen(5, at(2)); w.move(5, at(5)) }, 9, ""},
+		{"long idle, then jobs", func(w *watch) { w.begin(at(500)) }, 508, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := &watch{silence: 10 * s, parse: 10 * s, stall: 60 * s}
+			w := &watch{silence: 9 * s, parse: 10 * s, stall: 60 * s}
 			w.begin(base)
-			w.listen(base)
+			w.listen(0, base)
 			tt.play(w)
 			got := ""
 			if err := w.check(at(tt.when)); err != nil {
@@ -91,6 +107,57 @@ func TestWatchCountsOnlyTimeSpentListening(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestBytesWithoutAResultAreBounded, to the byte, and an answer pays for those before it.
+func TestBytesWithoutAResultAreBounded(t *testing.T) {
+	w := &watch{most: 100}
+	if w.spent(100) != nil || w.spent(101) == nil {
+		t.Errorf("got %v for 100 bytes, %v for 101; want only the second", w.spent(100), w.spent(101))
+	}
+	w.answer(1, 50, time.Unix(1e9, 0))
+	if w.spent(150) != nil || w.spent(151) == nil {
+		t.Errorf("after an answer at 50: got %v for 150 bytes, %v for 151; want only the second", w.spent(150), w.spent(151))
+	}
+}
+
+// TestAHeartbeatIsAllowedForEachJob, beside those that may come at once.
+func TestAHeartbeatIsAllowedForEachJob(t *testing.T) {
+	w := &watch{silence: defaultHangAfter}
+	w.gave(30)
+	w.gave(10)
+	for n := 1; n <= spareBeats+41; n++ {
+		if err := w.heartbeat(time.Unix(1e9, 0)); (err != nil) != (n > spareBeats+40) {
+			t.Fatalf("heartbeat %d: %v", n, err)
+		}
+	}
+}
+
+// TestHeartbeatsAreBoundedByRate: an honest worker sends one a second, and many
+// at once come only after the coordinator was busy for as long.
+func TestHeartbeatsAreBoundedByRate(t *testing.T) {
+	start := time.Unix(1e9, 0)
+	beat := func(n int, every time.Duration) error {
+		w := &watch{silence: defaultHangAfter}
+		for i := range n {
+			if err := w.heartbeat(start.Add(time.Duration(i) * every)); err != nil {
+				return fmt.Errorf("after %d: %w", i, err)
+			}
+		}
+		return nil
+	}
+	if err := beat(100_000, time.Second); err != nil {
+		t.Errorf("one a second: %v", err)
+	}
+	if err := beat(60, 0); err != nil {
+		t.Errorf("those of a minute at once: %v", err)
+	}
+	if err := beat(1000, 10*time.Millisecond); err == nil {
+		t.Error("a hundred a second were taken")
+	}
+	if err := beat(100, 0); err == nil {
+		t.Error("a hundred at once were taken")
 	}
 }
 
@@ -123,6 +190,27 @@ func TestTailKeepsTheEndAndTheReason(t *testing.T) {
 	}
 }
 
+// TestAllOfAShortTailIsKept, the last line of which is what people are shown.
+func TestAllOfAShortTailIsKept(t *testing.T) {
+	for _, n := range []int{0, tailBytes, tailBytes + 1, 2 * tailBytes, 2*tailBytes + 1} {
+		w := &tail{log: slog.New(slog.DiscardHandler)}
+		all := strings.Repeat("x", n)
+		w.Write([]byte(all[:n/2]))
+		w.Write([]byte(all[n/2:]))
+		if w.end(); len(w.text()) != min(n, tailBytes) || w.lines != min(n, 1) {
+			t.Errorf("of %d bytes got %d in %d lines", n, len(w.text()), w.lines)
+		}
+	}
+	long := strings.Repeat("é", 150)
+	for text, want := range map[string]string{
+		"": "", "\n \n": "", "one": "one", "one\ntwo\n\n ": "two", "a\n" + long: long[:200], "a\n-" + long: "-" + long[:198], "a\xffb": "ab",
+	} {
+		if got := lastLine(text); got != want {
+			t.Errorf("%q ends in %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestOneEndlessLineIsBounded(t *testing.T) {
 	w := &tail{log: slog.New(slog.DiscardHandler)}
 	for range 1000 {
@@ -135,7 +223,7 @@ func TestOneEndlessLineIsBounded(t *testing.T) {
 }
 
 func TestJudgeTellsHowAWorkerDied(t *testing.T) {
-	broken := &ipc.ProtocolError{Kind: ipc.ErrChecksum}
+	broken := &ipc.ProtocolError{Kind: ipc.ErrNotFrame}
 	tests := []struct {
 		name   string
 		cause  error
@@ -148,7 +236,7 @@ func TestJudgeTellsHowAWorkerDied(t *testing.T) {
 	}{
 		{"killed by someone", nil, -1, "signal: killed", "", "x", feeds.WorkerSignal, "signal: killed"},
 		{"hung", &hangError{what: "said nothing", after: time.Second}, -1, "signal: killed", "", "", feeds.WorkerCPU, "said nothing for 1s"},
-		{"broke the protocol", fmt.Errorf("x: %w", broken), -1, "signal: killed", "", "", feeds.WorkerProtocol, "bad checksum"},
+		{"broke the protocol", fmt.Errorf("x: %w", broken), -1, "signal: killed", "", "", feeds.WorkerProtocol, "not a frame"},
 		{"stack", nil, 2, "exit status 2", "runtime: goroutine stack exceeds 1000000000-byte limit", "", feeds.WorkerStack, "stack exceeds"},
 		{"stack, other line", nil, 2, "exit status 2", "fatal error: stack overflow", "", feeds.WorkerStack, "stack overflow"},
 		{"memory", nil, 2, "exit status 2", "fatal error: runtime: out of memory", "", feeds.WorkerMemory, "out of memory"},
@@ -160,23 +248,109 @@ func TestJudgeTellsHowAWorkerDied(t *testing.T) {
 		{"left without a word", nil, 0, "exit status 0", "", "", feeds.WorkerProtocol, "exit status 0"},
 	}
 	for _, tt := range tests {
-		got := judge(end{cause: tt.cause, code: tt.code, words: tt.end, reason: tt.reason, last: tt.last})
+		got := judge(evidence{cause: tt.cause, code: tt.code, words: tt.end, reason: tt.reason, last: tt.last})
 		if got.class != tt.want || !strings.Contains(got.detail, tt.says) {
 			t.Errorf("%s: got %s, %q, want %s and %q", tt.name, got.class, got.detail, tt.want, tt.says)
 		}
 	}
 }
 
-// TestAKillForWantOfMemoryIsOneOfMemory: SIGKILL alone says nothing, but the
-// system counts whom it killed to get memory back.
-func TestAKillForWantOfMemoryIsOneOfMemory(t *testing.T) {
-	killed := end{code: -1, signal: syscall.SIGKILL, words: "signal: killed"}
-	if got := judge(killed); got.class != feeds.WorkerSignal {
-		t.Errorf("killed by someone: got %s, want %s", got.class, feeds.WorkerSignal)
+// TestALinkThatIsLostIsNobodysDeath: one ends as ssh does that lost its peer, or is
+// ended because nothing came; a worker behind it that died in another way says so.
+func TestALinkThatIsLostIsNobodysDeath(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  evidence
+		lost bool
+		says string
+	}{
+		"ssh":            {evidence{code: 255, words: "exit status 255", last: "Connection closed"}, true, "the link to its worker ended: exit status 255: Connection closed"},
+		"another link":   {evidence{code: 1, words: "exit status 1"}, true, "the link to its worker ended: exit status 1"},
+		"told to end":    {evidence{code: 0, words: "exit status 0"}, true, "the link to its worker ended: exit status 0"},
+		"killed":         {evidence{code: -1, signal: syscall.SIGKILL, words: "signal: killed"}, true, "the link to its worker ended: signal: killed"},
+		"hung up":        {evidence{code: -1, signal: syscall.SIGHUP, words: "signal: hangup"}, true, "signal: hangup"},
+		"silent":         {evidence{cause: &hangError{what: "said nothing", after: time.Second, silent: true}, code: -1}, true, "the link to its worker said nothing for 1s"},
+		"not silent":     {evidence{cause: &hangError{what: "parsed one document", after: time.Second}, code: 255}, false, "its worker parsed one document for 1s"},
+		"a breach":       {evidence{cause: &ipc.ProtocolError{Kind: ipc.ErrNotFrame}, code: 255}, false, "not a frame"},
+		"a worker's own": {evidence{code: 2, reason: "panic: boom", words: "exit status 2"}, false, "its worker crashed: panic: boom"},
+		"another code":   {evidence{code: 7, words: "exit status 7"}, false, "its worker ended: exit status 7"},
+		"a crash":        {evidence{code: -1, signal: syscall.SIGSEGV, words: "signal: segmentation fault"}, false, "its worker ended: signal: segmentation fault"},
+		"its leash":      {evidence{code: exitUnanswered, words: "exit status"}, true, "heard nothing of the coordinator"},
+	} {
+		tt.end.elsewhere = true
+		got := judge(tt.end)
+		if (got.alibi == linkLost) != tt.lost || (got.class == feeds.Cancelled) != tt.lost || !strings.Contains(got.detail, tt.says) {
+			t.Errorf("%s: got %s, alibi %d, %q; want lost %v, %q", name, got.class, got.alibi, got.detail, tt.lost, tt.says)
+		}
+		if tt.end.elsewhere = false; name != "its leash" && judge(tt.end).alibi == linkLost {
+			t.Errorf("%s: a worker on this machine is a link that was lost", name)
+		}
 	}
-	killed.oom = true
-	if got := judge(killed); got.class != feeds.WorkerMemory {
-		t.Errorf("killed while the system wanted memory: got %s, want %s", got.class, feeds.WorkerMemory)
+}
+
+// TestWhoIsAtFaultForABreach: the worker, once or, where one feed cannot be the
+// reason, twice; and of a plain death nobody.
+func TestWhoIsAtFaultForABreach(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  evidence
+		want int
+	}{
+		"garbage":             {evidence{cause: &ipc.ProtocolError{Kind: ipc.ErrNotFrame}}, 1},
+		"no answer for long":  {evidence{cause: &hangError{what: "answered nothing", breach: 2}}, 2},
+		"one document":        {evidence{cause: &hangError{what: "parsed one document"}}, 0},
+		"left":                {evidence{code: 0}, 1},
+		"refused":             {evidence{code: ExitRefused}, 1},
+		"a fault of its own":  {evidence{code: ExitInternal}, 1},
+		"a crash":             {evidence{code: 2, reason: "panic: boom"}, 0},
+		"a crash in silence":  {evidence{code: 2}, 0},
+		"too much of the CPU": {evidence{code: ExitCPU}, 0},
+		"killed":              {evidence{code: -1, signal: syscall.SIGKILL}, 0},
+	} {
+		got := judge(tt.end)
+		if got.breach != tt.want || (got.class == feeds.WorkerProtocol) != (tt.want > 0) {
+			t.Errorf("%s: got %d, %s; want %d", name, got.breach, got.class, tt.want)
+		}
+	}
+}
+
+// TestACollectorWithoutMemoryIsToldByItsTrace: the runtime's word for a nil pointer, and
+// that of the collector's lists, together.
+func TestACollectorWithoutMemoryIsToldByItsTrace(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "exit 2")
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Skipf("no shell: %v", err)
+	}
+	const fault = "SIGSEGV: segmentation violation"
+	for stderr, want := range map[string]feeds.Class{
+		fault + "\ngoroutine 0:\n" + collectorFault + ".push(0x0)\n":         feeds.WorkerMemory,
+		fault + "\ngoroutine 1:\nmain.main()\n":                              feeds.WorkerSignal,
+		"panic: boom\ngoroutine 1:\n" + collectorFault + ".push(0x0)\n":      feeds.WorkerSignal,
+		"fatal error: runtime: out of memory\n" + collectorFault + ".push\n": feeds.WorkerMemory,
+	} {
+		w := &process{state: cmd.ProcessState, tail: &tail{log: slog.New(slog.DiscardHandler)}}
+		w.tail.Write([]byte(stderr))
+		if got := w.examine(false); got.class != want {
+			t.Errorf("%q: got %s, %q, want %s", stderr, got.class, got.detail, want)
+		}
+	}
+}
+
+// TestAWorkerIsGivenWhatItIsToShare: a scoreboard unless it is to do without, and a
+// place for a document when it is to try a suspect whose document is wanted.
+func TestAWorkerIsGivenWhatItIsToShare(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("no memfd on", runtime.GOOS)
+	}
+	for _, tt := range []struct {
+		o     Options
+		trial bool
+		files int
+	}{{Options{}, false, 1}, {Options{}, true, 1}, {Options{KeepPoison: "x"}, false, 1}, {Options{KeepPoison: "x"}, true, 2}, {Options{KeepPoison: "x", NoScoreboard: true}, true, 0}} {
+		w := &process{cmd: exec.Command("worker")}
+		w.share(&tt.o, slog.New(slog.DiscardHandler), tt.trial)
+		if got := len(w.cmd.ExtraFiles); got != tt.files || (w.board != nil) != (tt.files > 0) || (w.capture != nil) != (tt.files > 1) {
+			t.Errorf("%+v, trial %v: got %d files, want %d", tt.o, tt.trial, got, tt.files)
+		}
+		w.release()
 	}
 }
 
@@ -229,8 +403,10 @@ func TestWorkersAreToldTheirPorts(t *testing.T) {
 	}
 }
 
+// TestSignalsThatJudgeKnows: SIGKILL alone says nothing, but the system counts whom it
+// killed to get memory back.
 func TestSignalsThatJudgeKnows(t *testing.T) {
-	killed := end{code: -1, signal: syscall.SIGKILL, words: "signal: killed"}
+	killed := evidence{code: -1, signal: syscall.SIGKILL, words: "signal: killed"}
 	if got := judge(killed); got.class != feeds.WorkerSignal {
 		t.Errorf("killed by somebody: got %s, want %s", got.class, feeds.WorkerSignal)
 	}
@@ -238,39 +414,45 @@ func TestSignalsThatJudgeKnows(t *testing.T) {
 	if got := judge(killed); got.class != feeds.WorkerMemory {
 		t.Errorf("killed when the system had no memory: got %s, want %s", got.class, feeds.WorkerMemory)
 	}
-	refused := end{code: -1, signal: sigsys, words: "signal: bad system call"}
+	refused := evidence{code: -1, signal: sigsys, words: "signal: bad system call"}
 	if got := judge(refused); got.class != feeds.WorkerSignal || !strings.Contains(got.detail, "sandbox") {
 		t.Errorf("killed by its sandbox: got %s, %q", got.class, got.detail)
 	}
 }
 
 func TestWhoIsAccused(t *testing.T) {
-	reading := ipc.Standing{PID: 1, Owed: 9, Document: ipc.Work{Phase: ipc.PhaseParse, Job: 5}}
+	reading := board.Standing{PID: 1, Owed: 9, Document: board.Work{Phase: board.PhaseParse, Job: 5}}
 	both := reading
-	both.Answer = ipc.Work{Phase: ipc.PhaseWrite, Job: 6}
-	fetching := ipc.Standing{PID: 1, Owed: 9}
-	broken := &ipc.ProtocolError{Kind: ipc.ErrChecksum}
+	both.Answer = board.Work{Phase: board.PhaseWrite, Job: 6}
+	fetching := board.Standing{PID: 1, Owed: 9}
+	broken := &ipc.ProtocolError{Kind: ipc.ErrNotFrame}
+	stopped := &hangError{what: "said nothing", silent: true, stopped: true}
 	tests := []struct {
-		name  string
-		end   end
-		board ipc.Standing
-		told  bool
-		tick  int64
-		want  blame
+		name   string
+		end    evidence
+		breach bool
+		board  board.Standing
+		told   bool
+		want   []int64
+		alibi  alibi
 	}{
-		{"crashed in a document", end{code: 2}, reading, true, 4, blame{jobs: []int64{5}, sure: true}},
-		{"crashed between a document and an answer", end{code: 2}, both, true, 0, blame{jobs: []int64{5, 6}, sure: true}},
-		{"crashed while it fetched", end{code: 2}, fetching, true, 4, blame{}},
-		{"hung in a document", end{cause: &hangError{what: "said nothing"}}, reading, true, 0, blame{jobs: []int64{5}, sure: true}},
-		{"answered nothing", end{cause: &hangError{all: true}}, reading, true, 0, blame{jobs: []int64{5}, sure: false}},
-		{"broke the protocol", end{cause: broken}, reading, true, 0, blame{jobs: []int64{5}, sure: false}},
-		{"left", end{code: ExitInternal}, reading, true, 0, blame{jobs: []int64{5}, sure: false}},
-		{"no scoreboard", end{code: 2}, ipc.Standing{}, false, 4, blame{jobs: []int64{4}, sure: false}},
-		{"nothing known", end{code: 2}, ipc.Standing{}, false, 0, blame{}},
+		{"crashed in a document", evidence{code: 2}, false, reading, true, []int64{5}, noAlibi},
+		{"crashed between a document and an answer", evidence{code: 2}, false, both, true, []int64{5, 6}, noAlibi},
+		{"crashed while it fetched", evidence{code: 2}, false, fetching, true, nil, noAlibi},
+		{"killed by the system in a document", evidence{code: -1, signal: syscall.SIGKILL}, false, reading, true, []int64{5}, noAlibi},
+		{"killed by somebody while it fetched", evidence{code: -1, signal: syscall.SIGKILL}, false, fetching, true, nil, endedOutside},
+		{"killed by us while it fetched", evidence{cause: &hangError{}, code: -1, signal: syscall.SIGKILL}, false, fetching, true, nil, noAlibi},
+		{"hung in a document", evidence{cause: &hangError{what: "said nothing"}}, false, reading, true, []int64{5}, noAlibi},
+		{"stopped in a document", evidence{cause: stopped}, false, reading, true, []int64{5}, noAlibi},
+		{"stopped while it fetched", evidence{cause: stopped}, false, fetching, true, nil, stoppedBySignal},
+		{"broke the protocol", evidence{cause: broken}, true, reading, true, nil, noAlibi},
+		{"lost what it shares", evidence{code: ExitCarrier}, false, reading, true, nil, endedOutside},
+		{"no scoreboard", evidence{code: 2}, false, board.Standing{}, false, nil, noAlibi},
 	}
 	for _, tt := range tests {
-		if got := accuse(tt.end, tt.board, tt.told, tt.tick); !reflect.DeepEqual(got, tt.want) {
-			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
+		got, alibi := accuse(tt.end, tt.breach, tt.board, tt.told)
+		if !slices.Equal(got, tt.want) || alibi != tt.alibi {
+			t.Errorf("%s: got %v and alibi %d, want %v and %d", tt.name, got, alibi, tt.want, tt.alibi)
 		}
 	}
 }
@@ -278,8 +460,8 @@ func TestWhoIsAccused(t *testing.T) {
 func TestAskingForLessWhereThereIsLessRoom(t *testing.T) {
 	const mib = 1 << 20
 	type fitted struct {
-		workers, fetches int
-		memory           int64
+		workers int
+		memory  int64
 	}
 	tests := []struct {
 		name string
@@ -288,23 +470,22 @@ func TestAskingForLessWhereThereIsLessRoom(t *testing.T) {
 		want fitted
 		says bool
 	}{
-		{"no limits known", fitted{200, 0, 0}, room{}, fitted{200, 16, 0}, false},
-		{"plenty", fitted{200, 0, 0}, room{1 << 20, 1 << 40}, fitted{200, 16, 0}, false},
-		{"64 files", fitted{200, 0, 0}, room{files: 64}, fitted{6, 7, 0}, true},
-		{"hardly any files", fitted{4, 0, 0}, room{files: 20}, fitted{1, 1, 0}, true},
-		{"few requests asked", fitted{2, 3, 0}, room{files: 64}, fitted{2, 3, 0}, false},
-		{"256 MiB", fitted{4, 0, 0}, room{memory: 256 * mib}, fitted{2, 16, 96 * mib / 10 * 6}, true},
-		{"256 MiB and a limit of one's own", fitted{2, 0, 40 * mib}, room{memory: 256 * mib}, fitted{2, 16, 40 * mib}, false},
-		{"hardly any memory", fitted{4, 0, 0}, room{memory: 32 * mib}, fitted{1, 16, 80 * mib / 10 * 6}, true},
+		{"no limits known", fitted{200, 0}, room{}, fitted{200, 0}, false},
+		{"plenty", fitted{200, 0}, room{1 << 20, 1 << 40}, fitted{200, 0}, false},
+		{"64 files", fitted{200, 0}, room{files: 64}, fitted{6, 0}, true},
+		{"hardly any files", fitted{4, 0}, room{files: 20}, fitted{1, 0}, true},
+		{"256 MiB", fitted{4, 0}, room{memory: 256 * mib}, fitted{2, 96 * mib / 10 * 6}, true},
+		{"256 MiB and a limit of one's own", fitted{2, 40 * mib}, room{memory: 256 * mib}, fitted{2, 40 * mib}, false},
+		{"hardly any memory", fitted{4, 0}, room{memory: 32 * mib}, fitted{1, 80 * mib / 10 * 6}, true},
 	}
 	for _, tt := range tests {
 		var log bytes.Buffer
 		o := Options{
-			Workers: tt.ask.workers, MemLimit: tt.ask.memory, Refresh: feeds.Options{Fetches: tt.ask.fetches},
-			RecycleAt: DefaultRecycleAt, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Workers: tt.ask.workers, MemLimit: tt.ask.memory,
+			RecycleAt: defaultRecycleAt, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		}
 		o.fit(tt.room)
-		if got := (fitted{o.Workers, o.Refresh.Fetches, o.MemLimit}); got != tt.want {
+		if got := (fitted{o.Workers, o.MemLimit}); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}
 		if said := log.Len() > 0; said != tt.says {
@@ -321,5 +502,38 @@ func TestStartErrorIsOneLineWithItsCause(t *testing.T) {
 	}
 	if !errors.Is(e, cause) {
 		t.Error("the cause is lost")
+	}
+}
+
+// TestWhatTheSystemDidNotStartMayPass when it was short of something, and else is said
+// once, without the path that stands before it.
+func TestWhatTheSystemDidNotStartMayPass(t *testing.T) {
+	for _, no := range []syscall.Errno{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.EBADF, syscall.EACCES, syscall.ENOEXEC} {
+		passes := no != syscall.EACCES && no != syscall.ENOEXEC
+		for _, err := range []error{no, &fs.PathError{Op: "fork/exec", Path: "/w", Err: no}, &exec.Error{Name: "w", Err: &fs.PathError{Op: "stat", Path: "/w", Err: no}}} {
+			e := notStarted("/w", err)
+			if e.permanent == passes || (e.Hint == "") != passes || !errors.Is(e, no) || e.Error() != "start worker /w: "+no.Error() {
+				t.Errorf("%v: got %q, permanent %v, hint %q", err, e, e.permanent, e.Hint)
+			}
+		}
+	}
+}
+
+// TestOnlyWhatIsAskedForIsKept of a feed that kills, and no more than a hundred.
+func TestOnlyWhatIsAskedForIsKept(t *testing.T) {
+	t.Chdir(t.TempDir()) // where it would be, without a folder
+	quiet := slog.New(slog.DiscardHandler)
+	w := &process{log: quiet, hello: new(ipc.Hello), tail: &tail{log: quiet}}
+	for folder, want := range map[string]int{"": 0, t.TempDir(): maxKept} {
+		s := &slot{shared: &run{o: &Options{KeepPoison: folder}, count: new(counters)}}
+		for id := range int64(maxKept + 2) {
+			s.keepPoison(w, &lease{job: feeds.Job{ID: id + 1, URL: "https://u:p@h/"}}, finding{class: feeds.WorkerSignal})
+		}
+		if here, _ := filepath.Glob("*"); len(here) > 0 {
+			t.Errorf("folder %q: %d files in the one that it runs in", folder, len(here))
+		}
+		if kept, _ := filepath.Glob(filepath.Join(folder, "*.txt")); len(kept) != want {
+			t.Errorf("folder %q: %d are kept, want %d", folder, len(kept), want)
+		}
 	}
 }

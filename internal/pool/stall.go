@@ -8,53 +8,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
-// A StallError says that a run was broken off because nothing moved any more:
-// no job was handed out, no process came or went, and no result did.
-type StallError struct {
-	After time.Duration // without any progress
-	// Report says who waited for whom, a line each: what every worker and
-	// every goroutine of the run did, and how full the pipes between them were.
-	Report string
-	// Abandoned says that killing all workers was not enough: whoever takes
-	// the results, or hands out jobs, has not come back. Goroutines that wait
-	// for it are left behind, and some jobs have no result.
-	Abandoned bool
-}
-
-// Error returns one line; Report has the others.
-func (e *StallError) Error() string {
-	return fmt.Sprintf("nothing moved for %v", e.After.Round(time.Millisecond))
-}
-
-// An activity is what somebody does, and since when.
-type activity struct{ now atomic.Pointer[doing] }
-
-type doing struct {
-	what  string
-	since time.Time
-}
-
-func (a *activity) set(what string) { a.now.Store(&doing{what, time.Now()}) }
-
-func (a *activity) String() string {
-	d := a.now.Load()
-	if d == nil {
-		return "has not begun"
-	}
-	return fmt.Sprintf("%s for %v", d.what, time.Since(d.since).Round(time.Millisecond))
-}
-
-// watch waits until doneC is closed, for which it returns nil. When nothing
+// awaitEnd waits until doneC is closed, for which it returns nil. When nothing
 // moves for StallAfter it says who waits for whom, kills all workers and ends
-// the run. Time in which this process itself stood still does not count, nor
-// does what comes before the first jobs where workers were started ahead of
-// them: whoever has these still prepares the round.
-func (r *run) watch(cancel context.CancelCauseFunc, doneC <-chan struct{}) error {
-	o := &r.pool.o
+// the run. Time in which this process itself stood still does not count.
+func (r *run) awaitEnd(cancel context.CancelCauseFunc, doneC <-chan struct{}) error {
+	o := r.o
 	every := max(o.StallAfter/8, time.Millisecond)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -67,8 +28,8 @@ func (r *run) watch(cancel context.CancelCauseFunc, doneC <-chan struct{}) error
 		case now := <-tick.C:
 			gap := now.Sub(last)
 			last = now
-			p := r.pool.progress.Load()
-			if p != seen || o.Ahead > 0 && !r.begun.Load() {
+			p := r.count.progress.Load()
+			if p != seen {
 				seen, still = p, 0
 				continue
 			}
@@ -104,9 +65,6 @@ func (r *run) killAll(cause error) {
 func (r *run) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the coordinator %v\n", &r.out.doing)
-	if r.dealer != nil {
-		fmt.Fprintln(&b, r.dealer)
-	}
 	for _, s := range r.slots {
 		s.mu.Lock()
 		out, pending, dry := s.ledger.out, len(s.ledger.pending), s.dry
@@ -135,7 +93,7 @@ func (r *run) report() string {
 func (w *process) describe() string {
 	did := "does not say what it does"
 	if st, told := w.standing(); told {
-		did = fmt.Sprintf("%v, owes %d (tick %d)", st.Now(), st.Owed, st.Tick)
+		did = fmt.Sprintf("%v, owes %d (change %d)", st.Now(), st.Owed, st.Changes)
 	}
 	return fmt.Sprintf("process %d: %s; unread in stdin %s, in stdout %s, in stderr %s; %d bytes sent, %d received",
 		w.cmd.Process.Pid, did, fill(w.stdin), fill(w.stdout), fill(w.stderr), w.line.Sent(), w.line.Received())

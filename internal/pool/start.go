@@ -2,149 +2,159 @@ package pool
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
+	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
-	"syscall"
+	"time"
 
 	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/board"
+	"feedmill/internal/ipc/carrier"
 )
 
-// ExitRefused is the exit status with which a worker says that it will never
-// run as it was asked to: a flag or the protocol version does not fit, or the
-// sandbox that it must have is not to be had. It is not started again.
-const ExitRefused = 64
-
-// ExitInternal is the exit status with which a worker says that it failed, or
-// that the coordinator broke the protocol. It is started again.
-const ExitInternal = 70
-
-// ExitCPU is the exit status with which a worker says that one document took
-// more CPU time than it may, or that a request does not end; the stacks are on stderr. It is started again.
-const ExitCPU = 71
-
-// ExitCarrier is the exit status with which a worker says that what it shares
-// with others to bring its lists back is gone. It is started again, and nobody
-// is blamed.
-const ExitCarrier = 72
-
-// A StartError says that the worker program could not be made to work: it is
-// missing, it is no worker, it is one of another version, or it ends before it
-// has said Hello.
-type StartError struct {
-	Path   string // the program; empty when none was found
-	What   string // what happened, lower case, no full stop
-	Hint   string // what the user could type; may be empty
-	Stderr string // the end of what the last process wrote to stderr, at most 64 KiB
-	Code   int    // exit status of the last process; -1 when there is none
-	Tries  int    // processes that failed in a row; 0 when none was started
-	Err    error  // the cause, when there is one
-
-	said      string // the line of Stderr that tells most
-	permanent bool   // another try would end the same
-}
-
-// Error returns one line: the program, what happened, and a line of stderr:
-// that with which the Go runtime gave up, else the last one.
-func (e *StartError) Error() string {
-	var b strings.Builder
-	b.WriteString("start worker")
-	if e.Path != "" {
-		b.WriteString(" " + e.Path)
-	}
-	b.WriteString(": " + e.What)
-	if e.Tries > 1 {
-		fmt.Fprintf(&b, " (%d times in a row)", e.Tries)
-	}
-	if e.said != "" {
-		b.WriteString(": " + e.said)
-	}
-	return b.String()
-}
-
-// Unwrap returns the cause.
-func (e *StartError) Unwrap() error { return e.Err }
-
-// lastLine returns the last line of s that is not blank, at most 200 bytes of
-// it.
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	line := s[strings.LastIndexByte(s, '\n')+1:]
-	return strings.ToValidUTF8(line[:min(len(line), 200)], "")
-}
-
-const (
-	hintPath  = "give the worker program with --worker, or build it with make build"
-	hintExec  = "in the mode queue the worker must be the process that was started: a script has to end in exec worker \"$@\""
-	hintBuild = "build coordinator and worker from the same source: make build"
-)
-
-// Find returns the worker program: path when it is given, else the file worker
-// beside the program that runs now, else worker in $PATH. It fails with a
-// [StartError].
-func Find(path string) (string, error) {
-	if path != "" {
-		found, err := exec.LookPath(path)
-		if err != nil {
-			return "", notFound(path, err)
-		}
-		return found, nil
-	}
-	if self, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(self); err == nil {
-			self = real
-		}
-		if found, err := exec.LookPath(filepath.Join(filepath.Dir(self), "worker")); err == nil {
-			return found, nil
-		}
-	}
-	found, err := exec.LookPath("worker")
+// begin starts a process and exchanges Hellos with it. When that fails nothing
+// of the process is left.
+func (s *slot) begin(ctx context.Context) (*process, error) {
+	s.running.set("starts a worker")
+	s.mu.Lock()
+	trial := s.ledger.suspect()
+	s.elsewhere = true // until it has said where it is
+	s.mu.Unlock()
+	w, err := s.start(trial)
 	if err != nil {
-		return "", notFound("", err)
+		return nil, err
 	}
-	return found, nil
+	o := s.shared.o
+	err = w.greet(ctx, o.HelloWithin, &ipc.Hello{
+		Version: ipc.Version, Build: o.Build, MaxFrame: o.MaxFrame,
+	}, o.Refresh)
+	if err == nil {
+		s.shared.count.ready(w.hello.Sandbox)
+		s.shared.reached.Store(true)
+		s.mu.Lock()
+		s.elsewhere = w.link.elsewhere
+		s.mu.Unlock()
+		s.shared.announce()
+		w.log.Debug("worker ready", "build", w.hello.Build, "sandbox", w.hello.Sandbox)
+		return w, nil
+	}
+	if errors.Is(err, errNoHello) || ctx.Err() != nil {
+		w.kill(err)
+	}
+	s.end(w)
+	w.release()
+	return nil, noHello(o.Path, o.Mode, err, w)
 }
 
-// notFound returns the error for a program that is not there.
-func notFound(path string, err error) *StartError {
-	what := "not found beside the coordinator or in $PATH"
-	if path != "" {
-		what = cause(err)
+// start starts the worker program with three pipes and what it may share. Its
+// output is being read when start returns, and its slot gets every message after
+// the Hello. With trial, the process can keep the document of a job.
+func (s *slot) start(trial bool) (*process, error) {
+	r, o, log := s.shared, s.shared.o, s.log
+	generation := r.count.generation()
+	cmd := exec.Command(o.Path, o.args(generation)...)
+	cmd.Env = append(environ(o.MemLimit, o.Refresh.Proxy, o.Env), fmt.Sprintf("%s=%d", envWorker, s.n))
+	attributes(cmd)
+	r.starter.making.Lock()
+	defer r.starter.making.Unlock()
+	pipes, err := openPipes()
+	if err != nil {
+		return nil, notStarted(o.Path, err)
 	}
-	return &StartError{Path: path, What: what, Hint: hintPath, Code: -1, Err: err, permanent: true}
+	// Rejected: cmd.StdoutPipe and its like. Wait closes their ends, with
+	// what is still in them.
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = pipes.stdin.r, pipes.stdout.w, pipes.stderr.w
+	w := &process{
+		cmd: cmd, stdin: pipes.stdin.w, stdout: pipes.stdout.r, stderr: pipes.stderr.r,
+		watch:  &watch{silence: o.HangAfter, parse: parsePatience * o.HangAfter, stall: o.patience(), most: o.mostOfAJob()},
+		helloC: make(chan error, 1), byeC: make(chan struct{}), endC: make(chan struct{}),
+		begun: time.Now(), link: link{beatC: make(chan time.Duration, 1)},
+	}
+	w.owner.Store(s)
+	w.share(o, log, trial)
+	w.line, err = r.carrier.Join(carrier.End{Generation: generation, Stdin: w.stdin, Stdout: w.stdout})
+	if err == nil {
+		if l, ok := w.line.(interface{ Probe(ipc.Probe) }); ok && o.Probe != nil {
+			l.Probe(o.Probe())
+		}
+		w.inherit(w.line.Files())
+		err = r.starter.start(cmd)
+		pid := 0
+		if err == nil {
+			pid = cmd.Process.Pid
+		}
+		w.line.Started(pid)
+	}
+	pipes.closeChildEnds()
+	w.board.CloseFile()
+	if err != nil {
+		pipes.closeOurEnds()
+		if w.line != nil {
+			w.line.Close()
+		}
+		w.release()
+		return nil, notStarted(o.Path, err)
+	}
+	r.count.note(func(st *Stats) { st.Spawns++ })
+	w.log = log.With("pid", cmd.Process.Pid)
+	w.tail = &tail{log: w.log}
+	w.readers.Go(func() {
+		if n, _ := io.Copy(w.tail, io.LimitReader(w.stderr, mostStderr)); n == mostStderr {
+			w.kill(unexpected(fmt.Sprintf("%d bytes to stderr", n)))
+			io.Copy(io.Discard, w.stderr) // so that it is never stuck on a full pipe
+		}
+		w.tail.end()
+	})
+	w.readers.Go(w.read)
+	return w, nil
 }
 
-// cause returns the innermost message of an error of os or exec, which names
-// no path again.
-func cause(err error) string {
-	if e, ok := errors.AsType[*exec.Error](err); ok {
-		err = e.Err
+// share gives the process that is about to be started a scoreboard, as its
+// file descriptor 3, and, if it is to try suspects, a place for the document
+// that it dies of, as 4. It does without what is not to be had.
+func (w *process) share(o *Options, log *slog.Logger, trial bool) {
+	if o.NoScoreboard {
+		return
 	}
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
+	seen, err := board.New()
+	if err != nil {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			log.Warn("worker gets no scoreboard", "err", err)
+		}
+		return
 	}
-	return err.Error()
+	w.board = seen
+	w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, seen.File())
+	if !trial || o.KeepPoison == "" {
+		return
+	}
+	if w.capture, err = board.NewCapture(); err != nil {
+		log.Warn("no document will be kept", "err", err)
+		return
+	}
+	w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, w.capture.File())
 }
 
-// notStarted returns the error for a program that the system did not start.
-// That the system is short of something may pass, the rest does not.
-func notStarted(path string, err error) *StartError {
-	passing := errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM) ||
-		errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
-	e := &StartError{Path: path, What: cause(err), Code: -1, Err: err, permanent: !passing}
-	if !passing {
-		e.Hint = hintPath
+// inherit gives the process files from descriptor carrier.FD on. Those below
+// that it has no file for are closed in it.
+func (w *process) inherit(files []*os.File) {
+	if len(files) == 0 {
+		return
 	}
-	return e
+	for len(w.cmd.ExtraFiles) < carrier.FD-3 {
+		w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, nil)
+	}
+	w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, files...)
 }
 
 // noHello returns the error for a process that ended, or was killed, because
 // of err before the conversation began.
-func noHello(path string, mode ipc.Mode, err error, p *process) *StartError {
+func noHello(path string, mode carrier.Mode, err error, p *process) *StartError {
 	e := &StartError{Path: path, Code: -1, Stderr: p.tail.text(), Err: err}
 	e.said = cmp.Or(p.tail.reason, lastLine(e.Stderr))
 	if p.state != nil {
@@ -159,7 +169,7 @@ func noHello(path string, mode ipc.Mode, err error, p *process) *StartError {
 		e.What, e.Hint = "it is no worker: "+broken.Error(), hintPath
 	case errors.Is(err, errNoHello):
 		e.What = err.Error()
-		if mode == ipc.ModeQueue { // which knows who speaks by the process
+		if mode == carrier.Queue { // which knows who speaks by the process
 			e.Hint = hintExec
 		}
 	case e.Code == ExitRefused:
@@ -171,4 +181,54 @@ func noHello(path string, mode ipc.Mode, err error, p *process) *StartError {
 		}
 	}
 	return e
+}
+
+// startFailed decides what a process means that failed before its Hello: nil when
+// another one may be started, else why not.
+func (s *slot) startFailed(err error) error {
+	tries := s.shared.count.failedStart()
+	s.mu.Lock()
+	s.fails++
+	s.away++
+	s.mu.Unlock()
+	e, ok := errors.AsType[*StartError](err)
+	if !ok {
+		return err
+	}
+	e.Tries = tries
+	bad := tries >= maxStartFailures && !s.shared.reached.Load() && !e.unreachable()
+	if e.permanent || bad || s.shared.hopeless() {
+		return e
+	}
+	s.log.Warn("worker failed to start", "err", e)
+	return nil
+}
+
+// pause waits before another process is started, when the last one failed.
+func (s *slot) pause(ctx context.Context) {
+	s.mu.Lock()
+	fails, most := s.fails, backoffMost
+	if s.away > 0 {
+		most = backoffAway
+	}
+	s.mu.Unlock()
+	if fails > 0 {
+		s.running.set("pauses")
+		s.await(ctx, backoff(fails-1, most, rand.Float64()))
+	}
+}
+
+const (
+	backoffFirst = 50 * time.Millisecond
+	backoffMost  = 3200 * time.Millisecond
+	backoffAway  = 51200 * time.Millisecond // where others are reached
+)
+
+// backoff returns how long to wait before the process that follows the k-th
+// failure in a row is started, k counting from 0: 50 ms doubled k times, at most
+// most, of which random (in [0, 1)) takes away up to half. The jitter keeps
+// workers that died together from coming back together.
+func backoff(k int, most time.Duration, random float64) time.Duration {
+	d := min(backoffFirst<<min(max(k, 0), 16), most)
+	return d - time.Duration(random*float64(d)/2)
 }

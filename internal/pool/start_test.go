@@ -7,18 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/pool"
 )
 
@@ -94,6 +93,27 @@ func TestAFileThatIsNoProgramIsNotTriedAgain(t *testing.T) {
 	r.check(t, map[string]feeds.Class{"ok": feeds.Cancelled})
 }
 
+// TestOneWorkerThatCannotStartEndsTheRun, though there are more jobs than it would take:
+// whoever waits for room in it is told.
+func TestOneWorkerThatCannotStartEndsTheRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "worker")
+	if err := os.WriteFile(path, []byte("\x7fELF and no more"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p, err := pool.New(pool.Options{Path: path, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, emitted := int64(0), int64(0)
+	err = p.Run(t.Context(), func(context.Context, int) ([]feeds.Job, error) {
+		taken++
+		return []feeds.Job{{ID: taken}}, nil
+	}, func(feeds.Result) { emitted++ })
+	if _, ok := errors.AsType[*pool.StartError](err); !ok || emitted != taken {
+		t.Errorf("got %v and %d results of %d jobs, want a StartError and all", err, emitted, taken)
+	}
+}
+
 func TestAWorkerWithoutJobsIsNeverStarted(t *testing.T) {
 	o := as(t, "good")
 	o.Workers = 8
@@ -108,116 +128,14 @@ func TestAWorkerWithoutJobsIsNeverStarted(t *testing.T) {
 	}
 }
 
-// TestWorkersAheadAreReadyBeforeThereAreJobs, and only so many.
-func TestWorkersAheadAreReadyBeforeThereAreJobs(t *testing.T) {
-	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
-		o := as(t, "good")
-		ready := make(readyLog, 8)
-		o.Mode, o.Workers, o.Ahead, o.Logger = mode, 3, 2, slog.New(ready)
-		r := newRound(jobs(20, nil), o.Workers, 5)
-		p, err := pool.New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := sync.OnceValue(func() int {
-			for range o.Ahead {
-				<-ready
-			}
-			return p.Stats().Spawns
-		})
-		err = p.Run(t.Context(), func(ctx context.Context, worker int) ([]feeds.Job, error) {
-			before()
-			return r.next(ctx, worker)
-		}, r.emit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.check(t, nil)
-		if n := before(); n != o.Ahead {
-			t.Errorf("%d workers ran before there were jobs, want %d", n, o.Ahead)
-		}
-		if s := p.Stats(); s.Deaths != 0 {
-			t.Errorf("%d workers died, want none", s.Deaths)
-		}
-	})
-}
-
-// A readyLog is a log handler that gets a value for each worker that is ready.
-type readyLog chan struct{}
-
-func (l readyLog) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == "worker ready" {
-		l <- struct{}{}
-	}
-	return nil
-}
-
-func (readyLog) Enabled(context.Context, slog.Level) bool { return true }
-func (l readyLog) WithAttrs([]slog.Attr) slog.Handler     { return l }
-func (l readyLog) WithGroup(string) slog.Handler          { return l }
-
-// TestWorkersAheadOfNothingEndInOrder: no job ever comes.
-func TestWorkersAheadOfNothingEndInOrder(t *testing.T) {
-	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
-		o := as(t, "good")
-		o.Mode, o.Workers, o.Ahead = mode, 2, 2
-		r := newRound(nil, o.Workers, 5)
-		p, err := r.run(t, t.Context(), o)
-		if s := p.Stats(); err != nil || s.Spawns != 2 || s.Deaths != 0 {
-			t.Errorf("got %v, %d processes and %d deaths, want 2 that end in order", err, s.Spawns, s.Deaths)
-		}
-	})
-}
-
-// TestARoundThatIsSlowToComeIsNoStall where workers wait for it.
-func TestARoundThatIsSlowToComeIsNoStall(t *testing.T) {
-	t.Parallel()
-	o := as(t, "good")
-	o.Workers, o.Ahead, o.StallAfter = 1, 1, 2*time.Second
-	r := newRound(jobs(3, nil), o.Workers, 5)
-	p, err := pool.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow := time.After(5 * o.StallAfter / 2)
-	err = p.Run(t.Context(), func(ctx context.Context, worker int) ([]feeds.Job, error) {
-		if slow != nil {
-			<-slow
-			slow = nil
-		}
-		return r.next(ctx, worker)
-	}, r.emit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.check(t, nil)
-}
-
-// TestAWorkerAheadThatCannotStartEndsTheRun as one that has jobs does.
-func TestAWorkerAheadThatCannotStartEndsTheRun(t *testing.T) {
-	o := as(t, "refuses")
-	o.Workers, o.Ahead = 2, 2
-	p, err := pool.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = p.Run(t.Context(), func(ctx context.Context, worker int) ([]feeds.Job, error) {
-		<-ctx.Done() // as when the store takes long
-		return nil, nil
-	}, func(feeds.Result, func()) {})
-	if e, ok := errors.AsType[*pool.StartError](err); !ok || e.Code != pool.ExitRefused {
-		t.Errorf("got %v, want a StartError with status %d", err, pool.ExitRefused)
-	}
-}
-
 func TestGreetTellsWhatAWorkerSaysOfItself(t *testing.T) {
 	g, err := pool.Greet(t.Context(), as(t, "good"))
 	if err != nil || g.Sandbox != "none (test)" || g.After <= 0 {
 		t.Errorf("got %+v, %v, want the sandbox level and the time that Hello took", g, err)
 	}
-	if slices.Contains(ipc.Modes(), ipc.ModeQueue) { // whose messages count by the process that sent them
+	if slices.Contains(carrier.Modes(), carrier.Queue) { // whose messages count by the process that sent them
 		o := as(t, "mute")
-		o.Mode, o.HelloWithin = ipc.ModeQueue, 100*time.Millisecond
+		o.Mode, o.HelloWithin = carrier.Queue, 100*time.Millisecond
 		_, err = pool.Greet(t.Context(), o)
 		if e, ok := errors.AsType[*pool.StartError](err); !ok || !strings.Contains(e.Hint, `exec worker "$@"`) {
 			t.Errorf("got %v, want a StartError whose hint is to exec", err)

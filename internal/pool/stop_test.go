@@ -3,6 +3,7 @@
 package pool_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -19,7 +20,8 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/carrier"
+	"feedmill/internal/pool"
 )
 
 // ages is far more than any stop of these tests takes on a busy machine, and
@@ -27,7 +29,7 @@ import (
 const ages = 20 * time.Second
 
 func TestCancelledRunAnswersEveryJobAndLeavesNobody(t *testing.T) {
-	inEveryMode(t, func(t *testing.T, mode ipc.Mode) {
+	inEveryMode(t, func(t *testing.T, mode carrier.Mode) {
 		for _, name := range []string{"good", "hangs", "never leaves", "mute"} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -146,7 +148,13 @@ func alive(pid int) bool {
 
 func TestWorkersDoNotOutliveAKilledCoordinator(t *testing.T) {
 	t.Parallel()
-	o := as(t, "coordinates")
+	outlived(t, as(t, "coordinates"))
+}
+
+// outlived kills the coordinator that o names, which has four workers, and fails
+// the test unless these are gone within a second.
+func outlived(t *testing.T, o pool.Options) {
+	t.Helper()
 	cmd := exec.Command(o.Path)
 	cmd.Env = append(os.Environ(), o.Env...)
 	out, err := cmd.StdoutPipe()
@@ -234,4 +242,31 @@ func openFiles(tb testing.TB) int {
 		tb.Skip("cannot count open files:", err)
 	}
 	return len(entries)
+}
+
+// TestAStoppedCoordinatorGoesOn as if nothing had been, however long it stood
+// still: the silence was its own.
+func TestAStoppedCoordinatorGoesOn(t *testing.T) {
+	t.Parallel()
+	o := as(t, "coordinates slowly")
+	cmd := exec.Command(o.Path)
+	cmd.Env = append(os.Environ(), o.Env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	if said, err := lines.ReadString('\n'); said != "begun\n" {
+		t.Fatalf("it says %q, %v, want begun", said, err)
+	}
+	cmd.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(3 * time.Second) // three times as long as a worker may say nothing
+	cmd.Process.Signal(syscall.SIGCONT)
+	if said, err := lines.ReadString('\n'); said != "200 jobs, 0 deaths, <nil>\n" {
+		t.Errorf("it says %q, %v, want 200 jobs without a death", said, err)
+	}
+	cmd.Wait()
 }

@@ -80,3 +80,11 @@ func (t *tail) end() {
 func (t *tail) text() string {
 	return string(t.kept[max(0, len(t.kept)-tailBytes):])
 }
+
+// lastLine returns the last line of s that is not blank, at most 200 bytes of
+// it.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	line := s[strings.LastIndexByte(s, '\n')+1:]
+	return strings.ToValidUTF8(line[:min(len(line), 200)], "")
+}

@@ -6,47 +6,70 @@ import (
 	"time"
 )
 
-// parsePatience is by how much longer a process may parse one document than say
-// nothing. It ends by itself when a document has taken too much CPU time, which
-// on a machine with much else to do is a multiple in time.
-const parsePatience = 4
+const (
+	// parsePatience is by how much longer a process may read one document than
+	// say nothing. It ends by itself when a document has taken too much CPU time,
+	// which on a machine with much else to do is a multiple in time.
+	parsePatience = 4
+	// frameShare is which part of the longest silence a frame may take from its
+	// first byte to its last. An honest worker writes it at once.
+	frameShare = 3
+	// beatShare is which part of the longest silence must lie between two
+	// heartbeats, in the long run: a tenth of what honest workers leave.
+	// spareBeats may come at once, after the coordinator was busy for long.
+	beatShare  = 150
+	spareBeats = 64
+)
 
-// A watch tells whether a process still makes progress. It counts only time
-// in which the coordinator listened to it: while the coordinator is busy with
-// a frame, a slow store say, the clock stands still. Its methods take the
-// time, so that it keeps none itself.
+// A watch tells whether a process still makes progress, and keeps it to what it
+// may say. It counts only time in which the coordinator listened to it: while
+// the coordinator is busy with a frame, a slow store say, the clock stands
+// still. Its methods take the time, so that it keeps none itself.
 type watch struct {
 	silence time.Duration // longest time without a byte
 	parse   time.Duration // longest time on one document
 	stall   time.Duration // longest time without a result
+	most    int64         // bytes that may come without a result
 
 	mu       sync.Mutex // guards the fields below
 	deaf     time.Time  // since when the coordinator does not listen; zero when it does
 	heard    time.Time  // when bytes came last
 	bytes    int64      // that came until then
+	settled  int64      // that had come when the coordinator began to listen
+	begun    time.Time  // when bytes of a frame came that has not ended; zero when there are none
 	answered time.Time  // last result
-	parsing  int64      // job of the last tick, 0 when none
+	paid     int64      // bytes that had come until then
+	parsing  int64      // job whose document is read, 0 when none
 	since    time.Time  // when parsing became what it is
+	first    time.Time  // heartbeat
+	beats    int        // heartbeats after it
+	given    int        // jobs, each of which one heartbeat may be about
 }
 
 // A hangError is why a process was killed that did not end its work.
 type hangError struct {
 	what  string
 	after time.Duration
-	all   bool // all of its jobs together took too long, not what it did last
+	// breach is above 0 where all of its jobs together took too long, and not what
+	// it did last: no honest worker takes as long.
+	breach int
+	silent bool // nothing came
+	// stopped says that the process said nothing because a signal had stopped it.
+	stopped bool
 }
 
 func (e *hangError) Error() string { return fmt.Sprintf("%s for %v", e.what, e.after) }
 
-// listen says that the coordinator waits for a frame again.
-func (w *watch) listen(now time.Time) {
+// listen says that the coordinator waits for a frame again, after so many bytes
+// that came.
+func (w *watch) listen(bytes int64, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.deaf.IsZero() {
 		w.skipLocked(now.Sub(w.deaf))
 		w.deaf = time.Time{}
 	}
-	w.heard = now
+	w.heard, w.bytes, w.settled, w.begun = now, bytes, bytes, time.Time{}
 }
 
 // skip says that the coordinator itself stood still for d: a user stopped it,
@@ -61,6 +84,9 @@ func (w *watch) skipLocked(d time.Duration) {
 	w.heard = w.heard.Add(d)
 	w.answered = w.answered.Add(d)
 	w.since = w.since.Add(d)
+	if !w.begun.IsZero() {
+		w.begun = w.begun.Add(d)
+	}
 }
 
 // hear says that a frame came, which the coordinator will now look at.
@@ -78,25 +104,61 @@ func (w *watch) move(bytes int64, now time.Time) {
 	if bytes != w.bytes {
 		w.bytes, w.heard = bytes, now
 	}
-}
-
-// tick notes what the process says it is parsing.
-func (w *watch) tick(parsing int64, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if parsing != w.parsing {
-		w.parsing, w.since = parsing, now
+	if w.deaf.IsZero() && w.begun.IsZero() && bytes != w.settled {
+		w.begun = now
 	}
 }
 
-// answer notes that a job is answered.
-func (w *watch) answer(id int64, now time.Time) {
+// read notes which job's document the process's scoreboard says it reads.
+func (w *watch) read(job int64, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.answered = now
+	if job != w.parsing {
+		w.parsing, w.since = job, now
+	}
+}
+
+// answer notes that a job is answered, after so many bytes that came.
+func (w *watch) answer(id, bytes int64, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answered, w.paid = now, bytes
 	if id == w.parsing {
 		w.parsing = 0
 	}
+}
+
+// gave notes that the process is given so many jobs.
+func (w *watch) gave(jobs int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.given += jobs
+}
+
+// heartbeat notes one. An error means that they come too often: each costs the
+// coordinator some work.
+func (w *watch) heartbeat(now time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.first.IsZero() {
+		w.first = now
+	}
+	w.beats++
+	if due := beatShare * now.Sub(w.first) / w.silence; w.beats > spareBeats+w.given+int(due) {
+		return unexpected(fmt.Sprintf("%d heartbeats within %v", w.beats, now.Sub(w.first).Round(time.Millisecond)))
+	}
+	return nil
+}
+
+// spent returns an error when more bytes have come since the last result than
+// one can have.
+func (w *watch) spent(bytes int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if bytes-w.paid > w.most {
+		return unexpected(fmt.Sprintf("%d bytes without a result", bytes-w.paid))
+	}
+	return nil
 }
 
 // begin says that the process, which owed nothing, is given jobs.
@@ -106,27 +168,21 @@ func (w *watch) begin(now time.Time) {
 	w.heard, w.answered = now, now
 }
 
-// suspect returns the job that the last tick named, if it is not answered
-// since; else 0.
-func (w *watch) suspect() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.parsing
-}
-
 // check returns why a process that owes results must be given up, or nil.
-func (w *watch) check(now time.Time) *hangError {
+func (w *watch) check(now time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case !w.deaf.IsZero():
 		return nil
+	case !w.begun.IsZero() && now.Sub(w.begun) >= w.silence/frameShare:
+		return unexpected(fmt.Sprintf("a frame that has not ended after %v", w.silence/frameShare))
 	case now.Sub(w.heard) >= w.silence:
-		return &hangError{what: "said nothing", after: w.silence}
+		return &hangError{what: "said nothing", after: w.silence, silent: true}
 	case w.parsing != 0 && now.Sub(w.since) >= w.parse:
 		return &hangError{what: "parsed one document", after: w.parse}
 	case now.Sub(w.answered) >= w.stall:
-		return &hangError{what: "answered nothing", after: w.stall, all: true}
+		return &hangError{what: "answered nothing", after: w.stall, breach: 2}
 	}
 	return nil
 }

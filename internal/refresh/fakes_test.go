@@ -123,9 +123,8 @@ type fakeRunner struct {
 	workers int
 	fetches int // requests under way; 0 means 16
 	latency func(worker int, job feeds.Job) time.Duration
-	result  func(job feeds.Job) feeds.Result          // nil means ok
-	fail    func(answered int) error                  // a reason to give up; nil means none
-	lend    func(feeds.Result) (feeds.Result, func()) // what is emitted instead; nil means the same, with no release
+	result  func(job feeds.Job) feeds.Result // nil means ok
+	fail    func(answered int) error         // a reason to give up; nil means none
 
 	mu       sync.Mutex
 	at       map[string]int // the worker that has a domain
@@ -156,11 +155,7 @@ func (f *fakeRunner) Run(ctx context.Context, next Next, emit Emit) error {
 	go func() { wg.Wait(); close(results) }()
 	var failed error
 	for r := range results {
-		if f.lend == nil {
-			emit(r, nil)
-		} else {
-			emit(f.lend(r))
-		}
+		emit(r)
 		f.answered++
 		if f.fail != nil && failed == nil {
 			if failed = f.fail(f.answered); failed != nil {

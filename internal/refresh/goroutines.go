@@ -11,12 +11,8 @@ import (
 	"feedmill/internal/feeds"
 )
 
-// defaultWindow is how many jobs a worker has unanswered before it is given
-// no more.
-const defaultWindow = 128
-
 // Goroutines is the Runner whose workers are goroutines of this process. They
-// run what a worker process runs, a feeds.Refresher each, so that the only
+// run what a worker process runs, a fetch.Refresher each, so that the only
 // difference between the two is the process.
 //
 // A panic that the parser's recover cannot catch, such as a stack overflow,
@@ -25,14 +21,12 @@ const defaultWindow = 128
 type Goroutines struct {
 	Workers int           // 0 means one for each CPU
 	Options feeds.Options // for each worker's Refresher
-	Window  int           // unanswered jobs of one worker; 0 means 128
 
-	// NewRefresher makes each worker's refresher; nil means feeds.NewRefresher.
-	// A worker process has the same choice.
+	// NewRefresher makes each worker's refresher, as for a worker process.
 	NewRefresher func(feeds.Options) (Refresher, error)
 }
 
-// A Refresher does the jobs of one worker, as feeds.Refresher does: it calls
+// A Refresher does the jobs of one worker, as fetch.Refresher does: it calls
 // emit once for each job, and Run returns when jobs is closed and all are
 // emitted.
 type Refresher interface {
@@ -47,8 +41,7 @@ type Refresher interface {
 type slot struct {
 	refresher  Refresher
 	jobs       chan feeds.Job
-	unanswered atomic.Int64
-	room       chan struct{} // a job was answered
+	unanswered chan struct{} // has one for each, and room for a window of them
 }
 
 // Run implements Runner. It returns an error when the options are wrong or
@@ -69,7 +62,7 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 	var failed atomic.Pointer[error]
 	for n, s := range slots {
 		workers.Go(func() {
-			if err := s.fill(ctx, n, next, g.window()); err != nil && ctx.Err() == nil {
+			if err := s.fill(ctx, n, next); err != nil && ctx.Err() == nil {
 				failed.CompareAndSwap(nil, &err)
 				stop(err)
 			}
@@ -78,7 +71,7 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 			defer s.refresher.Close()
 			s.refresher.Run(ctx, s.jobs, func(r feeds.Result) {
 				results <- r
-				s.answered()
+				<-s.unanswered
 			})
 		})
 	}
@@ -87,7 +80,7 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 		close(results)
 	}()
 	for r := range results {
-		emit(r, nil)
+		emit(r)
 	}
 	if err := failed.Load(); err != nil {
 		return fmt.Errorf("load jobs: %w", *err)
@@ -99,52 +92,31 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 func (g *Goroutines) slots() (map[int]*slot, error) {
 	slots := make(map[int]*slot)
 	for n := range cmp.Or(max(g.Workers, 0), runtime.NumCPU()) {
-		r, err := g.newRefresher()
+		r, err := g.NewRefresher(g.Options)
 		if err != nil {
 			for _, s := range slots {
 				s.refresher.Close()
 			}
 			return nil, fmt.Errorf("start worker: %w", err)
 		}
-		slots[n] = &slot{refresher: r, jobs: make(chan feeds.Job), room: make(chan struct{}, 1)}
+		slots[n] = &slot{refresher: r, jobs: make(chan feeds.Job), unanswered: make(chan struct{}, g.Options.Window())}
 	}
 	return slots, nil
 }
 
-func (g *Goroutines) newRefresher() (Refresher, error) {
-	if g.NewRefresher != nil {
-		return g.NewRefresher(g.Options)
-	}
-	return feeds.NewRefresher(g.Options)
-}
-
-func (g *Goroutines) window() int64 { return int64(cmp.Or(max(g.Window, 0), defaultWindow)) }
-
-// fill passes a worker its jobs while fewer than window are unanswered, and
+// fill passes a worker its jobs while fewer than a window are unanswered, and
 // closes the slot's jobs when there are no more. The Refresher takes every job
 // that it is given, also once ctx is done, so fill need not look at ctx.
-func (s *slot) fill(ctx context.Context, n int, next Next, window int64) error {
+func (s *slot) fill(ctx context.Context, n int, next Next) error {
 	defer close(s.jobs)
 	for {
 		jobs, err := next(ctx, n)
 		if err != nil || len(jobs) == 0 {
 			return err
 		}
-		s.unanswered.Add(int64(len(jobs)))
 		for _, job := range jobs {
+			s.unanswered <- struct{}{}
 			s.jobs <- job
 		}
-		for s.unanswered.Load() >= window {
-			<-s.room
-		}
-	}
-}
-
-// answered makes room for another job.
-func (s *slot) answered() {
-	s.unanswered.Add(-1)
-	select {
-	case s.room <- struct{}{}:
-	default:
 	}
 }

@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// outageHosts is how many distinct domains must have been heard of before
-	// it is decided whose fault it is that most cannot be reached.
+	// outageHosts is how many distinct domains are heard of before it is decided
+	// whose fault it is that most cannot be reached. A round over fewer decides when
+	// one was reached, or at its end.
 	outageHosts = 20
 
 	// outageHeld bounds the failures that wait for that decision. They carry
@@ -45,24 +46,35 @@ const (
 // next rounds would ask those feeds less often for a fault that was ours.
 //
 // Each domain has one vote, the best that was heard of it. Once three of the
-// first twenty were reached the network works, for the rest of the round.
+// first twenty were reached the network works, for the rest of the round; where
+// there are fewer, once one was. Where none was reached in the whole round, it is
+// our network that fails, with one host as with a thousand, unless all that is
+// wrong is that one name or two do not exist. Who had failed before has no vote
+// against the network: where a cron asks often, a round may be of dead hosts only.
 type outage struct {
 	verdict verdict
+	needed  int            // hosts that must have been reached
 	reached map[int32]bool // by group
 	failed  int            // groups in reached that are false
+	unnamed int            // of these, the ones whose name does not exist
 	held    []answer       // what waits for the verdict, in order
 }
 
-// newOutage returns an outage for a round over so many domains. With fewer
-// than outageHosts there is nothing to decide.
-func newOutage(domains int) *outage {
-	if domains < outageHosts {
-		return &outage{verdict: networkWorks}
+// newOutage returns an outage for a round over so many domains. online says that
+// the verdict is known: the network works.
+func newOutage(domains int, online bool) *outage {
+	needed := 1
+	if domains >= outageHosts {
+		needed = outageHosts/10 + 1
 	}
-	return &outage{reached: make(map[int32]bool)}
+	o := &outage{needed: needed, reached: make(map[int32]bool)}
+	if online {
+		o.verdict = networkWorks
+	}
+	return o
 }
 
-// hear takes note of a result from a group's host and reports whether it must
+// hear notes a result from a group's host and reports whether it must
 // be held until there is a verdict, which then it has been.
 func (o *outage) hear(group int32, a answer) (held bool) {
 	if o.verdict != undecided {
@@ -75,9 +87,12 @@ func (o *outage) hear(group int32, a answer) (held bool) {
 		}
 		o.reached[group] = true
 	case unreachable(&a.result):
-		if !known {
+		if !known && !a.failing {
 			o.failed++
 			o.reached[group] = false
+			if a.result.Refused {
+				o.unnamed++
+			}
 		}
 	}
 	o.decide()
@@ -91,15 +106,24 @@ func (o *outage) hear(group int32, a answer) (held bool) {
 	return true
 }
 
-// decide comes to a verdict when it can: the network works once more than a
-// tenth of outageHosts were reached, and fails when so many have been heard of
-// and no more than that were.
+// decide comes to a verdict when it can.
 func (o *outage) decide() {
 	hosts := len(o.reached)
 	switch ok := hosts - o.failed; {
-	case ok*10 > outageHosts, len(o.held) >= outageHeld:
+	case ok >= o.needed, len(o.held) >= outageHeld:
 		o.verdict = networkWorks
 	case hosts >= outageHosts:
+		o.verdict = networkFails
+	}
+}
+
+// end comes to a verdict where the round was too small or too short for one.
+func (o *outage) end() {
+	if o.verdict != undecided {
+		return
+	}
+	o.verdict = networkWorks
+	if o.failed > 0 && o.failed == len(o.reached) && (o.unnamed < o.failed || o.failed > 2) {
 		o.verdict = networkFails
 	}
 }
@@ -110,10 +134,11 @@ func (o *outage) err() *OutageError {
 }
 
 // reachable reports whether a result shows that something was reached. A host
-// that refuses to connect has answered. A time limit says neither this nor
-// the opposite, and nor does a job that was not asked.
+// that refuses to connect, or hangs up, has answered, and so has one that speaks
+// no HTTP. A time limit says neither this nor the opposite, and nor does a job
+// that was not asked.
 func reachable(r *feeds.Result) bool {
-	return r.Status != 0 || r.Refused || r.Class.OK() || r.Class == feeds.TLS
+	return r.Status != 0 || r.Refused && r.Class == feeds.Connect || r.Class.OK() || r.Class == feeds.TLS || r.Class == feeds.HTTPError
 }
 
 // unreachable reports whether an outage of our network would explain r.

@@ -27,8 +27,32 @@ func TestOutageIsOursOnlyWhenNearlyAllHostsAreOutOfReach(t *testing.T) {
 			map[feeds.Class]int{feeds.Cancelled: 40}},
 		{"all connect", 20, func(int) feeds.Result { return connect }, true,
 			map[feeds.Class]int{feeds.Cancelled: 20}},
-		{"nineteen hosts are too few to tell", 19, func(int) feeds.Result { return dns }, false,
-			map[feeds.Class]int{feeds.DNS: 19}},
+		{"all of nineteen", 19, func(int) feeds.Result { return dns }, true,
+			map[feeds.Class]int{feeds.Cancelled: 19}},
+		{"one of nineteen works", 19, func(h int) feeds.Result {
+			if h == 12 {
+				return feeds.Result{Class: feeds.OK}
+			}
+			return dns
+		}, false, map[feeds.Class]int{feeds.OK: 1, feeds.DNS: 18}},
+		{"one host, and nobody to ask for its address", 1, func(int) feeds.Result { return dns }, true,
+			map[feeds.Class]int{feeds.Cancelled: 1}},
+		{"one host that is out of reach", 1, func(int) feeds.Result { return connect }, true,
+			map[feeds.Class]int{feeds.Cancelled: 1}},
+		{"one name that does not exist", 1, func(int) feeds.Result { return feeds.Result{Class: feeds.DNS, Refused: true} }, false,
+			map[feeds.Class]int{feeds.DNS: 1}},
+		{"no name exists", 5, func(int) feeds.Result { return feeds.Result{Class: feeds.DNS, Refused: true} }, true,
+			map[feeds.Class]int{feeds.Cancelled: 5}},
+		{"one host that refuses", 1, func(int) feeds.Result { return feeds.Result{Class: feeds.Connect, Refused: true} }, false,
+			map[feeds.Class]int{feeds.Connect: 1}},
+		{"one that speaks no HTTP beside one out of reach", 2, func(h int) feeds.Result {
+			if h == 1 {
+				return feeds.Result{Class: feeds.HTTPError}
+			}
+			return connect
+		}, false, map[feeds.Class]int{feeds.HTTPError: 1, feeds.Connect: 1}},
+		{"one host that is silent", 1, func(int) feeds.Result { return feeds.Result{Class: feeds.Timeout} }, false,
+			map[feeds.Class]int{feeds.Timeout: 1}},
 		{"eighteen of twenty", 30, func(h int) feeds.Result {
 			if h == 4 || h == 9 {
 				return feeds.Result{Class: feeds.HTTPError, Status: 500}
@@ -74,8 +98,8 @@ func TestOutageIsOursOnlyWhenNearlyAllHostsAreOutOfReach(t *testing.T) {
 				if ok != tt.outage || (!ok && err != nil) {
 					t.Errorf("round: %v, want an outage: %v", err, tt.outage)
 				}
-				if ok && outage.Hosts != outageHosts {
-					t.Errorf("decided after %d hosts, want %d", outage.Hosts, outageHosts)
+				if want := min(tt.hosts, outageHosts); ok && outage.Hosts != want {
+					t.Errorf("decided after %d hosts, want %d", outage.Hosts, want)
 				}
 				if fmt.Sprint(sum.Classes) != fmt.Sprint(tt.class) {
 					t.Errorf("classes %v, want %v", sum.Classes, tt.class)
@@ -118,8 +142,24 @@ func TestVerdictLetsGoOfWhatWaited(t *testing.T) {
 	})
 }
 
+// TestDeadHostsAloneAreNoOutage: a round in which only feeds are due that had failed
+// before says nothing of the network, and they are asked less and less often.
+func TestDeadHostsAloneAreNoOutage(t *testing.T) {
+	for fails, want := range map[int]feeds.Class{0: feeds.Cancelled, 1: feeds.Connect} {
+		refs := singles(25)
+		for i := range refs {
+			refs[i].Fails = fails
+		}
+		dead := func(feeds.Job) feeds.Result { return feeds.Result{Class: feeds.Connect} }
+		sum, err := Round(t.Context(), &fakeRunner{t: t, workers: 1, fetches: 4, result: dead}, newMemStore(refs), refs, Options{Workers: 1})
+		if _, outage := errors.AsType[*OutageError](err); outage != (fails == 0) || sum.Classes[want] != len(refs) {
+			t.Errorf("after %d failures: %v, classes %v; want all %s", fails, err, sum.Classes, want)
+		}
+	}
+}
+
 func TestHostThatComesBackHasItsVoteCorrected(t *testing.T) {
-	o := newOutage(outageHosts)
+	o := newOutage(outageHosts, false)
 	o.hear(1, answer{result: feeds.Result{Class: feeds.Connect}})
 	o.hear(1, answer{result: feeds.Result{Class: feeds.OK}})
 	o.hear(1, answer{result: feeds.Result{Class: feeds.Connect}})
@@ -128,13 +168,35 @@ func TestHostThatComesBackHasItsVoteCorrected(t *testing.T) {
 	}
 }
 
+// TestOnlyFailuresWait for the verdict: those that an outage would explain, and the
+// feeds that were left alone for such a one. What came has its items, and goes on.
+func TestOnlyFailuresWait(t *testing.T) {
+	o := newOutage(outageHosts, false)
+	for class, want := range map[feeds.Class]bool{feeds.DNS: true, feeds.Connect: true, feeds.HostBackoff: true, feeds.OK: false, feeds.Timeout: false, feeds.TooLarge: false} {
+		if held := o.hear(1, answer{result: feeds.Result{Class: class}}); held != want {
+			t.Errorf("%s waits for the verdict: %v, want %v", class, held, want)
+		}
+	}
+}
+
 func TestHeldFailuresAreBounded(t *testing.T) {
-	o := newOutage(1000)
+	o := newOutage(1000, false)
 	for range outageHeld {
 		o.hear(1, answer{result: feeds.Result{Class: feeds.DNS}})
 	}
 	o.hear(1, answer{result: feeds.Result{Class: feeds.DNS}})
 	if o.verdict != networkWorks || len(o.held) > outageHeld+1 {
 		t.Errorf("verdict %d with %d failures held, want the question closed at %d", o.verdict, len(o.held), outageHeld)
+	}
+}
+
+// TestARoundThatIsOnlineBlamesHosts is the outage of one host again, in a run that
+// has reached others before.
+func TestARoundThatIsOnlineBlamesHosts(t *testing.T) {
+	refs := singles(1)
+	runner := &fakeRunner{t: t, workers: 1, result: func(feeds.Job) feeds.Result { return feeds.Result{Class: feeds.Connect} }}
+	sum, err := Round(t.Context(), runner, newMemStore(refs), refs, Options{Workers: 1, Online: true})
+	if err != nil || sum.Classes[feeds.Connect] != 1 {
+		t.Errorf("round: %v, classes %v; want nil, one connect", err, sum.Classes)
 	}
 }

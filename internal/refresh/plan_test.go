@@ -248,6 +248,9 @@ func TestTakeEndsWithItsContextAndWithThePlan(t *testing.T) {
 			if ids := <-done; ids != nil {
 				t.Errorf("%s: take returned %v, want none", end, ids)
 			}
+			if dropped := p.drop(0); (len(dropped) > 0) != (end == "context") || len(dropped)+len(p.rest()) != 100 {
+				t.Errorf("%s: %d jobs are dropped, want those that were not handed out, or none once the plan was stopped", end, len(dropped))
+			}
 		})
 	}
 }
@@ -273,8 +276,8 @@ func wall(t *testing.T, refs []feeds.Ref, workers int, latency func(int, feeds.J
 		did = make([]int, workers)
 		runner := &fakeRunner{t: t, workers: workers, latency: latency}
 		sum, err := Round(t.Context(), runner, newMemStore(refs), refs, Options{
-			Workers: workers,
-			Stored:  func(r Report) { did[r.Worker]++ },
+			Workers:  workers,
+			Finished: func(worker int, _ *feeds.Result) { did[worker]++ },
 		})
 		if err != nil || sum.Classes[feeds.OK] != len(refs) {
 			t.Fatalf("round: %v, classes %v; want nil, %d ok", err, sum.Classes, len(refs))
@@ -312,6 +315,22 @@ func TestIdleWorkerTakesFromASlowOne(t *testing.T) {
 	}
 	if did[1] < 4*did[0] {
 		t.Errorf("the slow worker did %d feeds and the fast one %d, want the fast one to do most", did[0], did[1])
+	}
+}
+
+// TestABusyWorkerTakesNothingFromOthers: only who is nearly done with its own.
+func TestABusyWorkerTakesNothingFromOthers(t *testing.T) {
+	p := mustPlan(t, singles(200), 2, 1)
+	p.pick(1, 1) // so that it has begun
+	own, _ := p.pick(0, 200)
+	for n, id := range own {
+		left := len(own) - n
+		if ids, more := p.pick(0, 1); (len(ids) > 0) != (left < stealBelow) || !more {
+			t.Fatalf("with %d unanswered it is given %v, more %v, want another's when they are below %d", left, ids, more, stealBelow)
+		} else if len(ids) > 0 {
+			break
+		}
+		p.done(id)
 	}
 }
 

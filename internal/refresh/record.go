@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -39,19 +40,12 @@ func (e *StoreError) Unwrap() error { return e.Err }
 // An entry is an outcome on its way to the store and to the report.
 type entry struct {
 	ref     int32
-	worker  int
 	outcome feeds.Outcome
-	release func() // gives back the memory of the outcome's items; may be nil
 }
 
 // forget drops the items, which are stored or never will be: a round must not
 // keep what it has read.
-func (e *entry) forget() {
-	e.outcome.Items = nil
-	if e.release != nil {
-		e.release()
-	}
-}
+func (e *entry) forget() { e.outcome.Items = nil }
 
 // A recorder writes to the store. It commits outcomes in groups, since a
 // durable commit costs the same for one as for hundreds, and reports each once
@@ -72,7 +66,7 @@ type recorder struct {
 // A commitGroup is what one commit stores, and what is reported with it.
 type commitGroup struct {
 	entries []entry // those of a class other than cancelled go to the store
-	size    int     // bytes of item text
+	size    int64   // of the items, about, in bytes
 }
 
 // full reports whether nothing more may join the group.
@@ -81,7 +75,7 @@ func (g *commitGroup) full() bool { return len(g.entries) >= commitOutcomes || g
 // add puts e into the group.
 func (g *commitGroup) add(e entry) {
 	g.entries = append(g.entries, e)
-	g.size += textSize(e.outcome.Items)
+	g.size += feeds.SizeOf(e.outcome.Items)
 }
 
 // run records what comes on in until it is closed. Its context has no end of
@@ -122,7 +116,8 @@ func (r *recorder) gather(in <-chan []entry, groups chan<- commitGroup) {
 		if !open || len(came) > 0 || r.pending.full() {
 			from = nil
 		}
-		if r.ripe = r.ripe || r.enough(!open || len(in) == 0 && r.quiet()); !r.ripe {
+		idle := !open || len(in) == 0 && r.quiet()
+		if r.ripe = r.ripe || r.enough(idle); !r.ripe {
 			to = nil
 		}
 		select {
@@ -136,11 +131,11 @@ func (r *recorder) gather(in <-chan []entry, groups chan<- commitGroup) {
 	}
 }
 
-// enough reports whether the group that gathers need not wait for more. last
+// enough reports whether the group that gathers need not wait for more. idle
 // says that nothing will come soon.
-func (r *recorder) enough(last bool) bool {
+func (r *recorder) enough(idle bool) bool {
 	g := &r.pending
-	return len(g.entries) > 0 && (last || g.full() || g.size >= commitEarly)
+	return len(g.entries) > 0 && (idle || g.full() || g.size >= commitEarly)
 }
 
 // commit stores a group and reports it.
@@ -171,7 +166,14 @@ func (r *recorder) commit(ctx context.Context, g commitGroup) {
 		}
 		at++
 		o.Items = nil
-		if kept.Err != nil {
+		switch {
+		case errors.Is(kept.Err, feeds.ErrLost):
+			o.Class, o.Detail = feeds.Cancelled, kept.Err.Error()
+			if kept.Err == feeds.ErrLost {
+				o.Detail = "another coordinator has " + o.Domain
+			}
+			r.stop(kept.Err) // before it asks what others ask
+		case kept.Err != nil:
 			o.Class, o.Detail = feeds.Store, kept.Err.Error()
 		}
 		r.tell(e, o, kept)
@@ -194,6 +196,13 @@ func (r *recorder) save(ctx context.Context, outcomes []feeds.Outcome) []feeds.S
 	crash.At("coordinator: before save")
 	saved, err := r.store.Save(ctx, outcomes)
 	crash.At("coordinator: after save")
+	if errors.Is(err, feeds.ErrLost) { // as each of them is
+		saved = make([]feeds.Saved, len(outcomes))
+		for i := range saved {
+			saved[i] = feeds.Saved{ID: outcomes[i].ID, Err: err}
+		}
+		return saved
+	}
 	if err == nil && len(saved) != len(outcomes) {
 		err = fmt.Errorf("%d outcomes were given and %d came back", len(outcomes), len(saved))
 	}
@@ -206,17 +215,6 @@ func (r *recorder) save(ctx context.Context, outcomes []feeds.Outcome) []feeds.S
 }
 
 func (r *recorder) tell(e *entry, o *feeds.Outcome, saved feeds.Saved) {
-	r.report(Report{URL: r.refs[e.ref].URL, Worker: e.worker, Outcome: o, Saved: saved})
-}
-
-// textSize returns about how much memory items hold.
-func textSize(items []feeds.Item) int {
-	const item = 256 // the struct and what allocations round up
-	n := item * len(items)
-	for i := range items {
-		it := &items[i]
-		n += len(it.GUID) + len(it.Link) + len(it.Title) + len(it.Author) +
-			len(it.Summary) + len(it.Content) + len(it.Image)
-	}
-	return n
+	ref := &r.refs[e.ref]
+	r.report(Report{URL: ref.URL, Told: ref.Told, Outcome: o, Saved: saved})
 }

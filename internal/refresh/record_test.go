@@ -1,8 +1,9 @@
 package refresh
 
 import (
+	"context"
 	"errors"
-	"strconv"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -126,6 +127,25 @@ func TestFailedSaveStopsTheRound(t *testing.T) {
 	})
 }
 
+// TestAStoreThatFailsAfterAnInterruptIsSaid: what the user stopped is no reason
+// to keep silent about what was finished and is lost.
+func TestAStoreThatFailsAfterAnInterruptIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := singles(100)
+		store := newMemStore(refs)
+		ctx, interrupt := context.WithCancel(t.Context())
+		store.save = func(int, []feeds.Outcome) ([]feeds.Saved, error) {
+			interrupt()
+			return nil, errors.New("disk full")
+		}
+		runner := &fakeRunner{t: t, workers: 2, latency: func(int, feeds.Job) time.Duration { return time.Second }}
+		sum, err := Round(ctx, runner, store, refs, Options{Workers: 2})
+		if _, ok := errors.AsType[*StoreError](err); !ok || sum.Classes[feeds.Store] == 0 {
+			t.Errorf("round: %v, classes %v, want a StoreError and feeds that it cost", err, sum.Classes)
+		}
+	})
+}
+
 func TestSaveMustAnswerForEachOutcome(t *testing.T) {
 	refs := singles(3)
 	store := newMemStore(refs)
@@ -162,54 +182,64 @@ func TestFeedThatAloneCannotBeStoredCostsThatFeed(t *testing.T) {
 	}
 }
 
-// TestItemsAreGivenBackOnceAndOnlyAfterTheirCommit lends the round its items:
-// whatever becomes of a result, its items are whole while Save has them, and
-// given back exactly once.
-func TestItemsAreGivenBackOnceAndOnlyAfterTheirCommit(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		class  feeds.Class
-		broken error // of the store
-	}{
-		{"stored", feeds.OK, nil},
-		{"cancelled", feeds.Cancelled, nil},
-		{"held, then cancelled by an outage", feeds.Connect, nil},
-		{"the store fails", feeds.OK, errors.New("disk full")},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			refs := singles(300)
-			store := newMemStore(refs)
-			store.save = func(_ int, outcomes []feeds.Outcome) ([]feeds.Saved, error) {
-				for i := range outcomes {
-					if o := &outcomes[i]; len(o.Items) > 0 && o.Items[0].GUID != o.Title {
-						t.Errorf("feed %d is saved with the item %q, want %q", o.ID, o.Items[0].GUID, o.Title)
-					}
-				}
-				return savedAs(outcomes), tt.broken
+// TestAStoreThatIsLostCancels what it was to store and what is not asked yet: that is
+// still due, and the store has not failed.
+func TestAStoreThatIsLostCancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := singles(3000)
+		store := newMemStore(refs)
+		store.save = func(n int, outcomes []feeds.Outcome) ([]feeds.Saved, error) {
+			if n > 0 {
+				return nil, fmt.Errorf("%w: the line was cut", feeds.ErrLost)
 			}
-			lent, returned := 0, make(map[int64]int)
-			runner := &fakeRunner{t: t, workers: 2, latency: instantly, lend: func(r feeds.Result) (feeds.Result, func()) {
-				lent++
-				r.Class, r.Title, r.Status = tt.class, strconv.FormatInt(r.ID, 10), 0
-				items := []feeds.Item{{GUID: r.Title}}
-				r.Items = items
-				return r, func() {
-					items[0].GUID = "of another frame"
-					returned[r.ID]++
-				}
-			}}
-			_, err := Round(t.Context(), runner, store, refs, Options{Workers: 2})
-			if _, outage := errors.AsType[*OutageError](err); outage != (tt.class == feeds.Connect) || !outage && !errors.Is(err, tt.broken) {
-				t.Errorf("round: %v, want %v", err, tt.broken)
+			return savedAs(outcomes), nil
+		}
+		runner := &fakeRunner{t: t, workers: 2, latency: func(int, feeds.Job) time.Duration { return time.Millisecond }}
+		var got reports
+		sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2, Stored: got.stored})
+		if _, failed := errors.AsType[*StoreError](err); failed || !errors.Is(err, feeds.ErrLost) {
+			t.Errorf("round: %v, want %v", err, feeds.ErrLost)
+		}
+		got.check(t, refs)
+		if ok := sum.Classes[feeds.OK]; ok != len(store.saves[0]) || ok+sum.Classes[feeds.Cancelled] != len(refs) {
+			t.Errorf("classes %v, want the %d of the first commit ok and nothing else but cancelled", sum.Classes, len(store.saves[0]))
+		}
+	})
+}
+
+// TestALostLeaseIsCancelledAndStillDue has a store that knows of another
+// coordinator's lease at the second commit: nothing of that domain is stored, its
+// line says who has it, and what is not asked yet is not asked.
+func TestALostLeaseIsCancelledAndStillDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := singles(3000)
+		store := newMemStore(refs)
+		store.save = func(n int, outcomes []feeds.Outcome) ([]feeds.Saved, error) {
+			saved := savedAs(outcomes)
+			if n == 1 {
+				saved[0] = feeds.Saved{ID: saved[0].ID, Err: feeds.ErrLost}
 			}
-			if len(returned) != lent {
-				t.Errorf("the items of %d results were given back, want all %d", len(returned), lent)
+			return saved, nil
+		}
+		runner := &fakeRunner{t: t, workers: 2, latency: func(int, feeds.Job) time.Duration { return time.Millisecond }}
+		var got reports
+		sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2, Stored: got.stored})
+		if !errors.Is(err, feeds.ErrLost) {
+			t.Fatalf("round: %v, want %v", err, feeds.ErrLost)
+		}
+		got.check(t, refs)
+		lost := got.byURL[store.refs[store.saves[1][0].ID].URL]
+		if want := "another coordinator has " + feeds.Domain(lost.URL); lost.Outcome.Class != feeds.Cancelled || lost.Outcome.Detail != want {
+			t.Errorf("%s ended as %s, %q; want cancelled, %q", lost.URL, lost.Outcome.Class, lost.Outcome.Detail, want)
+		}
+		if n := sum.Classes[feeds.OK] + sum.Classes[feeds.Cancelled]; n != len(refs) || sum.Classes[feeds.OK] > 1500 {
+			t.Errorf("classes %v, want nothing but ok and cancelled, and the round to end soon", sum.Classes)
+		}
+		for _, r := range got.byURL {
+			if r.Outcome.Class == feeds.Cancelled && r.URL != lost.URL && r.Outcome.Detail != feeds.ErrLost.Error() {
+				t.Errorf("%s: detail %q, want %q", r.URL, r.Outcome.Detail, feeds.ErrLost)
+				break
 			}
-			for id, n := range returned {
-				if n != 1 {
-					t.Errorf("the items of feed %d were given back %d times, want once", id, n)
-				}
-			}
-		})
-	}
+		}
+	})
 }

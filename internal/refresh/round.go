@@ -14,8 +14,8 @@ import (
 	"feedmill/internal/feeds"
 )
 
-// defaultBatch is how many jobs a worker is given at a time.
-const defaultBatch = 32
+// batch is how many jobs a worker is given at a time, at most.
+const batch = 32
 
 // Options configures a round. The zero value of each field means its default.
 //
@@ -30,15 +30,21 @@ type Options struct {
 	// The same seed gives the same order.
 	Seed uint64
 
-	// Batch is how many jobs a worker is given at a time, at most; 0 means 32.
-	Batch int
+	// Deadline is how long the round may take; 0 means as long as it does. What
+	// is not done by then stays due, and what is under way has the grace of
+	// whoever does it.
+	Deadline time.Duration
 
-	// MinInterval is the least time between two requests to a feed; 0 means an
-	// hour for a feed with validators and a day for one without.
+	// MinInterval is the least time between two requests to a feed, where the
+	// feed has none of its own; 0 means an hour.
 	MinInterval time.Duration
 
 	// Force also asks domains that an earlier round was asked to leave alone.
 	Force bool
+
+	// Online says that our own network is known to work: a host that cannot be
+	// reached is at fault itself, also where it is the only one.
+	Online bool
 
 	// Now is the clock that dates results and what follows from them; nil
 	// means time.Now.
@@ -62,12 +68,24 @@ type Options struct {
 
 // A Report is the last word on a feed of the round, given after the commit
 // that stored it. A class of cancelled means that nothing was stored and that
-// the feed is still due, a class of store that the store failed.
+// the feed is still due, because the round ended or because another coordinator has its
+// domain, a class of store that the store failed.
 type Report struct {
 	URL     string         // as in the feed's Ref
-	Worker  int            // that had the job, or -1
+	Told    bool           // as in the feed's Ref
 	Outcome *feeds.Outcome // without its items; the receiver's to keep
 	Saved   feeds.Saved    // zero but for its ID when nothing was stored
+}
+
+// A DeadlineError says that a round took longer than Options.Deadline.
+type DeadlineError struct {
+	After time.Duration
+	Left  int // feeds that were not done, and are still due
+}
+
+// Error returns both numbers.
+func (e *DeadlineError) Error() string {
+	return fmt.Sprintf("the deadline of %v came first: %d feeds are left", e.After, e.Left)
 }
 
 // A Summary adds up a round's reports.
@@ -76,20 +94,17 @@ type Summary struct {
 	Classes map[feeds.Class]int // how many ended in each class, those that occurred
 	New     int                 // items added to the store
 	Updated int                 // items replaced in the store
-	Items   int                 // items that the stored feeds now have
 	Wire    int64               // body bytes as they came
-	Decoded int64               // body bytes after decompression
 	Wall    time.Duration       // of the whole round
-	Fetch   time.Duration       // of all feeds; they overlap
-	Parse   time.Duration       // of all feeds, one at a time in each worker
 }
 
-// Round refreshes the feeds that refs name and returns when every one of them
+// Round refreshes the feeds that refs name, whose ids must grow, and returns when every one of them
 // has its report and everything that it started is gone.
 //
 // It returns a *StoreError when the store failed, an *OutageError when our own
-// network seems to be down, the cause of ctx when that ended before all feeds
-// were done, and the runner's error when the runner gave up. Whichever it is,
+// network seems to be down, a *DeadlineError when the deadline left feeds undone,
+// the cause of ctx when that ended before all feeds were done, feeds.ErrLost when the store
+// took a lease for another's or was lost itself, and the runner's error when the runner gave up. Whichever it is,
 // what was reported as stored is stored. The summary is valid in any case.
 func Round(ctx context.Context, runner Runner, store Store, refs []feeds.Ref, o Options) (Summary, error) {
 	start := time.Now()
@@ -112,15 +127,18 @@ func Round(ctx context.Context, runner Runner, store Store, refs []feeds.Ref, o 
 	run, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(run, p.stop)()
+	if o.Deadline > 0 {
+		defer time.AfterFunc(o.Deadline, func() { stop(&DeadlineError{After: o.Deadline}) }).Stop()
+	}
 	out := make(chan []entry, 16)
 	r := &round{store: store, plan: p, o: &o, stop: stop}
 	r.settler = settler{
 		plan: p, o: &o, began: began, out: out, stop: stop,
 		cause:  func() error { return context.Cause(run) },
-		outage: newOutage(p.domains()), broken: make(map[int32]int),
+		outage: newOutage(p.domains(), o.Online),
 	}
 	rec := recorder{store: store, refs: refs, quiet: p.quiet, stop: stop, report: func(rep Report) {
-		sum.add(rep)
+		sum.count(rep)
 		o.Stored(rep)
 	}}
 	var wg sync.WaitGroup
@@ -129,7 +147,7 @@ func Round(ctx context.Context, runner Runner, store Store, refs []feeds.Ref, o 
 	close(out)
 	wg.Wait()
 	sum.Wall = time.Since(start)
-	return sum, r.verdict(ctx, run, &rec, &sum, err)
+	return sum, r.firstCause(ctx, run, &rec, &sum, err)
 }
 
 // A round is what Round's goroutines share.
@@ -165,7 +183,7 @@ func (r *round) next(ctx context.Context, worker int) ([]feeds.Job, error) {
 	}
 	for {
 		crash.At("coordinator: before next")
-		ids := r.plan.take(ctx, worker, r.o.Batch)
+		ids := r.plan.take(ctx, worker, batch)
 		if len(ids) == 0 {
 			return nil, nil
 		}
@@ -181,22 +199,38 @@ func (r *round) next(ctx context.Context, worker int) ([]feeds.Job, error) {
 			r.settler.vanished(missing(ids, jobs))
 		}
 		if len(jobs) > 0 {
-			r.unlatch(jobs)
+			r.askInFull(jobs)
 			crash.At("coordinator: after jobs loaded")
 			return jobs, nil
 		}
 	}
 }
 
-// unlatch takes the validators from jobs whose servers have said nothing but
-// 304 for too long.
-func (r *round) unlatch(jobs []feeds.Job) {
+// askInFull takes the validators from jobs whose servers have said nothing but
+// 304 for too long, and those that no server can have given: what is wrong in one
+// row of a store is no reason for a worker to refuse all of its jobs.
+func (r *round) askInFull(jobs []feeds.Job) {
 	for i := range jobs {
-		if unlatch(r.settler.began, r.plan.ref(jobs[i].ID)) {
-			jobs[i].Validators = feeds.Validators{}
-			jobs[i].Spans = "" // and for once everything is read
+		if v := &jobs[i].Validators; !credible(v) || wantsInFull(r.settler.began, r.plan.ref(jobs[i].ID)) {
+			*v = feeds.Validators{}
 		}
 	}
+}
+
+// mostValidators bounds an ETag and a Last-Modified together, in bytes: far more
+// than is ever stored.
+const mostValidators = 8 << 10
+
+// credible reports whether a server can have given v.
+func credible(v *feeds.Validators) bool {
+	if len(v.ETag)+len(v.LastModified) > mostValidators {
+		return false
+	}
+	if v.URL == "" {
+		return true
+	}
+	_, err := feeds.NormalizeURL(v.URL)
+	return err == nil
 }
 
 // missing returns the ids that have no job; both are in the same order.
@@ -212,9 +246,9 @@ func missing(ids []int64, jobs []feeds.Job) []int64 {
 	return none
 }
 
-// verdict decides what Round returns: the first cause, where one fault led to
+// firstCause decides what Round returns, where one fault led to
 // another.
-func (r *round) verdict(ctx, run context.Context, rec *recorder, sum *Summary, err error) error {
+func (r *round) firstCause(ctx, run context.Context, rec *recorder, sum *Summary, err error) error {
 	if rec.failed != nil {
 		return rec.failed
 	}
@@ -225,11 +259,17 @@ func (r *round) verdict(ctx, run context.Context, rec *recorder, sum *Summary, e
 	if e, ok := errors.AsType[*OutageError](cause); ok {
 		return e
 	}
-	if ctx.Err() != nil {
+	if e, ok := errors.AsType[*DeadlineError](cause); ok {
+		if e.Left = sum.Classes[feeds.Cancelled]; e.Left == 0 {
+			return nil // it came too late to end anything
+		}
+		return e
+	}
+	if ctx.Err() != nil || errors.Is(cause, feeds.ErrLost) {
 		if sum.Classes[feeds.Cancelled] == 0 {
 			return nil // it came too late to end anything
 		}
-		return fmt.Errorf("refresh feeds: %w", context.Cause(ctx))
+		return fmt.Errorf("refresh feeds: %w", cause)
 	}
 	if err != nil {
 		return fmt.Errorf("run workers: %w", err)
@@ -237,23 +277,29 @@ func (r *round) verdict(ctx, run context.Context, rec *recorder, sum *Summary, e
 	return nil
 }
 
-// add counts a report.
-func (s *Summary) add(rep Report) {
+// Add takes in what another round came to, but for its time.
+func (s *Summary) Add(o Summary) {
+	s.Feeds += o.Feeds
+	s.New += o.New
+	s.Updated += o.Updated
+	s.Wire += o.Wire
+	for class, n := range o.Classes {
+		s.Classes[class] += n
+	}
+}
+
+// count counts a report.
+func (s *Summary) count(rep Report) {
 	s.Feeds++
 	s.Classes[rep.Outcome.Class]++
 	s.New += rep.Saved.New
 	s.Updated += rep.Saved.Updated
-	s.Items += rep.Saved.Items
 	s.Wire += rep.Outcome.Cost.Wire
-	s.Decoded += rep.Outcome.Cost.Decoded
-	s.Fetch += rep.Outcome.Cost.Fetch
-	s.Parse += rep.Outcome.Cost.Parse
 }
 
 // withDefaults fills in what is zero, so that nothing need be asked later.
 func (o Options) withDefaults() Options {
 	o.Workers = cmp.Or(max(o.Workers, 0), runtime.NumCPU())
-	o.Batch = cmp.Or(max(o.Batch, 0), defaultBatch)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

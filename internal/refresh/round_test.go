@@ -21,7 +21,7 @@ func TestRoundAddsUpItsReports(t *testing.T) {
 		}
 		store := newMemStore(refs)
 		runner := &fakeRunner{t: t, workers: 2, latency: inTurn, result: func(job feeds.Job) feeds.Result {
-			r := feeds.Result{Class: feeds.OK, New: 2, Seen: 20, Cost: feeds.Cost{Wire: 10, Decoded: 100, Fetch: 3, Parse: 2}}
+			r := feeds.Result{Class: feeds.OK, New: 2, Seen: 20, Cost: feeds.Cost{Wire: 10, Fetch: 3, Parse: 2}}
 			if job.ID%2 == 0 {
 				r = feeds.Result{Class: feeds.Parse, Cost: feeds.Cost{Wire: 5}}
 			}
@@ -42,7 +42,7 @@ func TestRoundAddsUpItsReports(t *testing.T) {
 		sum.Wall = 0
 		want := Summary{
 			Feeds: 43, Classes: map[feeds.Class]int{feeds.OK: 22, feeds.Parse: 21},
-			New: 44, Items: 440, Wire: 22*10 + 21*5, Decoded: 2200, Fetch: 66, Parse: 44,
+			New: 44, Wire: 22*10 + 21*5,
 		}
 		if fmt.Sprint(sum) != fmt.Sprint(want) {
 			t.Errorf("summary\n%v, want\n%v", sum, want)
@@ -97,6 +97,31 @@ func TestInterruptedRoundReportsEveryFeedOnce(t *testing.T) {
 	}
 }
 
+// TestADeadlineLeavesTheRestDue: what is done in time is stored, and the error
+// counts what is not; one that comes after the end is none.
+func TestADeadlineLeavesTheRestDue(t *testing.T) {
+	for _, deadline := range []time.Duration{3 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			refs := singles(100)
+			store := newMemStore(refs)
+			start := time.Now()
+			runner := &fakeRunner{t: t, workers: 2, latency: func(int, feeds.Job) time.Duration { return time.Second }}
+			sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2, Deadline: deadline})
+			left := sum.Classes[feeds.Cancelled]
+			var late *DeadlineError
+			if errors.As(err, &late) != (left > 0) || late != nil && late.Left != left || (deadline == time.Hour) != (left == 0) {
+				t.Errorf("deadline %v: %v with %d feeds left", deadline, err, left)
+			}
+			if took := time.Since(start); took > deadline+time.Second { // what is under way may finish
+				t.Errorf("deadline %v: took %v", deadline, took)
+			}
+			if stored := len(store.stored()); stored+left != len(refs) {
+				t.Errorf("deadline %v: %d stored, %d left, want %d in all", deadline, stored, left, len(refs))
+			}
+		})
+	}
+}
+
 func TestRoundThatIsOverBeforeItBeginsStartsNothing(t *testing.T) {
 	refs := singles(30)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -137,7 +162,7 @@ type lazyRunner struct{}
 
 func (lazyRunner) Run(ctx context.Context, next Next, emit Emit) error {
 	_, err := next(ctx, 0)
-	emit(feeds.Result{ID: 12345, Class: feeds.OK}, nil)
+	emit(feeds.Result{ID: 12345, Class: feeds.OK})
 	return err
 }
 
@@ -164,8 +189,8 @@ func (echoRunner) Run(ctx context.Context, next Next, emit Emit) error {
 			return err
 		}
 		for _, job := range jobs {
-			emit(feeds.Result{ID: job.ID, Class: feeds.OK}, nil)
-			emit(feeds.Result{ID: job.ID, Class: feeds.Parse}, nil)
+			emit(feeds.Result{ID: job.ID, Class: feeds.OK})
+			emit(feeds.Result{ID: job.ID, Class: feeds.Parse})
 		}
 	}
 }
@@ -219,6 +244,59 @@ func TestJobsThatCannotBeLoadedStopTheRound(t *testing.T) {
 		t.Errorf("round: %v, want a StoreError of load jobs", err)
 	}
 	got.check(t, refs)
+}
+
+// TestPacingOfADocumentLastsUntilTheNextOne: what a feed asked for is kept where no
+// document was read, and replaced where one was.
+func TestPacingOfADocumentLastsUntilTheNextOne(t *testing.T) {
+	refs := singles(2)
+	for i := range refs {
+		refs[i].Pacing = feeds.Pacing{TTL: 6 * time.Hour, SkipHours: 1}
+	}
+	runner := &fakeRunner{t: t, workers: 1, result: func(job feeds.Job) feeds.Result {
+		if job.ID == 1 {
+			return feeds.Result{Class: feeds.NotModified, Status: 304}
+		}
+		return feeds.Result{Class: feeds.OK, Status: 200, Pacing: feeds.Pacing{TTL: 2 * time.Hour}}
+	}}
+	store := newMemStore(refs)
+	if _, err := Round(t.Context(), runner, store, refs, Options{Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[int64]feeds.Pacing{1: {TTL: 6 * time.Hour, SkipHours: 1}, 2: {TTL: 2 * time.Hour}} {
+		if got := store.stored()[id].Pacing; got != want {
+			t.Errorf("feed %d: got %+v, want %+v", id, got, want)
+		}
+	}
+}
+
+// tagged is a memStore whose feeds have an ETag.
+type tagged struct{ *memStore }
+
+func (s tagged) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
+	jobs, err := s.memStore.Jobs(ctx, ids)
+	for i := range jobs {
+		jobs[i].Validators.ETag = "a"
+	}
+	return jobs, err
+}
+
+// TestAServerThatHasSaid304ForTooLongIsAskedInFull: its job comes without
+// validators, and the others keep theirs.
+func TestAServerThatHasSaid304ForTooLongIsAskedInFull(t *testing.T) {
+	refs := singles(40)
+	for i := range refs {
+		refs[i].LastFull = time.Now().Add(-time.Duration(i%2) * 9 * 24 * time.Hour).Unix()
+	}
+	runner := &fakeRunner{t: t, workers: 1, result: func(job feeds.Job) feeds.Result {
+		if got, want := job.Validators.ETag, []string{"a", ""}[(job.ID-1)%2]; got != want {
+			t.Errorf("feed %d is asked with %q, want %q", job.ID, got, want)
+		}
+		return feeds.Result{Class: feeds.NotModified, Status: 304}
+	}}
+	if _, err := Round(t.Context(), runner, tagged{newMemStore(refs)}, refs, Options{Workers: 1}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestHeldDomainIsLeftAlone(t *testing.T) {
@@ -285,25 +363,23 @@ func TestRateLimitedHostIsAskedNoMore(t *testing.T) {
 	})
 }
 
-func TestHostThatCannotBeConnectedToIsAskedNoMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		refs := makeRefs([]int{1000, 3}, 1)
-		store := newMemStore(refs)
-		runner := &fakeRunner{t: t, workers: 2, latency: inTurn, result: func(job feeds.Job) feeds.Result {
-			if strings.HasPrefix(job.URL, "http://h0.") {
-				return feeds.Result{Class: feeds.Connect, Refused: true}
-			}
-			return feeds.Result{Class: feeds.OK, Status: 200}
-		}}
-		sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2})
-		if err != nil {
-			t.Fatal(err)
+// TestValidatorsThatNoServerGaveAreNotSent: somebody wrote them into the store.
+func TestValidatorsThatNoServerGaveAreNotSent(t *testing.T) {
+	long := strings.Repeat("x", mostValidators)
+	for _, tt := range []struct {
+		v    feeds.Validators
+		want bool
+	}{
+		{feeds.Validators{}, true},
+		{feeds.Validators{ETag: `"a"`, LastModified: "Sun, 29 Nov 2026 12:00:00 GMT", URL: "https://a.example/b"}, true},
+		{feeds.Validators{ETag: long + "x"}, false},
+		{feeds.Validators{ETag: `"a"`, LastModified: long}, false},
+		{feeds.Validators{ETag: `"a"`, URL: "nonsense"}, false},
+		{feeds.Validators{ETag: `"a"`, URL: "file:///etc/passwd"}, false},
+		{feeds.Validators{ETag: `"a"`, URL: "http://a.example/" + long}, false},
+	} {
+		if got := credible(&tt.v); got != tt.want {
+			t.Errorf("%.80v: got %v, want %v", tt.v, got, tt.want)
 		}
-		if n := sum.Classes[feeds.Connect]; n < brokenHost || n > brokenHost+groupAhead {
-			t.Errorf("%d feeds were asked, want from %d to %d", n, brokenHost, brokenHost+groupAhead)
-		}
-		if sum.Classes[feeds.OK] != 3 || sum.Feeds != 1003 {
-			t.Errorf("classes %v, want 3 ok of 1003", sum.Classes)
-		}
-	})
+	}
 }

@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -8,10 +9,12 @@ import (
 )
 
 const (
-	// soonest and soonestBlind are the least time between two requests to a
-	// feed: a feed without validators costs a whole body each time.
-	soonest      = time.Hour
-	soonestBlind = 24 * time.Hour
+	// soonest is the least time between two requests to a feed.
+	soonest = time.Hour
+
+	// longestBlind is the most time between two requests to a feed without
+	// validators, which costs a whole body each time; see newsInterval.
+	longestBlind = 24 * time.Hour
 
 	// quarantine is the least time until a feed that killed its worker is
 	// given to another one.
@@ -28,7 +31,7 @@ const (
 	// latched is after how long of nothing but 304 a server is asked once
 	// without validators: some have got stuck, and say 304 for ever. No feed
 	// is asked without them more often for that, and lists do not come up all
-	// on one day: see unlatch.
+	// on one day: see wantsInFull.
 	latched = 7 * 24 * time.Hour
 
 	// never is when a feed that is gone (410) is due: past every round that
@@ -36,54 +39,96 @@ const (
 	never = 100 * 365 * 24 * time.Hour
 )
 
-// due returns when a feed is to be asked again after a result that came at
-// now, and until when its whole domain is to be left alone, which is the zero
-// time when it did not ask for that.
+// A visit is a result with what decides when its feed is asked again.
+type visit struct {
+	feeds.Result
+	ref   *feeds.Ref
+	began time.Time // of the round
+	at    time.Time // when the result came
+	fails int       // failures in a row that count, this one included
+	// least overrides the least time between two requests when it is not 0.
+	least time.Duration
+	// spread, from 0 to less than 1, is the feed's own: it moves the time a
+	// little, so that a list does not come due all at once.
+	spread float64
+}
+
+// due returns when a feed is to be asked again, and until when its whole domain is
+// to be left alone, which is the zero time when it did not ask for that.
 //
-// fails counts the failures in a row, this result included. least overrides
-// the least time between two requests when it is not 0. spread, from 0 to
-// less than 1, is the feed's own: it moves the time by up to a tenth of the
-// delay, always later, so that a list never comes due all at once.
+// After a success the delay counts from the beginning of the round, and is
+// shortened by up to a twentieth, so that who asks every hour asks an hourly feed
+// each time: a delay that is exactly an hour, or longer by what the round took,
+// is over just after the next round began. What servers ask is shortened by less
+// than a hundredth. A failure is only ever asked later, by up to a tenth.
 //
-// The time is never before now plus the least time, and never after now plus
-// longest and a tenth of it, unless least is longer or the feed is gone.
-func due(now time.Time, r *feeds.Result, fails int, least time.Duration, spread float64) (next, hold time.Time) {
-	if r.Class == feeds.Gone {
-		return now.Add(never), time.Time{}
+// The time is never after longest and a tenth of it, unless least is longer or the
+// feed is gone.
+func (v *visit) due() (next, hold time.Time) {
+	if v.Class == feeds.Gone {
+		return v.at.Add(never), time.Time{}
 	}
-	floor := least
-	if floor <= 0 {
-		floor = soonest
-		if r.Class.OK() && r.Class != feeds.NotModified && r.Validators == (feeds.Validators{}) {
-			floor = soonestBlind
-		}
+	if v.Class == feeds.BlockedAddress && v.Status == 0 && !v.Elsewhere {
+		return v.at, time.Time{} // nobody was asked, and the user may allow it now
 	}
-	if r.Class.Kills() {
+	floor := cmp.Or(max(v.ref.Interval, 0), max(v.least, 0), soonest)
+	if v.Class.Kills() {
 		floor = max(floor, quarantine)
 	}
 	top := max(floor, longest)
-	delay := floor
-	if !r.Class.OK() && fails > 0 {
-		delay = backoff(floor, fails)
+	asked := min(max(min(v.Pacing.MaxAge, longestAge), v.Pacing.TTL), top)
+	if v.Class.OK() {
+		own := floor
+		if v.Class != feeds.NotModified && v.Validators == (feeds.Validators{}) && v.ref.Interval <= 0 {
+			own = v.newsInterval(floor)
+		}
+		own -= time.Duration((0.01 + 0.04*v.spread) * float64(own))
+		asked -= time.Duration((0.005 + 0.005*v.spread) * float64(asked))
+		next = v.began.Add(max(own, asked))
+		return skip(next, v.began.Add(top), v.Pacing), hold
 	}
-	delay = max(delay, min(r.Pacing.MaxAge, longestAge), r.Pacing.TTL)
-	if wait := leaveAlone(r); wait > 0 {
+	delay := max(backoff(floor, v.fails), asked)
+	if wait := v.leaveAlone(); wait > 0 {
 		delay = max(delay, wait)
-		hold = now.Add(wait)
+		if !v.Elsewhere {
+			hold = v.at.Add(wait)
+		}
 	}
 	delay = min(delay, top)
-	delay += time.Duration(spread * float64(delay) / 10)
-	return skip(now.Add(delay), now.Add(top), r.Pacing), hold
+	delay += time.Duration(v.spread * float64(delay) / 10)
+	return skip(v.at.Add(delay), v.at.Add(top), v.Pacing), hold
 }
 
-// leaveAlone returns for how long a result asks that its whole domain be left
+// newsInterval returns after how long a feed without validators should be asked
+// again: when a quarter of what it shows will be new, if it goes on as since the
+// last time, so that nothing drops out of it unseen. A feed without news is asked
+// half as often each time, down to once a day or to what its max-age says.
+func (v *visit) newsInterval(floor time.Duration) time.Duration {
+	top := longestBlind
+	if v.Pacing.MaxAge > 0 {
+		top = min(v.Pacing.MaxAge, top)
+	}
+	since := v.began.Sub(time.Unix(v.ref.LastFull, 0))
+	var d time.Duration
+	switch {
+	case v.ref.LastFull == 0, since <= 0, v.New > 0 && v.New >= v.Seen:
+		d = floor // nothing is known, or some was missed
+	case v.New == 0:
+		d = 2 * min(since, longestBlind)
+	default:
+		d = time.Duration(float64(min(since, longest)) * float64(v.Seen) / float64(4*v.New))
+	}
+	return max(floor, min(d, top))
+}
+
+// leaveAlone returns for how long the result asks that its whole domain be left
 // alone, 0 when it does not. A 429 that does not say how long gets the least
 // time between two requests.
-func leaveAlone(r *feeds.Result) time.Duration {
-	if r.Pacing.RetryAfter > 0 {
-		return min(r.Pacing.RetryAfter, longest)
+func (v *visit) leaveAlone() time.Duration {
+	if v.Pacing.RetryAfter > 0 {
+		return min(v.Pacing.RetryAfter, longest)
 	}
-	if r.Class == feeds.RateLimited {
+	if v.Class == feeds.RateLimited {
 		return soonest
 	}
 	return 0
@@ -118,11 +163,11 @@ func skip(t, last time.Time, p feeds.Pacing) time.Time {
 	return t
 }
 
-// unlatch reports whether a feed is to be asked without validators at now:
+// wantsInFull reports whether a feed is to be asked without validators at now:
 // a week after its server last sent a document, or answered such a request,
 // and up to a day more, the same for a feed each time. That it did so days from
 // now was said by a wrong clock, which tells nothing.
-func unlatch(now time.Time, ref *feeds.Ref) bool {
+func wantsInFull(now time.Time, ref *feeds.Ref) bool {
 	wait := latched + time.Duration(spreadOf(0, ref.ID)*float64(24*time.Hour))
 	since := now.Sub(time.Unix(ref.LastFull, 0))
 	return ref.LastFull != 0 && (since >= wait || since <= -wait)
@@ -130,9 +175,9 @@ func unlatch(now time.Time, ref *feeds.Ref) bool {
 
 // full reports whether a result counts as one that shows a server's whole
 // document, or what it has instead: after a document, and after any answer to a
-// request that unlatch asked for.
-func full(r *feeds.Result, unlatched bool) bool {
-	return r.Status == http.StatusOK || r.Status == http.StatusIMUsed || unlatched && r.Status != 0
+// request that wantsInFull asked for.
+func full(r *feeds.Result, inFull bool) bool {
+	return r.Status == http.StatusOK || r.Status == http.StatusIMUsed || inFull && r.Status != 0
 }
 
 // spreadOf returns a feed's own number from 0 to less than 1 for a round

@@ -14,6 +14,8 @@ const day = 24 * time.Hour
 
 func TestDue(t *testing.T) {
 	etag := feeds.Validators{ETag: `"1"`}
+	const early = 36 * time.Second // of an hour
+	full := func(ago time.Duration) feeds.Ref { return feeds.Ref{LastFull: noon.Add(-ago).Unix()} }
 	hours := func(hs ...int) (mask uint32) {
 		for _, h := range hs {
 			mask |= 1 << h
@@ -23,32 +25,53 @@ func TestDue(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
 		r          feeds.Result
+		ref        feeds.Ref
+		took       time.Duration // of the round, until the result came
 		fails      int
 		least      time.Duration
 		spread     float64
-		want, hold time.Duration // after noon; hold 0 means none
+		want, hold time.Duration // after the round began at noon; hold 0 means none
 	}{
-		{name: "validators", r: feeds.Result{Class: feeds.OK, Validators: etag}, want: time.Hour},
-		{name: "last-modified alone", r: feeds.Result{Class: feeds.OK, Validators: feeds.Validators{LastModified: "x"}}, want: time.Hour},
-		{name: "no validators", r: feeds.Result{Class: feeds.OK}, want: day},
-		{name: "unchanged without validators", r: feeds.Result{Class: feeds.Unchanged}, want: day},
-		{name: "304 without new validators", r: feeds.Result{Class: feeds.NotModified}, want: time.Hour},
-		{name: "least", r: feeds.Result{Class: feeds.OK}, least: 5 * time.Minute, want: 5 * time.Minute},
-		{name: "least over a week", r: feeds.Result{Class: feeds.OK}, least: 30 * day, want: 30 * day},
-		{name: "spread", r: feeds.Result{Class: feeds.NotModified}, spread: 0.5, want: 63 * time.Minute},
-		{name: "max-age", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: 3 * time.Hour}}, want: 3 * time.Hour},
-		{name: "max-age is capped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: 365 * day}}, want: day},
-		{name: "ttl", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{TTL: 2 * day}}, want: 2 * day},
-		{name: "ttl is capped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{TTL: 90 * day}}, want: 7 * day},
-		{name: "the latest counts", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: 5 * time.Hour, TTL: 4 * time.Hour}}, want: 5 * time.Hour},
-		{name: "negative pacing", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: -1, TTL: -day, RetryAfter: -day}}, want: time.Hour},
+		// A success is shortened by 1 to 5 %, what a server asks by 0.5 to 1 %.
+		{name: "validators", r: feeds.Result{Class: feeds.OK, Validators: etag}, want: 59*time.Minute + 24*time.Second},
+		{name: "half of the spread", r: feeds.Result{Class: feeds.NotModified}, spread: 0.5, want: 58*time.Minute + 12*time.Second},
+		{name: "half of the spread of what a server asks", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{TTL: 2 * time.Hour}}, spread: 0.5, want: 2*time.Hour - 54*time.Second},
+		{name: "however long the round", r: feeds.Result{Class: feeds.NotModified}, took: 20 * time.Minute, want: 59*time.Minute + 24*time.Second},
+		{name: "last-modified alone", r: feeds.Result{Class: feeds.OK, Validators: feeds.Validators{LastModified: "x"}}, want: 59*time.Minute + 24*time.Second},
+		{name: "304 without new validators", r: feeds.Result{Class: feeds.NotModified}, want: 59*time.Minute + 24*time.Second},
+		{name: "least", r: feeds.Result{Class: feeds.OK}, least: 5 * time.Minute, want: 297 * time.Second},
+		{name: "least of the feed's own", r: feeds.Result{Class: feeds.OK}, ref: feeds.Ref{Interval: 10 * time.Minute}, least: 5 * time.Minute, want: 594 * time.Second},
+		{name: "least over a week", r: feeds.Result{Class: feeds.OK}, least: 30 * day, want: 30 * day * 99 / 100},
+		{name: "max-age", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: 3 * time.Hour}}, want: 3*time.Hour - 54*time.Second},
+		{name: "max-age is capped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: 365 * day}}, want: day - 432*time.Second},
+		{name: "ttl", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{TTL: 2 * day}}, want: 2*day - 864*time.Second},
+		{name: "ttl is capped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{TTL: 90 * day}}, want: 7*day - 3024*time.Second},
+		{name: "the latest counts", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: 5 * time.Hour, TTL: 4 * time.Hour}}, want: 5*time.Hour - 90*time.Second},
+		{name: "negative pacing", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{MaxAge: -1, TTL: -day, RetryAfter: -day}}, want: 59*time.Minute + 24*time.Second},
 
-		{name: "skipped hours", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipHours: hours(13, 14, 15)}}, want: 4 * time.Hour},
-		{name: "skipped over midnight", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipHours: hours(13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 0)}}, want: 13 * time.Hour},
-		{name: "all hours skipped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipHours: 1<<24 - 1}}, want: time.Hour},
-		{name: "skipped days", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipDays: 1<<time.Wednesday | 1<<time.Thursday}}, want: 36 * time.Hour},
-		{name: "all days skipped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipDays: 0x7f}}, want: time.Hour},
-		{name: "hours and days skipped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipDays: 1 << time.Wednesday, SkipHours: hours(0, 1)}}, want: 14 * time.Hour},
+		// Nobody was asked, and the next run may allow it.
+		{name: "address refused", r: feeds.Result{Class: feeds.BlockedAddress}, fails: 5, took: time.Minute, want: time.Minute},
+		{name: "address refused after a redirect", r: feeds.Result{Class: feeds.BlockedAddress, Status: 302}, fails: 2, want: 2 * time.Hour},
+		{name: "address of another host refused", r: feeds.Result{Class: feeds.BlockedAddress, Elsewhere: true}, fails: 2, want: 2 * time.Hour},
+
+		// Without validators it is asked as its news or its max-age ask for.
+		{name: "blind, the first time", r: feeds.Result{Class: feeds.OK, New: 20, Seen: 20}, want: 59*time.Minute + 24*time.Second},
+		{name: "blind, a quarter is new", r: feeds.Result{Class: feeds.OK, New: 5, Seen: 20}, ref: full(2 * time.Hour), want: 2 * time.Hour * 99 / 100},
+		{name: "blind, an item a day", r: feeds.Result{Class: feeds.OK, New: 1, Seen: 20}, ref: full(day), want: day * 99 / 100},
+		{name: "blind, half is new", r: feeds.Result{Class: feeds.OK, New: 10, Seen: 20}, ref: full(4 * time.Hour), want: 2 * time.Hour * 99 / 100},
+		{name: "blind, all is new", r: feeds.Result{Class: feeds.OK, New: 20, Seen: 20}, ref: full(day), want: time.Hour * 99 / 100},
+		{name: "blind, no news", r: feeds.Result{Class: feeds.Unchanged}, ref: full(3 * time.Hour), want: 6 * time.Hour * 99 / 100},
+		{name: "blind, no news for long", r: feeds.Result{Class: feeds.OK, Seen: 20}, ref: full(3 * day), want: day * 99 / 100},
+		{name: "blind, no news but a max-age", r: feeds.Result{Class: feeds.Unchanged, Pacing: feeds.Pacing{MaxAge: 2 * time.Hour}}, ref: full(day), want: 2*time.Hour - 36*time.Second},
+		{name: "blind, by a clock that was wrong", r: feeds.Result{Class: feeds.Unchanged}, ref: full(-day), want: time.Hour * 99 / 100},
+		{name: "blind, with an interval of its own", r: feeds.Result{Class: feeds.Unchanged}, ref: feeds.Ref{Interval: time.Hour, LastFull: noon.Add(-day).Unix()}, want: time.Hour * 99 / 100},
+
+		{name: "skipped hours", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipHours: hours(13, 14, 15)}}, want: 4*time.Hour - early},
+		{name: "skipped over midnight", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipHours: hours(13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 0)}}, want: 13*time.Hour - early},
+		{name: "all hours skipped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipHours: 1<<24 - 1}}, want: time.Hour - early},
+		{name: "skipped days", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipDays: 1<<time.Wednesday | 1<<time.Thursday}}, want: 36*time.Hour - early},
+		{name: "all days skipped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipDays: 0x7f}}, want: time.Hour - early},
+		{name: "hours and days skipped", r: feeds.Result{Class: feeds.NotModified, Pacing: feeds.Pacing{SkipDays: 1 << time.Wednesday, SkipHours: hours(0, 1)}}, want: 14*time.Hour - early},
 
 		{name: "first failure", r: feeds.Result{Class: feeds.HTTPError}, fails: 1, want: time.Hour},
 		{name: "third failure", r: feeds.Result{Class: feeds.Parse}, fails: 3, want: 4 * time.Hour},
@@ -68,7 +91,8 @@ func TestDue(t *testing.T) {
 		{name: "429 without retry-after", r: feeds.Result{Class: feeds.RateLimited}, fails: 1, want: time.Hour, hold: time.Hour},
 		{name: "backoff over retry-after", r: feeds.Result{Class: feeds.RateLimited, Pacing: feeds.Pacing{RetryAfter: time.Hour}}, fails: 4, want: 8 * time.Hour, hold: time.Hour},
 	} {
-		next, hold := due(noon, &tt.r, tt.fails, tt.least, tt.spread)
+		v := visit{Result: tt.r, ref: &tt.ref, began: noon, at: noon.Add(tt.took), fails: tt.fails, least: tt.least, spread: tt.spread}
+		next, hold := v.due()
 		if got := next.Sub(noon); got != tt.want {
 			t.Errorf("%s: due after %v, want %v", tt.name, got, tt.want)
 		}
@@ -87,18 +111,18 @@ func TestDue(t *testing.T) {
 func TestAWeekOf304IsAskedInFull(t *testing.T) {
 	for id := range int64(1000) {
 		for after, want := range map[time.Duration]bool{0: false, 7*day - 1: false, 8 * day: true, 365 * day: true} {
-			if got := unlatch(noon.Add(after), &feeds.Ref{ID: id, LastFull: noon.Unix()}); got != want {
+			if got := wantsInFull(noon.Add(after), &feeds.Ref{ID: id, LastFull: noon.Unix()}); got != want {
 				t.Fatalf("feed %d after %v: %v, want %v", id, after, got, want)
 			}
 		}
 	}
-	if unlatch(noon, &feeds.Ref{ID: 1}) {
+	if wantsInFull(noon, &feeds.Ref{ID: 1}) {
 		t.Error("a feed of which nothing is known is asked in full")
 	}
 	for _, tt := range []struct {
-		r         feeds.Result
-		unlatched bool
-		want      bool
+		r      feeds.Result
+		inFull bool
+		want   bool
 	}{
 		{feeds.Result{Class: feeds.OK, Status: 200}, false, true},
 		{feeds.Result{Class: feeds.OK, Status: 226}, false, true},
@@ -109,8 +133,8 @@ func TestAWeekOf304IsAskedInFull(t *testing.T) {
 		{feeds.Result{Class: feeds.HTTPError, Status: 304}, true, true},
 		{feeds.Result{Class: feeds.Connect}, true, false},
 	} {
-		if got := full(&tt.r, tt.unlatched); got != tt.want {
-			t.Errorf("%s %d, unlatched %v: %v, want %v", tt.r.Class, tt.r.Status, tt.unlatched, got, tt.want)
+		if got := full(&tt.r, tt.inFull); got != tt.want {
+			t.Errorf("%s %d, inFull %v: %v, want %v", tt.r.Class, tt.r.Status, tt.inFull, got, tt.want)
 		}
 	}
 }
@@ -135,21 +159,29 @@ func FuzzDue(f *testing.F) {
 			MaxAge: time.Duration(maxAge), RetryAfter: time.Duration(retry), TTL: time.Duration(ttl),
 			SkipHours: hours, SkipDays: days,
 		}
-		next, hold := due(now, &r, fails, 0, spread)
-		if r.Class == feeds.Gone {
+		v := visit{Result: r, ref: &feeds.Ref{}, began: now, at: now, fails: fails, spread: spread}
+		next, hold := v.due()
+		switch {
+		case r.Class == feeds.Gone:
+			return
+		case r.Class == feeds.BlockedAddress: // nobody was asked
+			if !next.Equal(now) || !hold.IsZero() {
+				t.Errorf("due after %v and held until %v, want it due at once", next.Sub(now), hold)
+			}
 			return
 		}
-		if wait := next.Sub(now); wait < soonest || wait > longest+longest/10 {
-			t.Errorf("due after %v, want from %v to %v", wait, soonest, longest+longest/10)
+		if wait := next.Sub(now); wait < soonest*95/100 || wait > longest+longest/10 {
+			t.Errorf("due after %v, want from %v to %v", wait, soonest*95/100, longest+longest/10)
 		}
 		if wait := hold.Sub(now); !hold.IsZero() && (wait <= 0 || wait > longest || hold.After(next)) {
 			t.Errorf("held for %v and due after %v, want a hold that ends after now and not after the due time", wait, next.Sub(now))
 		}
 		// More failures never make it sooner. Skipped hours may by less than
 		// one, since skipping goes by whole hours from where it starts.
-		r.Pacing.SkipHours, r.Pacing.SkipDays = 0, 0
-		a, _ := due(now, &r, fails, 0, spread)
-		b, _ := due(now, &r, min(fails, 1<<30)+1, 0, spread)
+		v.Pacing.SkipHours, v.Pacing.SkipDays = 0, 0
+		a, _ := v.due()
+		v.fails = min(fails, 1<<30) + 1
+		b, _ := v.due()
 		if fails < 1<<30 && b.Before(a) {
 			t.Errorf("due after %v with %d failures and after %v with one more", a.Sub(now), fails, b.Sub(now))
 		}
@@ -182,7 +214,7 @@ func TestAWrongClockLatchesNothing(t *testing.T) {
 	for ahead, want := range map[time.Duration]bool{
 		365 * 24 * time.Hour: true, 9 * 24 * time.Hour: true, time.Hour: false, -time.Hour: false, -9 * 24 * time.Hour: true,
 	} {
-		if got := unlatch(now, &feeds.Ref{ID: 1, LastFull: now.Add(ahead).Unix()}); got != want {
+		if got := wantsInFull(now, &feeds.Ref{ID: 1, LastFull: now.Add(ahead).Unix()}); got != want {
 			t.Errorf("last document %v from now: asked for in full %v, want %v", ahead, got, want)
 		}
 	}

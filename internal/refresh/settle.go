@@ -10,24 +10,19 @@ import (
 	"feedmill/internal/feeds"
 )
 
-// brokenHost is after how many failed connections in a row a domain's other
-// feeds are left for another round.
-const brokenHost = 3
-
 // An answer is a result on its way to becoming an outcome.
 type answer struct {
-	ref    int32
-	worker int
-	at     time.Time
-	result feeds.Result
-
-	release func() // see Emit; may be nil
+	ref     int32
+	worker  int
+	at      time.Time
+	failing bool // the feed had failed before this round
+	result  feeds.Result
 }
 
 // A settler turns results into outcomes: it counts failures, says when feeds
-// are due again, leaves hosts alone that asked for it or are down, and finds
-// out about an outage of our own. Outcomes leave on out, in the order in which
-// they were settled.
+// are due again, leaves domains alone that asked for it, and finds out about an
+// outage of our own. Outcomes leave on out, in the order in which they were
+// settled. Which hosts are down is counted where they are asked, by their names.
 type settler struct {
 	plan  *plan
 	o     *Options
@@ -38,11 +33,10 @@ type settler struct {
 
 	mu     sync.Mutex // results and vanished feeds come from different goroutines
 	outage *outage
-	broken map[int32]int // by group: failed connections in a row
 }
 
 // emit takes a runner's result.
-func (s *settler) emit(r feeds.Result, release func()) {
+func (s *settler) emit(r feeds.Result) {
 	crash.At("coordinator: on result")
 	ref, worker, ok := s.plan.done(r.ID)
 	if !ok {
@@ -51,7 +45,7 @@ func (s *settler) emit(r feeds.Result, release func()) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := answer{ref: ref, worker: worker, at: s.o.Now(), result: r, release: release}
+	a := answer{ref: ref, worker: worker, at: s.o.Now(), failing: s.plan.refs[ref].Fails > 0, result: r}
 	s.o.Finished(worker, &a.result)
 	s.hear(a)
 }
@@ -84,6 +78,9 @@ func (s *settler) end(ended string) (unanswered int) {
 	rest := s.plan.rest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.outage.end(); s.outage.verdict == networkFails && len(s.outage.held) > 0 {
+		s.stop(s.outage.err())
+	}
 	s.release()
 	for _, ref := range rest {
 		s.finish([]int32{ref}, s.plan.worker(ref), feeds.Cancelled, ended, time.Time{})
@@ -129,19 +126,8 @@ func (s *settler) settle(a answer) {
 	}
 	e := s.entry(a)
 	s.out <- []entry{e}
-	group := s.plan.groupOf[a.ref]
-	switch {
-	case !e.outcome.HoldUntil.IsZero():
-		until := e.outcome.HoldUntil
+	if until := e.outcome.HoldUntil; !until.IsZero() {
 		s.finish(s.plan.drop(a.ref), a.worker, feeds.HostBackoff, askedUntil(e.outcome.Domain, until), until)
-	case r.Class == feeds.Connect:
-		s.broken[group]++
-		if s.broken[group] >= brokenHost {
-			s.finish(s.plan.drop(a.ref), a.worker, feeds.HostBackoff,
-				fmt.Sprintf("%d connections to %s failed in a row", brokenHost, e.outcome.Domain), time.Time{})
-		}
-	case reachable(r):
-		delete(s.broken, group)
 	}
 }
 
@@ -170,7 +156,7 @@ func (s *settler) finish(refs []int32, worker int, class feeds.Class, detail str
 // entry decides about a feed's future.
 func (s *settler) entry(a answer) entry {
 	ref := s.plan.refs[a.ref]
-	e := entry{ref: a.ref, worker: a.worker, release: a.release}
+	e := entry{ref: a.ref}
 	e.outcome = feeds.Outcome{Result: a.result, At: a.at, Fails: ref.Fails, Domain: s.plan.domain(a.ref)}
 	counted := 0 // failures that make the feed wait longer
 	switch class := a.result.Class; {
@@ -186,9 +172,12 @@ func (s *settler) entry(a answer) entry {
 		p := &e.outcome.Pacing
 		p.TTL, p.SkipHours, p.SkipDays = ref.Pacing.TTL, ref.Pacing.SkipHours, ref.Pacing.SkipDays
 	}
-	e.outcome.Full = full(&a.result, unlatch(s.began, &ref))
-	spread := spreadOf(s.o.Seed, ref.ID)
-	e.outcome.NextDue, e.outcome.HoldUntil = due(a.at, &e.outcome.Result, counted, s.o.MinInterval, spread)
+	e.outcome.Full = full(&a.result, wantsInFull(s.began, &ref))
+	v := visit{
+		Result: e.outcome.Result, ref: &ref, began: s.began, at: a.at,
+		fails: counted, least: s.o.MinInterval, spread: spreadOf(s.o.Seed, ref.ID),
+	}
+	e.outcome.NextDue, e.outcome.HoldUntil = v.due()
 	return e
 }
 
@@ -203,6 +192,9 @@ func why(cause error) string {
 	}
 	if _, ok := errors.AsType[*StoreError](cause); ok {
 		return "the store failed"
+	}
+	if errors.Is(cause, feeds.ErrLost) {
+		return feeds.ErrLost.Error()
 	}
 	return "interrupted"
 }

@@ -1,17 +1,23 @@
 package refresh
 
-import "context"
+import (
+	"context"
+
+	"feedmill/internal/feeds"
+)
 
 const (
 	// groupAhead bounds the unanswered jobs of one group, so that a slow host
-	// cannot fill its worker's window. It is more than a window of 128 jobs
-	// and a batch divided by 16 requests under way: with less, a long host's
-	// next job would not come up by the time its last one is answered.
+	// cannot fill its worker's window. It is several times what a window has for
+	// each request under way: with less, a long host's next job would not come up
+	// by the time its last one is answered.
 	groupAhead = 12
 
 	// openGroups is how many groups that can be given a job a lane keeps
-	// begun before it stops beginning others.
-	openGroups = 32
+	// begun before it stops beginning others: one for each request that a worker
+	// may have under way, as a host has one at a time. With fewer, a list with ten
+	// feeds on each host would have a window full of jobs that wait for others.
+	openGroups = feeds.DefaultFetches
 
 	// stealBelow is how few unanswered jobs a worker must have before it may
 	// take another's groups. It takes those of a worker that has not asked for
@@ -52,7 +58,6 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 	for i := range l.open {
 		l.open[i].given = 0
 	}
-	waiting := p.waiting
 	perGroup := max(1, limit/8) // a batch has at least eight hosts where there are as many
 	for len(ids) < limit {
 		at := p.choose(l, perGroup)
@@ -64,9 +69,8 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 		}
 		ids = append(ids, p.refs[p.send(l, at)].ID)
 	}
-	if waiting > 0 && p.waiting == 0 {
-		p.wakeAll() // nothing is left to steal: whoever waited for that is done
-	}
+	// Who has nothing unanswered has taken what there was: so whoever is told of
+	// more here is woken by an answer of its own.
 	return ids, len(l.open) > 0 || p.waiting > 0
 }
 
@@ -117,7 +121,6 @@ func (p *plan) send(l *lane, at int) int32 {
 	g.unanswered++
 	l.unanswered++
 	l.unsent--
-	p.unheard++
 	l.open[at].given++
 	if g.unsent() == 0 {
 		l.open = append(l.open[:at], l.open[at+1:]...)
@@ -125,11 +128,12 @@ func (p *plan) send(l *lane, at int) int32 {
 	return ref
 }
 
-// steal gives an idle worker every second group that the worker with the most
-// before it has not begun, and reports whether there was one.
+// steal gives an idle worker, which has no group of its own to begin, every second
+// group that the worker with the most before it has not begun, and reports whether
+// there was one.
 func (p *plan) steal(worker int) bool {
 	thief := &p.lanes[worker]
-	if p.waiting == 0 || len(thief.queue) > 0 || thief.unanswered >= stealBelow {
+	if thief.unanswered >= stealBelow {
 		return false
 	}
 	victim := (*lane)(nil)
@@ -158,12 +162,12 @@ func (p *plan) steal(worker int) bool {
 	return true
 }
 
-// done takes note that the job with this id was answered. It returns the job's
+// done notes that the job with this id was answered. It returns the job's
 // ref and worker, and false when no such job is unanswered.
 func (p *plan) done(id int64) (ref int32, worker int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ref, ok = p.byID[id]
+	ref, ok = p.find(id)
 	if !ok || p.state[ref] != sent {
 		return 0, nobody, false
 	}
@@ -172,7 +176,6 @@ func (p *plan) done(id int64) (ref int32, worker int, ok bool) {
 	l := &p.lanes[g.worker]
 	g.unanswered--
 	l.unanswered--
-	p.unheard--
 	l.nudge()
 	return ref, int(g.worker), true
 }
@@ -227,7 +230,9 @@ func (p *plan) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopped = true
-	p.wakeAll()
+	for w := range p.lanes {
+		p.lanes[w].nudge()
+	}
 }
 
 // rest stops the plan and returns the refs that were not answered, which from
@@ -250,13 +255,12 @@ func (p *plan) rest() []int32 {
 func (p *plan) quiet() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.unheard == 0
-}
-
-func (p *plan) wakeAll() {
-	for w := range p.lanes {
-		p.lanes[w].nudge()
+	for i := range p.lanes {
+		if p.lanes[i].unanswered > 0 {
+			return false
+		}
 	}
+	return true
 }
 
 // nudge makes the lane's take look again; one nudge is as good as many.

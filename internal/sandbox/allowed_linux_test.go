@@ -239,7 +239,7 @@ func init() { children["nothing"] = func() {} }
 // so itself, and with cgo the C library may be the first to get none, for a
 // thread.
 func outOfMemory(stderr string) bool {
-	for _, words := range []string{"out of memory", "cannot allocate memory", "pthread_create failed"} {
+	for _, words := range []string{"out of memory", "cannot allocate memory", "pthread_create failed", "runtime.(*spanQueue)"} { // the last: see package pool
 		if strings.Contains(stderr, words) {
 			return true
 		}

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"slices"
+
 	seccomp "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/sys/unix"
@@ -13,11 +15,23 @@ import (
 // of Go, of the C library and of the kernel, and to be wrong once is to lose
 // every feed.
 var refused = []string{
-	// Other programs and processes. Threads are told from processes below.
-	"execve", "execveat", "fork", "vfork",
+	// Other processes. Those that it would start itself: see programs.
 	"ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "kcmp",
 	"pidfd_open", "pidfd_getfd", "pidfd_send_signal", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tkill",
 	"perf_event_open", "personality", "setrlimit",
+
+	// Their priorities and processors, also one's own, and the group that the
+	// coordinator kills as a whole.
+	"setpriority", "ioprio_set", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr",
+	"setpgid", "setsid",
+
+	// Being somebody else. A change of user also ends the death signal that the
+	// coordinator has set.
+	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capset",
+	"setuid32", "setgid32", "setreuid32", "setregid32", "setresuid32", "setresgid32", "setfsuid32", "setfsgid32", "setgroups32",
+
+	// Memory that RLIMIT_DATA does not count. Shared mappings: see below.
+	"memfd_create", "memfd_secret",
 
 	// Namespaces and mounts.
 	"unshare", "setns", "chroot", "pivot_root", "mount", "umount", "umount2", "mount_setattr", "move_mount",
@@ -60,21 +74,44 @@ const (
 	openWriting = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 	sendConnect = 0x20000000 // MSG_FASTOPEN: connects, past Landlock
 	maxUint32   = 1<<32 - 1
+
+	// The requests of sockios.h.
+	firstNetworkIoctl = 0x8900
+	lastNetworkIoctl  = 0x89ff
 )
+
+// is names a call with conditions, all of which must be met.
+func is(name string, all ...seccomp.Condition) seccomp.NameWithConditions {
+	return seccomp.NameWithConditions{Name: name, Conditions: all}
+}
+
+// arg is a condition on one argument, counted from 0.
+func arg(n uint32, op seccomp.Operation, value uint64) seccomp.Condition {
+	return seccomp.Condition{Argument: n, Operation: op, Value: value}
+}
+
+// programs are the calls that start processes or become another program.
+var programs = []string{"execve", "execveat", "fork", "vfork"}
+
+// leaving returns the calls that are refused, for some arguments, so that a worker
+// leaves nothing behind.
+func leaving() []seccomp.NameWithConditions {
+	return []seccomp.NameWithConditions{
+		// A new thread is fine, a new process is not.
+		is("clone", arg(0, seccomp.BitsNotSet, unix.CLONE_THREAD)),
+		// The signal with which a worker dies when its coordinator does. Only the
+		// low half of the first argument counts.
+		is("prctl", arg(0, seccomp.Equal, unix.PR_SET_PDEATHSIG)),
+		is("prctl", arg(0, seccomp.GreaterThan, maxUint32)),
+	}
+}
 
 // conditional returns the calls that are refused for some arguments. Where the
 // kernel looks at the low half of an argument only, a condition that refuses
 // one value also refuses everything with a high half.
 func conditional(pid uint64) []seccomp.NameWithConditions {
-	is := func(name string, all ...seccomp.Condition) seccomp.NameWithConditions {
-		return seccomp.NameWithConditions{Name: name, Conditions: all}
-	}
-	arg := func(n uint32, op seccomp.Operation, value uint64) seccomp.Condition {
-		return seccomp.Condition{Argument: n, Operation: op, Value: value}
-	}
-	list := []seccomp.NameWithConditions{
-		// A new thread is fine, a new process or namespace is not.
-		is("clone", arg(0, seccomp.BitsNotSet, unix.CLONE_THREAD)),
+	list := append(leaving(), []seccomp.NameWithConditions{
+		// New namespaces. New processes: see below.
 		is("clone", arg(0, seccomp.BitsSet, cloneNamespaces)),
 
 		// Signals to oneself are how the Go runtime preempts goroutines.
@@ -86,6 +123,17 @@ func conditional(pid uint64) []seccomp.NameWithConditions {
 
 		is("open", arg(1, seccomp.BitsSet, openWriting)),
 		is("openat", arg(2, seccomp.BitsSet, openWriting)),
+
+		// Being the parent of orphans.
+		is("prctl", arg(0, seccomp.Equal, unix.PR_SET_CHILD_SUBREAPER)),
+		is("prctl", arg(0, seccomp.Equal, unix.PR_SET_MM)),
+
+		// Shared memory that nobody else has counts as nobody's data.
+		is("mmap", arg(3, seccomp.BitsSet, unix.MAP_SHARED), arg(3, seccomp.BitsSet, unix.MAP_ANONYMOUS)),
+		is("mmap2", arg(3, seccomp.BitsSet, unix.MAP_SHARED), arg(3, seccomp.BitsSet, unix.MAP_ANONYMOUS)),
+
+		// Interfaces, addresses and routes of the machine.
+		is("ioctl", arg(1, seccomp.GreaterOrEqual, firstNetworkIoctl), arg(1, seccomp.LessOrEqual, lastNetworkIoctl)),
 
 		// Putting keystrokes into the user's terminal.
 		is("ioctl", arg(1, seccomp.Equal, unix.TIOCSTI)),
@@ -103,7 +151,7 @@ func conditional(pid uint64) []seccomp.NameWithConditions {
 		is("sendto", arg(3, seccomp.BitsSet, sendConnect)),
 		is("sendmsg", arg(2, seccomp.BitsSet, sendConnect)),
 		is("sendmmsg", arg(3, seccomp.BitsSet, sendConnect)),
-	}
+	}...)
 	for _, flags := range []uint64{0, unix.SOCK_CLOEXEC, unix.SOCK_NONBLOCK, unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK} {
 		list = append(list, is("socket", arg(1, seccomp.Equal, unix.SOCK_RAW|flags)))
 	}
@@ -112,6 +160,17 @@ func conditional(pid uint64) []seccomp.NameWithConditions {
 
 // denyList returns the policy for a machine and for the process pid.
 func denyList(table *arch.Info, pid uint64) seccomp.Policy {
+	return refuse(table, slices.Concat(refused, programs), unanswerable, conditional(pid))
+}
+
+// aloneList returns the policy for a worker that gives up nothing else.
+func aloneList(table *arch.Info) seccomp.Policy {
+	return refuse(table, programs, []string{"clone3"}, leaving())
+}
+
+// refuse returns a policy that refuses what a machine has of these calls: never,
+// as if the kernel lacked them, and for some arguments.
+func refuse(table *arch.Info, never, lacking []string, forSome []seccomp.NameWithConditions) seccomp.Policy {
 	known := func(names []string) (have []string) {
 		for _, name := range names {
 			if _, ok := table.SyscallNames[name]; ok {
@@ -121,7 +180,7 @@ func denyList(table *arch.Info, pid uint64) seccomp.Policy {
 		return have
 	}
 	var some []seccomp.NameWithConditions
-	for _, c := range conditional(pid) {
+	for _, c := range forSome {
 		if _, ok := table.SyscallNames[c.Name]; ok {
 			some = append(some, c)
 		}
@@ -129,8 +188,8 @@ func denyList(table *arch.Info, pid uint64) seccomp.Policy {
 	return seccomp.Policy{
 		DefaultAction: seccomp.ActionAllow,
 		Syscalls: []seccomp.SyscallGroup{
-			{Action: seccomp.ActionErrno, Names: known(refused)},
-			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known(unanswerable)},
+			{Action: seccomp.ActionErrno, Names: known(never)},
+			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known(lacking)},
 			{Action: seccomp.ActionErrno, NamesWithCondtions: some},
 		},
 	}

@@ -30,9 +30,7 @@ type Level struct {
 	Seccomp  bool // the deny-list of system calls is in force, in every thread
 	Rlimits  bool // memory, file descriptors and core files are bounded
 
-	DataLimit    int64    // the bound on private writable memory, in bytes; 0 when there is none
-	NoFile       uint64   // the bound on file descriptors; 0 when there is none
-	ConnectPorts []uint16 // the ports that TCP may connect to; nil means any
+	DataLimit int64 // the bound on private writable memory, in bytes; 0 when there is none
 
 	Missing []Missing // what was asked for and does not hold; empty with Off
 }
@@ -89,14 +87,14 @@ func (l *Level) lacks(part Part, reason string) {
 	l.Missing = append(l.Missing, Missing{part, reason})
 }
 
-// An UnavailableError says that a sandbox was required and which parts of it
+// An unavailableError says that a sandbox was required and which parts of it
 // are not to be had.
-type UnavailableError struct {
+type unavailableError struct {
 	Missing []Missing // at least one
 }
 
 // Error names the parts and the reasons.
-func (e *UnavailableError) Error() string {
+func (e *unavailableError) Error() string {
 	lacks := make([]string, len(e.Missing))
 	for i, m := range e.Missing {
 		lacks[i] = fmt.Sprintf("%s (%s)", m.Part, m.Reason)

@@ -43,7 +43,7 @@ func init() {
 		l, err := Apply(Policy{Mode: mode})
 		say("level", l)
 		say("error", err)
-		if e, ok := errors.AsType[*UnavailableError](err); ok {
+		if e, ok := errors.AsType[*unavailableError](err); ok {
 			for _, m := range e.Missing {
 				say("lacks "+string(m.Part), m.Reason)
 			}

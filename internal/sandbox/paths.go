@@ -42,10 +42,10 @@ var readable = []string{
 	"/usr/share/zoneinfo",
 }
 
-// DefaultReadPaths returns the files and directories that name lookups,
+// defaultReadPaths returns the files and directories that name lookups,
 // certificates and zone data may need, those that SSL_CERT_FILE, SSL_CERT_DIR
 // and ZONEINFO name included. They need not exist.
-func DefaultReadPaths() []string {
+func defaultReadPaths() []string {
 	paths := append([]string(nil), readable...)
 	for _, name := range []string{"SSL_CERT_FILE", "ZONEINFO"} {
 		if path := os.Getenv(name); path != "" {

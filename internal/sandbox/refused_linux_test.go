@@ -106,6 +106,23 @@ var attempts = []attempt{
 	{name: "signal the parent", do: func() error { return unix.Kill(os.Getppid(), 0) }},
 	{name: "signal a thread of the parent", do: func() error { return unix.Tgkill(os.Getppid(), os.Getppid(), 0) }},
 	{name: "signal everyone", do: func() error { return unix.Kill(-1, 0) }},
+	{name: "lower the parent's priority", do: func() error { return unix.Setpriority(unix.PRIO_PROCESS, os.Getppid(), 0) }},
+	{name: "move the parent to another processor", do: func() error {
+		var all unix.CPUSet
+		all.Set(0)
+		return unix.SchedSetaffinity(os.Getppid(), &all)
+	}},
+	{name: "sched_setattr", do: call(unix.SYS_SCHED_SETATTR, nothing)},
+	{name: "ioprio_set", do: call(unix.SYS_IOPRIO_SET, nothing)},
+	{name: "leave the process group", do: func() error { return unix.Setpgid(0, 0) }},
+	{name: "become somebody else", do: call(unix.SYS_SETRESUID, ^uintptr(0), ^uintptr(0), ^uintptr(0))},
+	{name: "clear the death signal", do: call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG)},
+	{name: "clear the death signal, high half", do: call(unix.SYS_PRCTL, highHalf|unix.PR_SET_PDEATHSIG)},
+	{name: "be a subreaper", do: call(unix.SYS_PRCTL, unix.PR_SET_CHILD_SUBREAPER, 0)},
+	{name: "memfd_create", do: call(unix.SYS_MEMFD_CREATE)},
+	{name: "shared memory", do: call(unix.SYS_MMAP, 0, 1<<12, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_ANONYMOUS, nothing, 0)},
+	{name: "name an interface", do: call(unix.SYS_IOCTL, nothing, unix.SIOCGIFNAME)},
+	{name: "add a route", do: call(unix.SYS_IOCTL, nothing, unix.SIOCADDRT)},
 	{name: "pidfd_open", do: call(unix.SYS_PIDFD_OPEN)},
 	{name: "perf_event_open", do: call(unix.SYS_PERF_EVENT_OPEN)},
 	{name: "personality", do: call(unix.SYS_PERSONALITY, 0xffffffff)},

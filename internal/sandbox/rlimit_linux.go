@@ -28,9 +28,7 @@ func limit(p Policy, l *Level) {
 	}
 	files, ferr := fileLimit(p)
 	if ferr == nil {
-		if ferr = lower(unix.RLIMIT_NOFILE, files); ferr == nil {
-			l.NoFile = files
-		}
+		ferr = lower(unix.RLIMIT_NOFILE, files)
 	}
 	if err := errors.Join(err, ferr, lower(unix.RLIMIT_CORE, 0)); err != nil {
 		l.lacks(Rlimits, strings.ReplaceAll(err.Error(), "\n", "; "))

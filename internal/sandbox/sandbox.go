@@ -20,7 +20,7 @@ type Mode uint8
 const (
 	BestEffort Mode = iota // take what there is and report the rest
 	Require                // all of it, or an error
-	Off                    // nothing at all, limits included
+	Off                    // nothing but other processes: it starts none where the system can refuse that
 )
 
 var modeNames = [...]string{BestEffort: "best-effort", Require: "require", Off: "off"}
@@ -46,14 +46,12 @@ func ParseMode(s string) (Mode, error) {
 // Defaults of a Policy.
 const (
 	DefaultDataLimit = 512 << 20 // bytes
-	DefaultMaxStack  = 32 << 20  // bytes
-	DefaultNoFile    = 256       // file descriptors
+	defaultMaxStack  = 32 << 20  // bytes
+	defaultNoFile    = 1024      // file descriptors
 )
 
 // spareFiles is how many file descriptors a process may open beyond those it
-// has, whatever Policy.NoFile says: a connection for each of the usual 16
-// requests under way, another while two addresses of a host race, and its
-// name lookups.
+// has, whatever Policy.NoFile says: enough for some requests under way.
 const spareFiles = 64
 
 // A Policy says what a process keeps. Its zero value is the policy of a
@@ -75,11 +73,11 @@ type Policy struct {
 	MemoryLimit int64
 
 	// MaxStack bounds one goroutine's stack, in bytes; 0 means
-	// DefaultMaxStack. Beyond it the Go runtime ends the process with exit
+	// 32 MiB. Beyond it the Go runtime ends the process with exit
 	// code 2 and "stack overflow" on stderr.
 	MaxStack int
 
-	// NoFile bounds the numbers of file descriptors; 0 means DefaultNoFile. It
+	// NoFile bounds the numbers of file descriptors; 0 means 1024. It
 	// is raised to what is open already and 64 more.
 	NoFile uint64
 
@@ -89,7 +87,8 @@ type Policy struct {
 	ConnectPorts []uint16
 
 	// ReadPaths are the files and directories that stay readable; those that
-	// do not exist are left out. nil means DefaultReadPaths.
+	// do not exist are left out. nil means those that name
+	// lookups, certificates and time zones need.
 	ReadPaths []string
 }
 
@@ -100,13 +99,13 @@ func (p Policy) withDefaults() Policy {
 		p.DataLimit = DefaultDataLimit
 	}
 	if p.MaxStack == 0 {
-		p.MaxStack = DefaultMaxStack
+		p.MaxStack = defaultMaxStack
 	}
 	if p.NoFile == 0 {
-		p.NoFile = DefaultNoFile
+		p.NoFile = defaultNoFile
 	}
 	if p.ReadPaths == nil {
-		p.ReadPaths = DefaultReadPaths()
+		p.ReadPaths = defaultReadPaths()
 	}
 	return p
 }
@@ -127,7 +126,7 @@ func (p Policy) check() error {
 // p does not keep. There is no way back, so it is called once, before the
 // first byte that is not trusted, and costs about a millisecond.
 //
-// With Require it returns an *UnavailableError when a part is missing. What is
+// With Require it returns an *unavailableError when a part is missing. What is
 // known to be missing is found before anything is given up; should a part fail
 // later than that, the process is left half restricted, and must end. With
 // BestEffort missing parts are no error: the Level names them.
@@ -144,12 +143,13 @@ func Apply(p Policy) (Level, error) {
 		return Level{}, err
 	}
 	if p.Mode == Off {
+		_ = stayAlone() // where there is no seccomp nothing is lost that was promised
 		return Level{Mode: Off}, nil
 	}
 	p = p.withDefaults()
 	if p.Mode == Require {
 		if l := probe(p); len(l.Missing) > 0 {
-			return Level{Mode: Require}, &UnavailableError{Missing: l.Missing}
+			return Level{Mode: Require}, &unavailableError{Missing: l.Missing}
 		}
 	}
 
@@ -164,7 +164,7 @@ func Apply(p Policy) (Level, error) {
 	debug.SetMaxStack(p.MaxStack)
 
 	if p.Mode == Require && len(l.Missing) > 0 {
-		return l, &UnavailableError{Missing: l.Missing}
+		return l, &unavailableError{Missing: l.Missing}
 	}
 	return l, nil
 }

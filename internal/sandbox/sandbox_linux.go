@@ -1,7 +1,5 @@
 package sandbox
 
-import "slices"
-
 // dnsPort is where name servers answer.
 const dnsPort = 53
 
@@ -45,11 +43,7 @@ func probe(p Policy) Level {
 
 // holdsPorts records whether the Landlock of l can do what p says of ports.
 func holdsPorts(p Policy, l *Level) {
-	switch {
-	case p.ConnectPorts == nil:
-	case l.Landlock < landlockTCP:
+	if p.ConnectPorts != nil && l.Landlock < landlockTCP {
 		l.lacks(Ports, "needs landlock 4, Linux 6.7")
-	default:
-		l.ConnectPorts = append(slices.Clone(p.ConnectPorts), dnsPort)
 	}
 }

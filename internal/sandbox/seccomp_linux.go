@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	seccomp "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -28,7 +29,22 @@ func loadDenyList() error {
 	if err != nil {
 		return err
 	}
-	list := denyList(table, uint64(os.Getpid()))
+	return load(table, denyList(table, uint64(os.Getpid())))
+}
+
+// stayAlone makes every thread of the process unable to start another process, or
+// to give up the signal with which it dies when its coordinator does. What it
+// started could live on for ever.
+func stayAlone() error {
+	table, err := callTable()
+	if err != nil {
+		return err
+	}
+	return load(table, aloneList(table))
+}
+
+// load puts a list over every thread of the process.
+func load(table *arch.Info, list seccomp.Policy) error {
 	program, err := list.Assemble()
 	if err != nil {
 		return fmt.Errorf("assemble deny-list: %w", err)

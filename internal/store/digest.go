@@ -3,10 +3,9 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"feedmill/internal/feeds"
 	"fmt"
 	"hash"
-
-	"feedmill/internal/feeds"
 )
 
 // A Digest is a feed in a form that can be compared: two stores that have come
@@ -20,8 +19,8 @@ type Digest struct {
 	Sum   [sha256.Size]byte
 }
 
-// Digests returns the digest of every feed by its URL.
-func (db *DB) Digests(ctx context.Context) (map[string]Digest, error) {
+// Digests returns the digest of every feed of a store by its URL.
+func Digests(ctx context.Context, db DB) (map[string]Digest, error) {
 	all := make(map[string]Digest)
 	sums := make(map[string]hash.Hash)
 	for f, err := range db.Feeds(ctx, FeedQuery{}) {
@@ -48,10 +47,4 @@ func (db *DB) Digests(ctx context.Context) (map[string]Digest, error) {
 		all[url] = d
 	}
 	return all, nil
-}
-
-// Text returns all that an item says on one line, for comparing.
-func (it *Item) Text() string {
-	return fmt.Sprintf("%q %q %q %q %q %q %q %d %d %q %+v", it.GUID, it.Link, it.Title, it.Author, it.Summary, it.Content, it.Image,
-		it.Published, it.Updated, it.Categories, it.Enclosures)
 }

@@ -4,15 +4,15 @@ import (
 	"errors"
 	"fmt"
 
-	sqlitelib "modernc.org/sqlite/lib"
+	"feedmill/internal/feeds"
 )
 
-// These errors say that what was asked cannot be done to this DB or feed.
+// These errors say that what was asked cannot be done to this store or feed.
 var (
 	// ErrClosed is returned by methods that write, after Close.
 	ErrClosed = errors.New("the store is closed")
 
-	// ErrReadOnly is returned by methods that write, when the DB was opened
+	// ErrReadOnly is returned by methods that write, when the store was opened
 	// with Options.ReadOnly.
 	ErrReadOnly = errors.New("the store is open for reading only")
 
@@ -75,18 +75,53 @@ func (e *CorruptError) Error() string { return fmt.Sprintf("%s is damaged: %v", 
 // Unwrap returns what is wrong.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// explain gives SQLite's errors about path the type that callers decide by.
-func explain(path string, err error) error {
-	if _, done := errors.AsType[*CorruptError](err); done {
-		return err
-	}
-	switch resultCode(err) {
-	case sqlitelib.SQLITE_BUSY:
-		return &LockedError{Path: path}
-	case sqlitelib.SQLITE_CORRUPT:
-		return &CorruptError{Path: path, Err: err}
-	case sqlitelib.SQLITE_NOTADB:
-		return &ForeignError{Path: path, Reason: "it is no SQLite file, or its header is damaged"}
-	}
-	return err
+// A GoneError says that a store's file or its log is no longer what it was when it
+// was opened. Nothing more is written: nobody could open it.
+type GoneError struct {
+	Path string // of the file, or of its log
+	What string // became of it
 }
+
+// Error says what became of which file.
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("%s was %s while it was in use", e.Path, e.What)
+}
+
+// A ServerError says that the server of a store could not be reached, or would not
+// do what it was asked.
+type ServerError struct {
+	Fault Fault
+	Err   error // what the driver said
+	Text  string
+}
+
+// Error returns what is wrong, on one line and without a password.
+func (e *ServerError) Error() string { return e.Text }
+
+// Unwrap returns what the driver said.
+func (e *ServerError) Unwrap() error { return e.Err }
+
+// Is has a server that may do in a moment what it would not do now be feeds.ErrLost: what
+// was to be done under its leases is to be done again.
+func (e *ServerError) Is(target error) bool {
+	passes := e.Fault == Unreachable || e.Fault == Starting || e.Fault == TooMany || e.Fault == Lost
+	return passes && target == feeds.ErrLost
+}
+
+// A Fault is what kind of thing a server would not do.
+type Fault int
+
+// The faults, by what somebody must do about them.
+const (
+	BadAddress  Fault = iota + 1 // what names the server cannot be read
+	Unreachable                  // nobody answers there
+	Untrusted                    // it does not speak TLS as is asked for, or is not who it should be
+	NoDatabase                   // the server has none of that name
+	Denied                       // it does not believe who asks
+	Forbidden                    // who asks may not do that
+	Standby                      // it may only be read
+	Starting                     // it starts, or ends
+	TooMany                      // it has as many connections as it will have
+	DiskFull                     // it has no room left
+	Lost                         // the connection was cut in the middle, or an answer did not come
+)

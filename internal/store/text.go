@@ -2,46 +2,21 @@ package store
 
 import (
 	"encoding/json"
-	"strconv"
+	"fmt"
 	"strings"
-	"time"
+	"unicode/utf8"
 
 	"feedmill/internal/feeds"
 )
 
-// readable returns s as valid UTF-8 without NUL, each run of other bytes
+// Readable returns s as valid UTF-8 without NUL, each run of other bytes
 // replaced by one U+FFFD: SQLite's own functions end a text at its first NUL,
 // and tools around it stumble over broken UTF-8.
-func readable(s string) string {
-	if feeds.ValidUTF8(s) && strings.IndexByte(s, 0) < 0 {
+func Readable(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
 		return s
 	}
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\xff"), "\uFFFD")
-}
-
-// text returns s as an argument of a statement that turns NULL into the empty
-// text: unlike an empty string, a nil costs no copy for SQLite.
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return readable(s)
-}
-
-// seconds returns t as an argument for a column in which NULL means never.
-func seconds(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.Unix()
-}
-
-// timeAt is the inverse of seconds, for a column read with coalesce(…, 0).
-func timeAt(unix int64) time.Time {
-	if unix == 0 {
-		return time.Time{}
-	}
-	return time.Unix(unix, 0)
 }
 
 // An enclosure is a feeds.Enclosure as items.enclosures spells it.
@@ -51,8 +26,8 @@ type enclosure struct {
 	Length int64  `json:"length,omitempty"`
 }
 
-// categoriesJSON returns list as a JSON array, or "" for an empty one.
-func categoriesJSON(list []string) string {
+// CategoriesJSON returns list as a JSON array, or "" for an empty one.
+func CategoriesJSON(list []string) string {
 	if len(list) == 0 {
 		return ""
 	}
@@ -61,12 +36,12 @@ func categoriesJSON(list []string) string {
 	}
 	clean := make([]string, len(list))
 	for i, s := range list {
-		clean[i] = readable(s)
+		clean[i] = Readable(s)
 	}
-	return jsonText(clean)
+	return JSON(clean)
 }
 
-// plainList is jsonText for a list in which nothing needs an escape or is no
+// plainList is JSON for a list in which nothing needs an escape or is no
 // text, as in nearly all. It is quicker by ten times.
 func plainList(list []string) (string, bool) {
 	n := 1
@@ -87,20 +62,20 @@ func plainList(list []string) (string, bool) {
 	return string(append(b, ']')), true
 }
 
-// enclosuresJSON returns list as a JSON array, or "" for an empty one.
-func enclosuresJSON(list []feeds.Enclosure) string {
+// EnclosuresJSON returns list as a JSON array, or "" for an empty one.
+func EnclosuresJSON(list []feeds.Enclosure) string {
 	if len(list) == 0 {
 		return ""
 	}
 	clean := make([]enclosure, len(list))
 	for i, e := range list {
-		clean[i] = enclosure{URL: readable(e.URL), Type: readable(e.Type), Length: e.Length}
+		clean[i] = enclosure{URL: Readable(e.URL), Type: Readable(e.Type), Length: e.Length}
 	}
-	return jsonText(clean)
+	return JSON(clean)
 }
 
-// jsonText returns v as JSON without the escapes that only HTML needs.
-func jsonText(v any) string {
+// JSON returns v as JSON without the escapes that only HTML needs.
+func JSON(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -110,15 +85,25 @@ func jsonText(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// idList returns ids as a JSON array, the way to hand SQLite a list.
-func idList(ids []int64) string {
-	b := make([]byte, 0, 8*len(ids)+2)
-	b = append(b, '[')
-	for i, id := range ids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, id, 10)
+// ReadLists gives the item the lists that these JSON arrays have; an empty one is nil.
+func (it *Item) ReadLists(categories, enclosures []byte) error {
+	if err := unmarshalList(categories, &it.Categories); err != nil {
+		return fmt.Errorf("item %d of feed %d: categories: %w", it.Seq, it.FeedID, err)
 	}
-	return string(append(b, ']'))
+	var files []enclosure
+	if err := unmarshalList(enclosures, &files); err != nil {
+		return fmt.Errorf("item %d of feed %d: enclosures: %w", it.Seq, it.FeedID, err)
+	}
+	for _, f := range files {
+		it.Enclosures = append(it.Enclosures, feeds.Enclosure(f))
+	}
+	return nil
+}
+
+// unmarshalList decodes a JSON array, leaving *list nil when it is empty.
+func unmarshalList[T any](b []byte, list *[]T) error {
+	if string(b) == "[]" {
+		return nil
+	}
+	return json.Unmarshal(b, list)
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"slices"
 	"testing"
+
+	"feedmill/internal/feeds"
 )
 
 // TestPlainListsAreSpeltAsJSON holds the quick way to spell a list against the
@@ -20,10 +22,10 @@ func TestPlainListsAreSpeltAsJSON(t *testing.T) {
 	for _, list := range lists {
 		clean := slices.Clone(list)
 		for i := range clean {
-			clean[i] = readable(clean[i])
+			clean[i] = Readable(clean[i])
 		}
-		want := jsonText(clean)
-		if got := categoriesJSON(list); got != want {
+		want := JSON(clean)
+		if got := CategoriesJSON(list); got != want {
 			t.Errorf("%q is spelt %q, want %q", list, got, want)
 		}
 		if _, ok := plainList(list); ok {
@@ -32,5 +34,37 @@ func TestPlainListsAreSpeltAsJSON(t *testing.T) {
 	}
 	if least := 2 * 90; plain < least {
 		t.Errorf("%d lists were taken for plain, want at least %d", plain, least)
+	}
+}
+
+// TestListsAreReadable: markup stays as it is, what is no text is replaced, and both
+// lists come back.
+func TestListsAreReadable(t *testing.T) {
+	categories, enclosures := CategoriesJSON([]string{"é <b> & \xff"}), EnclosuresJSON([]feeds.Enclosure{{URL: "https://h/?a&b\x00"}, {Type: "x/y", Length: 7}})
+	if want := `["é <b> & ` + "\uFFFD" + `"]`; categories != want {
+		t.Errorf("got %s, want %s", categories, want)
+	}
+	if want := `[{"url":"https://h/?a&b` + "\uFFFD" + `"},{"url":"","type":"x/y","length":7}]`; enclosures != want {
+		t.Errorf("got %s, want %s", enclosures, want)
+	}
+	for text, want := range map[string]string{"\x00a": "\uFFFDa", "a\x00\xff": "a\uFFFD", "\xffa": "\uFFFDa", "é": "é"} {
+		if got := Readable(text); got != want {
+			t.Errorf("%q is stored as %q, want %q", text, got, want)
+		}
+	}
+	if CategoriesJSON(nil) != "" || EnclosuresJSON(nil) != "" {
+		t.Error("a list of nothing is something")
+	}
+	var it, none Item
+	if err := it.ReadLists([]byte(categories), []byte(enclosures)); err != nil || len(it.Categories) != 1 || len(it.Enclosures) != 2 || it.Enclosures[1].Length != 7 {
+		t.Errorf("got %+v, %v", it, err)
+	}
+	if err := none.ReadLists([]byte("[]"), []byte("[]")); err != nil || none.Categories != nil || none.Enclosures != nil {
+		t.Errorf("got %+v, %v of empty lists", none, err)
+	}
+	for _, broken := range [][2]string{{"x", "[]"}, {"[]", "x"}, {`[1]`, "[]"}} {
+		if err := none.ReadLists([]byte(broken[0]), []byte(broken[1])); err == nil {
+			t.Errorf("%q is read", broken)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/board"
 	"feedmill/internal/worker"
 )
 
@@ -43,58 +44,58 @@ func (r *telling) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feed
 }
 
 func TestTheScoreboardFollowsTheWork(t *testing.T) {
-	board, err := ipc.NewScoreboard(1)
+	seen, err := board.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer board.Close()
-	specimen, err := ipc.NewSpecimen()
+	defer seen.Close()
+	capture, err := board.NewCapture()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer specimen.Close()
-	specimen.Want(9)
+	defer capture.Close()
+	capture.Want(9)
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	r := &telling{refresher: newRefresher(), reached: make(chan string), goOn: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
-		done <- worker.Serve(t.Context(), ipc.NewConn(theirs, theirs, 0), worker.Options{
-			Board: board, Specimen: specimen, TickEvery: time.Hour,
+		done <- worker.Serve(t.Context(), ipc.NewConn(theirs, theirs, ipc.Options{}), worker.Options{
+			Board: seen, Capture: capture, Heartbeat: time.Hour,
 			NewRefresher: func(feeds.Options) (worker.Refresher, error) { return r, nil },
 		})
 	}()
-	c := ipc.NewConn(ours, ours, 0)
+	c := ipc.NewConn(ours, ours, ipc.Options{})
 	if _, err := c.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	c.Send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &feeds.Options{}}})
-	c.Send(&ipc.Message{Shard: &ipc.Shard{Jobs: []feeds.Job{{ID: 9, URL: "x"}}}})
+	c.Send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(feeds.Options{})})
+	c.Send(&ipc.Shard{Jobs: []feeds.Job{{ID: 9, URL: "x"}}})
 	for _, want := range []struct {
 		where string
-		now   ipc.Work
+		now   board.Work
 	}{
-		{"fetch", ipc.Work{Phase: ipc.PhaseFetch}},
-		{"guard", ipc.Work{Phase: ipc.PhaseGuard, Job: 9}},
-		{"parse", ipc.Work{Phase: ipc.PhaseParse, Job: 9, Bytes: 4}},
+		{"fetch", board.Work{Phase: board.PhaseFetch}},
+		{"guard", board.Work{Phase: board.PhaseGuard, Job: 9}},
+		{"parse", board.Work{Phase: board.PhaseParse, Job: 9, Bytes: 4}},
 	} {
 		if got := <-r.reached; got != want.where {
 			t.Fatalf("at %s, want %s", got, want.where)
 		}
-		if got := board.Standing().Now(); got != want.now {
+		if got := seen.Standing().Now(); got != want.now {
 			t.Errorf("in %s the board says %v, want %v", want.where, got, want.now)
 		}
 		r.goOn <- struct{}{}
 	}
-	if m, err := c.Recv(); err != nil || m.Result == nil {
+	if m, err := c.Recv(); err != nil || ipc.Name(m) != "Result" {
 		t.Fatalf("got %v, %v, want a result", m, err)
 	}
-	if body, err := specimen.Document(9); err != nil || string(body) != "<rss/>" {
+	if body, err := capture.Document(9); err != nil || string(body) != "<rss/>" {
 		t.Errorf("kept %q, %v, want the document", body, err)
 	}
 	// After Bye nobody writes on the board any more, and it can be closed.
-	c.Send(&ipc.Message{Drain: &ipc.Drain{}})
-	if m, err := c.Recv(); err != nil || m.Bye == nil {
+	c.Send(&ipc.Drain{})
+	if m, err := c.Recv(); err != nil || ipc.Name(m) != "Bye" {
 		t.Fatalf("got %v, %v, want Bye", m, err)
 	}
 	ours.Close()
@@ -110,7 +111,7 @@ type overdue struct {
 }
 
 func (r *overdue) Observe(o feeds.Observer) { r.observer = o }
-func (r *overdue) Status() feeds.Status     { return feeds.Status{UnderWay: 2, Overdue: 7} }
+func (r *overdue) Status() feeds.Status     { return feeds.Status{Overdue: 7} }
 
 func (r *overdue) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
 	for {
@@ -127,33 +128,33 @@ func (r *overdue) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feed
 // TestARequestThatDoesNotEndHasTheLastWord: the board names its job, whatever
 // is read meanwhile.
 func TestARequestThatDoesNotEndHasTheLastWord(t *testing.T) {
-	board, err := ipc.NewScoreboard(1)
+	seen, err := board.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer board.Close()
+	defer seen.Close()
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	r := &overdue{refresher: newRefresher(), stop: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
-		done <- worker.Serve(t.Context(), ipc.NewConn(theirs, theirs, 0), worker.Options{
-			Board: board, TickEvery: time.Hour, ParseCPU: 20 * time.Millisecond,
+		done <- worker.Serve(t.Context(), ipc.NewConn(theirs, theirs, ipc.Options{}), worker.Options{
+			Board: seen, Heartbeat: time.Hour, ParseCPU: 20 * time.Millisecond,
 			NewRefresher: func(feeds.Options) (worker.Refresher, error) { return r, nil },
 		})
 	}()
-	c := ipc.NewConn(ours, ours, 0)
+	c := ipc.NewConn(ours, ours, ipc.Options{})
 	if _, err := c.Recv(); err != nil {
 		t.Fatal(err)
 	}
 	go io.Copy(io.Discard, ours)
-	c.Send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &feeds.Options{}}})
+	c.Send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(feeds.Options{})})
 	err = <-done
 	overrun, ok := errors.AsType[*worker.OverrunError](err)
 	if !ok || overrun.Job != 7 || !strings.Contains(err.Error(), "request of feed 7") {
 		t.Errorf("got %v, want an OverrunError about the request of feed 7", err)
 	}
-	if got, want := board.Standing().Now(), (ipc.Work{Phase: ipc.PhaseFetch, Job: 7}); got != want {
+	if got, want := seen.Standing().Now(), (board.Work{Phase: board.PhaseFetch, Job: 7}); got != want {
 		t.Errorf("the board says %v, want %v", got, want)
 	}
 	close(r.stop)

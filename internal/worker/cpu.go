@@ -55,7 +55,7 @@ func (s *server) watchCPU(limit time.Duration, stop <-chan struct{}) error {
 		}
 		if now.Overdue != 0 {
 			// The documents that are read meanwhile have no part in it.
-			s.word.conclude(now.Overdue)
+			s.conclude(now.Overdue)
 			return &OverrunError{now.Overdue, 0, stacks()}
 		}
 		if job != 0 && used-from >= limit {

@@ -21,6 +21,7 @@ import (
 	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/board"
 )
 
 // A Refresher does jobs. A *feeds.Refresher is one.
@@ -29,9 +30,6 @@ type Refresher interface {
 	// emit once for each, from any goroutine. When ctx is done, jobs under
 	// way may finish within a grace and others end as feeds.Cancelled.
 	Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result))
-	// Cancel makes a job that Run has end as feeds.Cancelled. It does not
-	// wait for that.
-	Cancel(id int64)
 	// Status says what Run is doing. It does not wait.
 	Status() feeds.Status
 	// Close gives back what the refresher holds. Run has returned by then.
@@ -43,13 +41,13 @@ type Options struct {
 	Build     string        // what the worker was built from, for people
 	Sandbox   string        // the sandbox level that was reached, for people
 	MaxFrame  uint32        // the limit that the Conn was made with, in bytes; 0 means ipc.DefaultMaxFrame
-	TickEvery time.Duration // 0 means ipc.TickEvery
+	Heartbeat time.Duration // time between two; 0 means ipc.HeartbeatEvery
 	ParseCPU  time.Duration // CPU time that one document may take; 0 means DefaultParseCPU
 
-	// Board is told what is done, and Specimen keeps a document that the
+	// Board is told what is done, and Capture keeps a document that the
 	// coordinator wants. Both may be nil, and belong to the caller.
-	Board    *ipc.Scoreboard
-	Specimen *ipc.Specimen
+	Board   *board.Board
+	Capture *board.Capture
 
 	// NewRefresher makes the refresher, once the coordinator has said with
 	// which options.
@@ -59,21 +57,20 @@ type Options struct {
 // A server is one conversation with a coordinator.
 type server struct {
 	conn      *ipc.Conn
-	board     *ipc.Scoreboard
+	board     *board.Board
 	refresher Refresher
-	inbox     *inbox
-	owed      atomic.Int64 // jobs received and not answered
-	taker     *taker
-	drainC    chan struct{} // closed when nothing more is to be begun
-	drainOnce sync.Once
+	jobs      chan feeds.Job // has room for as many as the coordinator may send; closed by read
+	owed      atomic.Int64   // jobs received and not answered
 	word      *lastWord
+	leash     *leash        // nil where there is none
+	every     time.Duration // between two heartbeats
 
-	mu       sync.Mutex    // held while a message is sent; the goroutine that reads never needs it
-	answered int           // guarded by mu
-	awaits   bool          // guarded by mu: what was put aside will be handed over soon
-	sendErr  error         // guarded by mu; set before failC is closed
-	failC    chan struct{} // closed when a message could not be sent
-	parting  atomic.Bool   // Bye is being said, or was
+	mu      sync.Mutex    // held while a message is sent; the goroutine that reads never needs it
+	sendErr error         // guarded by mu; set before failC is closed
+	beaten  time.Time     // when the last heartbeat was sent; guarded by mu
+	failC   chan struct{} // closed when a message could not be sent
+	parting atomic.Bool   // Bye is being said, or was
+	mute    atomic.Bool   // nothing more is to be said
 }
 
 // Serve does what the coordinator at the other end of conn asks for. It sends
@@ -88,11 +85,13 @@ type server struct {
 // goes for any error: that of ctx when it is done, an [ipc.VersionError] when
 // the coordinator speaks another version, an [ipc.ProtocolError] when it
 // breaks the protocol, an [OverrunError] when a document takes too much CPU
-// time, else what NewRefresher, reading or writing returned.
+// time, [ErrUnanswered] when the coordinator answers no heartbeat for as long as
+// it said, else what NewRefresher, reading or writing returned.
 func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	crash.At("worker: before hello")
-	o.Board.Begin(os.Getpid())
-	conn.Show(o.Board)
+	o.Board.Enter(os.Getpid())
+	conn.Probe(o.Board)
+	begun := time.Now()
 	options, err := greet(conn, o)
 	if err != nil || options == nil {
 		return err
@@ -102,22 +101,39 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 		return fmt.Errorf("make refresher: %w", err)
 	}
 	s := &server{
-		conn: conn, board: o.Board, word: &lastWord{board: o.Board}, refresher: r, inbox: newInbox(),
-		taker:  newTaker(conn, cmp.Or(options.Fetches, feeds.DefaultFetches)),
-		drainC: make(chan struct{}), failC: make(chan struct{}),
+		conn: conn, board: o.Board, word: &lastWord{board: o.Board}, refresher: r,
+		jobs: make(chan feeds.Job, options.Window()), failC: make(chan struct{}),
+		every: cmp.Or(o.Heartbeat, ipc.HeartbeatEvery),
 	}
+	if o.Board == nil {
+		s.word.tell = s.tell
+	}
+	if options.Leash > 0 {
+		s.leash = &leash{begun: begun, length: options.Leash}
+		s.every = min(s.every, options.Leash/leashBeats)
+	}
+	conn.Pause(s.pause)
 	if r, ok := r.(observable); ok {
-		r.Observe(observer{s.word, o.Specimen})
+		r.Observe(observer{s.word, o.Capture})
 	}
-	readC, overrunC, stop := make(chan error, 1), make(chan error, 1), make(chan struct{})
+	readC, overrunC, stop := make(chan error, 1), make(chan error, 2), make(chan struct{})
 	defer close(stop)
-	go func() { readC <- s.read() }()
+	// What is broken off is not answered: the coordinator would take it for done,
+	// where it has it done again when this process is gone.
+	work, drain := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		s.mute.Store(true)
+		drain()
+	}()
+	go func() { readC <- s.read(drain) }()
 	go func() { overrunC <- s.watchCPU(cmp.Or(o.ParseCPU, DefaultParseCPU), stop) }()
-	go s.work(ctx, cmp.Or(o.TickEvery, ipc.TickEvery))
+	if s.leash != nil {
+		go func() { overrunC <- s.leash.watch(stop) }()
+	}
+	go s.work(work)
 	// That all is done is no reason to return: the coordinator looks at this
 	// process once more before it lets it go, and what is asked of a process
 	// that has ended is lost.
-	defer s.drain()
 	select {
 	case err := <-readC:
 		// Not behind the sending of Bye: the coordinator may be quicker than
@@ -142,9 +158,9 @@ func greet(conn *ipc.Conn, o Options) (*feeds.Options, error) {
 	if limit == 0 {
 		limit = ipc.DefaultMaxFrame
 	}
-	err := conn.Send(&ipc.Message{Hello: &ipc.Hello{
-		Version: ipc.Version, Build: o.Build, MaxFrame: limit, PID: os.Getpid(), Sandbox: o.Sandbox,
-	}})
+	err := conn.Send(&ipc.Hello{
+		Version: ipc.Version, Build: o.Build, MaxFrame: limit, Sandbox: o.Sandbox,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("send Hello: %w", err)
 	}
@@ -156,13 +172,15 @@ func greet(conn *ipc.Conn, o Options) (*feeds.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := ipc.CheckHello(m.Hello); err != nil {
+	hello, err := ipc.CheckHello(m)
+	if err != nil {
 		return nil, err
 	}
-	if m.Hello.Options == nil {
-		return nil, unexpected("Hello without options")
+	options, err := ipc.DecodeOptions(hello.Options)
+	if err != nil {
+		return nil, unexpected(err.Error())
 	}
-	return m.Hello.Options, nil
+	return &options, nil
 }
 
 // unexpected returns the error for a well-formed message that may not come.
@@ -171,39 +189,57 @@ func unexpected(detail string) error {
 }
 
 // read takes the coordinator's messages until its end closes, for which it
-// returns nil. It waits for nothing else.
-func (s *server) read() error {
+// returns nil. It waits for nothing else. When it returns, or when Drain came, it
+// has closed s.jobs, and for Drain called drain: nothing more is to be begun.
+func (s *server) read(drain func()) error {
+	end := sync.OnceFunc(func() { close(s.jobs) })
+	defer end()
+	drained := false
 	for {
 		m, err := s.conn.Recv()
-		switch {
-		case err == io.EOF:
+		if err == io.EOF {
 			return nil
-		case err != nil:
+		}
+		if err != nil {
 			return err
-		case m.Shard != nil:
+		}
+		switch m := m.(type) {
+		case *ipc.Shard:
 			crash.At("worker: after shard read")
-			if !s.inbox.add(m.Shard.Jobs) {
+			if drained {
 				return unexpected("Shard after Drain")
 			}
-			s.owe(len(m.Shard.Jobs))
-		case m.Grant != nil:
-			jobs, err := s.taker.grant(m.Grant)
-			if err != nil {
+			if err := s.take(m.Jobs); err != nil {
 				return err
 			}
-			if len(jobs) > 0 && s.inbox.add(jobs) {
-				s.owe(len(jobs))
+		case *ipc.Drain:
+			drained = true
+			drain()
+			end()
+		case *ipc.Heartbeat:
+			if s.leash == nil {
+				return unexpected("an answer to no heartbeat")
 			}
-		case m.Cancel != nil:
-			if !s.inbox.cancel(m.Cancel.ID) {
-				s.refresher.Cancel(m.Cancel.ID)
-			}
-		case m.Drain != nil:
-			s.drain()
+			s.leash.answered(m.At)
 		default:
 			return unexpected("a message that a coordinator does not send")
 		}
 	}
+}
+
+// take passes jobs on to the refresher. There is room for all that a
+// coordinator may send at a time.
+func (s *server) take(jobs []feeds.Job) error {
+	s.owe(len(jobs))
+	for _, j := range jobs {
+		crash.At("worker: before fetch")
+		select {
+		case s.jobs <- j:
+		default:
+			return unexpected(fmt.Sprintf("more than %d jobs", cap(s.jobs)))
+		}
+	}
+	return nil
 }
 
 // owe adds n, which may be negative, to the jobs that are this worker's to
@@ -211,83 +247,26 @@ func (s *server) read() error {
 func (s *server) owe(n int) {
 	s.owed.Add(int64(n))
 	s.board.Owe(n)
-	s.taker.owe(n)
-}
-
-// drain makes sure that nothing more is begun.
-func (s *server) drain() {
-	s.taker.close()
-	s.inbox.close()
-	s.drainOnce.Do(func() { close(s.drainC) })
 }
 
 // work has the jobs done and answered, and says Bye.
-func (s *server) work(ctx context.Context, tickEvery time.Duration) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var dealing, ticking sync.WaitGroup
-	jobs := make(chan feeds.Job)
-	dealing.Go(func() {
-		defer close(jobs)
-		s.deal(jobs)
-	})
-	dealing.Go(func() {
-		<-s.drainC
-		cancel()
-	})
-	dealing.Go(s.take)
+func (s *server) work(ctx context.Context) {
+	var beating sync.WaitGroup
 	stop := make(chan struct{})
-	ticking.Go(func() { s.tick(tickEvery, stop) })
-	s.refresher.Run(ctx, jobs, s.answer)
-	dealing.Wait()
+	beating.Go(func() { s.beat(stop) })
+	s.refresher.Run(ctx, s.jobs, s.answer)
 	close(stop)
-	ticking.Wait()
+	beating.Wait()
 	s.refresher.Close()
 	crash.At("worker: before bye")
 	s.parting.Store(true)
-	s.send(func() error { return s.conn.Send(&ipc.Message{Bye: &ipc.Bye{Answered: s.answered}}) })
+	s.send(func() error { return s.conn.Send(&ipc.Bye{CPU: cpuTime()}) })
 }
 
-// take claims batches of the queue that all workers share, where there is one.
-func (s *server) take() {
-	err := s.taker.run(func(number int64) {
-		s.send(func() error { return s.conn.Send(&ipc.Message{Claim: &ipc.Claim{Batch: number}}) })
-	})
-	if err != nil {
-		s.send(func() error { return err })
-	}
-}
-
-// deal hands the jobs of the inbox to the refresher, one by one, and answers
-// those that are not to be begun any more. It returns when the inbox is closed
-// and empty.
-func (s *server) deal(jobs chan<- feeds.Job) {
-	for {
-		job, state := s.inbox.head()
-		switch state {
-		case inboxEnded:
-			return
-		case inboxEmpty:
-			<-s.inbox.changed
-		case inboxRefused:
-			s.inbox.pop()
-			s.answer(feeds.Result{ID: job.ID, Class: feeds.Cancelled})
-		case inboxReady:
-			crash.At("worker: before fetch")
-			select {
-			case jobs <- job:
-				if cancelled := s.inbox.pop(); cancelled {
-					s.refresher.Cancel(job.ID)
-				}
-			case <-s.inbox.changed:
-			}
-		}
-	}
-}
-
-// tick sends a Tick at each interval in which there is something to do.
-func (s *server) tick(every time.Duration, stop <-chan struct{}) {
-	t := time.NewTicker(every)
+// beat sends a Heartbeat at each interval in which there is something to do, or
+// an answer to be had.
+func (s *server) beat(stop <-chan struct{}) {
+	t := time.NewTicker(s.every)
 	defer t.Stop()
 	for {
 		select {
@@ -295,18 +274,38 @@ func (s *server) tick(every time.Duration, stop <-chan struct{}) {
 			return
 		case <-t.C:
 		}
-		st := s.refresher.Status()
-		tick := ipc.Tick{Parsing: st.Parsing, UnderWay: st.UnderWay, Queued: st.Queued + s.inbox.len()}
-		if tick.UnderWay+tick.Queued > 0 {
-			s.send(func() error { return s.conn.Send(&ipc.Message{Tick: &tick}) })
+		if s.owed.Load() > 0 || s.leash != nil {
+			s.tell()
 		}
 	}
+}
+
+// tell sends a Heartbeat.
+func (s *server) tell() { s.send(s.heartbeat) }
+
+// pause sends a Heartbeat between two pieces of a long answer, which others would
+// wait for, if one is due.
+func (s *server) pause() {
+	if s.leash != nil && time.Since(s.beaten) >= s.every {
+		s.heartbeat() // if it fails, so does the next piece
+	}
+}
+
+// heartbeat sends a Heartbeat. The caller holds s.mu.
+func (s *server) heartbeat() error {
+	h := &ipc.Heartbeat{CPU: cpuTime()}
+	s.beaten = time.Now()
+	if s.leash != nil {
+		h.At = s.beaten.Sub(s.leash.begun)
+	}
+	now := s.word.now()
+	h.Job, h.Phase, h.Bytes = now.Job, uint32(now.Phase), now.Bytes
+	return s.conn.Send(h)
 }
 
 // answer sends what became of a job.
 func (s *server) answer(r feeds.Result) {
 	s.send(func() error {
-		s.answered++
 		crash.At("worker: before encode")
 		err := s.conn.SendResult(&r)
 		if errors.Is(err, ipc.ErrMessageTooLarge) {
@@ -328,43 +327,17 @@ func tooLong(r *feeds.Result, err error) *feeds.Result {
 	}
 }
 
-// send calls one, which sends a message, unless one has failed before. The
+// send calls one, which sends a message, unless one has failed before or Serve is
+// about to return. The
 // coordinator may be slow to take it, and whatever else there is to be sent
 // waits then: that is how a slow store slows the workers.
 func (s *server) send(one func() error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sendErr != nil {
+	if s.sendErr != nil || s.mute.Load() {
 		return
 	}
-	if s.sendErr = one(); s.sendErr == nil {
-		s.sendErr = s.handOver()
-	}
-	if s.sendErr != nil {
+	if s.sendErr = one(); s.sendErr != nil {
 		close(s.failC)
 	}
-}
-
-// handOverWithin is how long an answer may wait for others to be handed over
-// with it, in modes where that is worth it.
-const handOverWithin = 5 * time.Millisecond
-
-// handOver sees to it that what was put aside reaches the coordinator: at once
-// when there is nothing else to do, and soon when there is. The caller holds
-// s.mu.
-func (s *server) handOver() error {
-	switch {
-	case !s.conn.Pending():
-	case s.owed.Load() == 0:
-		return s.conn.Flush()
-	case !s.awaits:
-		s.awaits = true
-		time.AfterFunc(handOverWithin, func() {
-			s.send(func() error {
-				s.awaits = false
-				return s.conn.Flush()
-			})
-		})
-	}
-	return nil
 }

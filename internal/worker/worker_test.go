@@ -21,37 +21,35 @@ import (
 type refresher struct {
 	mu      sync.Mutex
 	status  feeds.Status
-	stopped map[int64]chan struct{}
+	begun   chan int64 // the jobs that wait for the end of ctx
 	options feeds.Options
 	closed  bool
 }
 
-func newRefresher() *refresher { return &refresher{stopped: map[int64]chan struct{}{}} }
+func newRefresher() *refresher { return &refresher{begun: make(chan int64, 10)} }
 
-func (r *refresher) stop(id int64) chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stopped[id] == nil {
-		r.stopped[id] = make(chan struct{})
+// await returns when a job waits for the end of its context.
+func (r *refresher) await(id int64) {
+	for <-r.begun != id {
 	}
-	return r.stopped[id]
 }
 
 func (r *refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
 	for j := range jobs {
+		if ctx.Err() != nil {
+			emit(feeds.Result{ID: j.ID, Class: feeds.Cancelled})
+			continue
+		}
 		r.mu.Lock()
-		r.status = feeds.Status{Parsing: j.ID, UnderWay: 1}
+		r.status = feeds.Status{Parsing: j.ID}
 		r.mu.Unlock()
 		res := feeds.Result{ID: j.ID, Class: feeds.OK}
 		switch {
 		case strings.HasPrefix(j.URL, "stuck"):
 			select {}
 		case strings.HasPrefix(j.URL, "wait"):
-			select {
-			case <-r.stop(j.ID):
-				res.Class = feeds.Cancelled
-			case <-ctx.Done():
-			}
+			r.begun <- j.ID
+			<-ctx.Done()
 		case strings.HasPrefix(j.URL, "long title"):
 			res.Title = strings.Repeat("x", 3<<20)
 		case strings.HasPrefix(j.URL, "long item"):
@@ -64,8 +62,7 @@ func (r *refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(fe
 	}
 }
 
-func (r *refresher) Cancel(id int64) { close(r.stop(id)) }
-func (r *refresher) Close()          { r.closed = true }
+func (r *refresher) Close() { r.closed = true }
 func (r *refresher) Status() feeds.Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,12 +85,12 @@ func begin(t *testing.T, ctx context.Context) *coordinator {
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	c := &coordinator{
-		Conn: ipc.NewConn(outR, inW, 2<<20), t: t, stdin: inW, stdout: outR,
+		Conn: ipc.NewConn(outR, inW, ipc.Options{MaxFrame: 2 << 20}), t: t, stdin: inW, stdout: outR,
 		refresher: newRefresher(), served: make(chan error, 1),
 	}
 	go func() {
-		err := worker.Serve(ctx, ipc.NewConn(inR, outW, 0), worker.Options{
-			Build: "b", Sandbox: "s", TickEvery: 5 * time.Millisecond,
+		err := worker.Serve(ctx, ipc.NewConn(inR, outW, ipc.Options{}), worker.Options{
+			Build: "b", Sandbox: "s", Heartbeat: 5 * time.Millisecond,
 			NewRefresher: func(o feeds.Options) (worker.Refresher, error) {
 				c.refresher.options = o
 				if o.UserAgent == "impossible" {
@@ -109,9 +106,8 @@ func begin(t *testing.T, ctx context.Context) *coordinator {
 		inW.Close()
 		outR.Close()
 	})
-	m := c.recv()
-	if m.Hello == nil || m.Hello.Version != ipc.Version || m.Hello.Build != "b" || m.Hello.Sandbox != "s" || m.Hello.PID == 0 {
-		t.Fatalf("got %+v, want a Hello", m.Hello)
+	if m, ok := c.recv().(*ipc.Hello); !ok || m.Version != ipc.Version || m.Build != "b" || m.Sandbox != "s" {
+		t.Fatalf("got %+v, want a Hello", m)
 	}
 	return c
 }
@@ -120,11 +116,11 @@ func begin(t *testing.T, ctx context.Context) *coordinator {
 func start(t *testing.T, ctx context.Context) *coordinator {
 	t.Helper()
 	c := begin(t, ctx)
-	c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, MaxFrame: 2 << 20, Options: &feeds.Options{MaxBody: 77}}})
+	c.send(&ipc.Hello{Version: ipc.Version, MaxFrame: 2 << 20, Options: ipc.EncodeOptions(feeds.Options{MaxBody: 77})})
 	return c
 }
 
-func (c *coordinator) send(m *ipc.Message) {
+func (c *coordinator) send(m ipc.Message) {
 	c.t.Helper()
 	if err := c.Send(m); err != nil {
 		c.t.Fatal(err)
@@ -137,10 +133,10 @@ func (c *coordinator) shard(from, to int64, url string) {
 	for id := from; id <= to; id++ {
 		jobs = append(jobs, feeds.Job{ID: id, URL: url})
 	}
-	c.send(&ipc.Message{Shard: &ipc.Shard{Jobs: jobs}})
+	c.send(&ipc.Shard{Jobs: jobs})
 }
 
-func (c *coordinator) recv() *ipc.Message {
+func (c *coordinator) recv() ipc.Message {
 	c.t.Helper()
 	m, err := c.Recv()
 	if err != nil {
@@ -150,22 +146,22 @@ func (c *coordinator) recv() *ipc.Message {
 }
 
 // results receives until Bye, or until n results came, and returns the classes
-// by job and Bye's count, -1 without one.
-func (c *coordinator) results(n int) (map[int64]feeds.Class, int) {
+// by job and whether Bye came.
+func (c *coordinator) results(n int) (map[int64]feeds.Class, bool) {
 	c.t.Helper()
 	got := map[int64]feeds.Class{}
 	for len(got) < n {
-		switch m := c.recv(); {
-		case m.Result != nil:
-			if _, twice := got[m.Result.ID]; twice {
-				c.t.Errorf("job %d answered twice", m.Result.ID)
+		switch m := c.recv().(type) {
+		case *ipc.Result:
+			if _, twice := got[m.ID]; twice {
+				c.t.Errorf("job %d answered twice", m.ID)
 			}
-			got[m.Result.ID] = m.Result.Class
-		case m.Bye != nil:
-			return got, m.Bye.Answered
+			got[m.ID] = m.Class
+		case *ipc.Bye:
+			return got, true
 		}
 	}
-	return got, -1
+	return got, false
 }
 
 // await returns what Serve returned.
@@ -186,12 +182,11 @@ func TestDrainedWorkerHasAnsweredEveryJob(t *testing.T) {
 	c.shard(41, 41, "wait")
 	c.shard(42, 100, "ok")
 	got, _ := c.results(40)
-	for m := c.recv(); m.Tick == nil || m.Tick.Parsing != 41; m = c.recv() {
-	}
-	c.send(&ipc.Message{Drain: &ipc.Drain{}})
-	rest, answered := c.results(1000)
-	if len(got)+len(rest) != 100 || answered != 100 {
-		t.Errorf("%d and %d jobs answered, Bye says %d, want 100", len(got), len(rest), answered)
+	c.refresher.await(41)
+	c.send(&ipc.Drain{})
+	rest, bye := c.results(1000)
+	if len(got)+len(rest) != 100 || !bye {
+		t.Errorf("%d and %d jobs answered, Bye %v, want 100 and Bye", len(got), len(rest), bye)
 	}
 	if rest[41] != feeds.OK {
 		t.Errorf("job under way ended as %s, want that it may finish", rest[41])
@@ -238,47 +233,27 @@ func TestEndOfStdinEndsABusyWorker(t *testing.T) {
 
 func TestStdinIsReadThoughNobodyTakesResults(t *testing.T) {
 	c := start(t, t.Context())
-	for i := range int64(100) { // an io.Pipe holds nothing, so each is read when it is sent
-		c.shard(100*i+1, 100*i+100, "ok")
+	n := int64(feeds.Options{}.Window())
+	for id := range n { // an io.Pipe holds nothing, so each is read when it is sent
+		c.shard(id+1, id+1, "ok")
 	}
-	got, _ := c.results(10_000)
-	if len(got) != 10_000 {
-		t.Errorf("%d jobs answered, want 10000", len(got))
+	if got, _ := c.results(int(n)); len(got) != int(n) {
+		t.Errorf("%d jobs answered, want %d", len(got), n)
 	}
 }
 
-func TestBusyWorkerTicks(t *testing.T) {
+func TestABusyWorkerSaysThatItIsAlive(t *testing.T) {
 	c := start(t, t.Context())
-	c.shard(7, 9, "wait")
+	c.shard(7, 7, "wait")
 	for range 3 {
-		m := c.recv()
-		for m.Tick == nil || m.Tick.Queued != 2 {
-			m = c.recv()
-		}
-		if m.Tick.Parsing != 7 || m.Tick.UnderWay != 1 {
-			t.Errorf("got %+v, want job 7 under way", *m.Tick)
-		}
-	}
-}
-
-func TestCancelEndsAJobWhereverItIs(t *testing.T) {
-	c := start(t, t.Context())
-	c.shard(1, 4, "wait")
-	for m := c.recv(); m.Tick == nil || m.Tick.Parsing != 1; m = c.recv() {
-	}
-	for _, id := range []int64{3, 1, 2} {
-		c.send(&ipc.Message{Cancel: &ipc.Cancel{ID: id}})
-	}
-	got, _ := c.results(3)
-	for _, id := range []int64{1, 2, 3} {
-		if got[id] != feeds.Cancelled {
-			t.Errorf("job %d ended as %q, want %s", id, got[id], feeds.Cancelled)
+		if m := c.recv(); ipc.Name(m) != "Heartbeat" {
+			t.Errorf("got %+v, want a Heartbeat", m)
 		}
 	}
 }
 
 func TestResultThatFitsNoFrameIsLimitSize(t *testing.T) {
-	for _, url := range []string{"long title", "long item"} {
+	for _, url := range []string{"long item"} {
 		c := start(t, t.Context())
 		c.shard(1, 1, url)
 		c.shard(2, 2, "ok")
@@ -297,25 +272,25 @@ func TestABrokenConversationEndsTheWorker(t *testing.T) {
 		want func(error) bool
 	}{
 		{"other version", func(c *coordinator) {
-			c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version + 1, Options: &good}})
+			c.send(&ipc.Hello{Version: ipc.Version + 1, Options: ipc.EncodeOptions(good)})
 		}, func(err error) bool { _, ok := errors.AsType[*ipc.VersionError](err); return ok }},
 		{"no Hello", func(c *coordinator) { c.shard(1, 1, "ok") }, isUnexpected},
 		{"Hello without options", func(c *coordinator) {
-			c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version}})
+			c.send(&ipc.Hello{Version: ipc.Version})
 		}, isUnexpected},
 		{"second Hello", func(c *coordinator) {
 			for range 2 {
-				c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &good}})
+				c.send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(good)})
 			}
 		}, isUnexpected},
 		{"Shard after Drain", func(c *coordinator) {
-			c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &good}})
-			c.send(&ipc.Message{Drain: &ipc.Drain{}})
+			c.send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(good)})
+			c.send(&ipc.Drain{})
 			c.shard(1, 1, "ok")
 		}, isUnexpected},
-		{"Grant of what was not claimed", func(c *coordinator) {
-			c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &good}})
-			c.send(&ipc.Message{Grant: &ipc.Grant{Batch: 7, Begin: true}})
+		{"more jobs than it may hold", func(c *coordinator) {
+			c.send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(good)})
+			c.shard(1, int64(good.Window())+2, "stuck") // one is under way
 		}, isUnexpected},
 		{"garbage", func(c *coordinator) { c.stdin.Write(bytes.Repeat([]byte("x"), 99)) },
 			func(err error) bool { return errors.Is(err, ipc.ErrNotFrame) }},
@@ -324,10 +299,10 @@ func TestABrokenConversationEndsTheWorker(t *testing.T) {
 		{"gone at once", func(c *coordinator) { c.stdin.Close() },
 			func(err error) bool { return err == nil }},
 		{"impossible options", func(c *coordinator) {
-			c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &feeds.Options{UserAgent: "impossible"}}})
+			c.send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(feeds.Options{UserAgent: "impossible"})})
 		}, func(err error) bool { return err != nil && strings.Contains(err.Error(), "impossible options") }},
 		{"nobody reads", func(c *coordinator) {
-			c.send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &good}})
+			c.send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(good)})
 			c.stdout.Close()
 			c.shard(1, 1, "ok")
 		}, func(err error) bool { return errors.Is(err, io.ErrClosedPipe) }},
@@ -350,12 +325,12 @@ func TestADocumentThatTakesTooLongIsAnError(t *testing.T) {
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	defer inW.Close()
-	c := ipc.NewConn(outR, inW, 0)
+	c := ipc.NewConn(outR, inW, ipc.Options{})
 	served := make(chan error, 1)
 	busy := &spinning{}
 	defer busy.stop.Store(true)
 	go func() {
-		served <- worker.Serve(t.Context(), ipc.NewConn(inR, outW, 0), worker.Options{
+		served <- worker.Serve(t.Context(), ipc.NewConn(inR, outW, ipc.Options{}), worker.Options{
 			ParseCPU:     50 * time.Millisecond,
 			NewRefresher: func(feeds.Options) (worker.Refresher, error) { return busy, nil },
 		})
@@ -364,8 +339,8 @@ func TestADocumentThatTakesTooLongIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	go io.Copy(io.Discard, outR)
-	c.Send(&ipc.Message{Hello: &ipc.Hello{Version: ipc.Version, Options: &feeds.Options{}}})
-	c.Send(&ipc.Message{Shard: &ipc.Shard{Jobs: []feeds.Job{{ID: 5}}}})
+	c.Send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(feeds.Options{})})
+	c.Send(&ipc.Shard{Jobs: []feeds.Job{{ID: 5}}})
 	err := <-served
 	e, ok := errors.AsType[*worker.OverrunError](err)
 	if !ok {
@@ -389,6 +364,5 @@ func (s *spinning) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(fee
 	}
 }
 
-func (s *spinning) Cancel(int64)         {}
 func (s *spinning) Close()               {}
-func (s *spinning) Status() feeds.Status { return feeds.Status{Parsing: s.job.Load(), UnderWay: 1} }
+func (s *spinning) Status() feeds.Status { return feeds.Status{Parsing: s.job.Load()} }

@@ -1,229 +1,156 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
-	"math"
-	"reflect"
 	"slices"
 	"strings"
 
-	"feedmill/internal/bench"
+	"feedmill/internal/bench/analyse"
+	"feedmill/internal/bench/run"
+	"feedmill/internal/bench/stats"
 )
 
-// An answer is what the run says to those who read no further.
-type answer struct {
-	Headline string
-	Lines    []string
-	Figures  []keyFigure
-	Doubts   []string // why it is not to be relied on; none is hidden
-}
-
-// A keyFigure is a number with its interval and what it is.
-type keyFigure struct {
-	Value, Aside, Label string
-	Mood                mood
-}
-
-func makeAnswer(run *bench.Run) answer {
-	a := answer{Doubts: doubts(run)}
-	c, ok := headline(run)
-	if !ok {
-		a.Headline = "No answer: the samples that it needs are missing."
-		return a
-	}
-	mode, base := run.Cells[c.Cell], run.Cells[c.Base]
-	a.Headline = headlineSentence(c, mode, base)
-	a.Lines = append(a.Lines, setting(mode), ratioSentence(c, mode, base))
-	a.Figures = []keyFigure{{duration.signed(c.CPUDiff.Estimate), duration.bounds(c.CPUDiff), "CPU time a feed, " + workWord(mode.Work), ""}}
-	all := works(run, c)
-	for _, w := range all {
-		cell := run.Cells[w.Cell]
-		if w != c {
-			a.add(ratioSentence(w, cell, run.Cells[w.Base]))
-		}
-		if cell.Work == bench.Ship && len(all) > 1 {
-			continue // of a number near zero: not for large print
-		}
-		a.Figures = append(a.Figures, keyFigure{times.format(w.CPURatio.Estimate), times.bounds(w.CPURatio),
-			fmt.Sprintf("the CPU time of %s, %s", people(base.Mode), workWord(cell.Work)), ""})
-	}
-	a.add(whereItGoes(run))
-	lost, figure := whatItBuys(run, mode.Mode, base.Mode)
-	a.add(lost)
-	if figure != nil {
-		a.Figures = append(a.Figures, *figure)
-	}
-	return a
-}
-
-// works are the headline's comparison and the same one with the other kinds of
-// work, where all else is equal: what copying costs says little without what it
-// is a part of.
-func works(run *bench.Run, headline bench.Comparison) []bench.Comparison {
-	all := []bench.Comparison{headline}
-	same := func(a, b bench.Cell) bool {
-		a.ID, a.Name, a.Work, a.Sweeps = b.ID, b.Name, b.Work, nil
-		b.Sweeps = nil
-		return reflect.DeepEqual(a, b)
-	}
-	for _, work := range []bench.Work{bench.Ship, bench.Parse, bench.Round} {
-		for _, c := range run.Comparisons {
-			cell := run.Cells[c.Cell]
-			if cell.Work == work && same(cell, run.Cells[headline.Cell]) && same(run.Cells[c.Base], run.Cells[headline.Base]) &&
-				!slices.ContainsFunc(all, func(o bench.Comparison) bool { return run.Cells[o.Cell].Work == work }) {
-				all = append(all, c)
-			}
-		}
-	}
-	return all
-}
-
-// workWord is a kind of work in few words.
-func workWord(w bench.Work) string {
-	return cmp.Or(map[bench.Work]string{bench.Round: "whole refresh", bench.Parse: "parsing and copying", bench.Ship: "copying alone"}[w], string(w))
-}
-
-func (a *answer) add(line string) {
-	if line != "" {
-		a.Lines = append(a.Lines, line)
-	}
-}
-
-// headline is the comparison that the run was made for.
-func headline(run *bench.Run) (bench.Comparison, bool) {
-	i := slices.IndexFunc(run.Comparisons, func(c bench.Comparison) bool { return c.Sweep == "headline" })
+// round returns the pair of the real program that is about work.
+func round(f *analyse.Findings, is func(run.Cell) bool) (analyse.Pair, bool) {
+	i := slices.IndexFunc(f.Rounds, func(p analyse.Pair) bool { return p.Cell.Feeds == f.Settings.Feeds && is(p.Cell) })
 	if i < 0 {
-		return bench.Comparison{}, false
+		return analyse.Pair{}, false
 	}
-	return run.Comparisons[i], true
+	return f.Rounds[i], true
 }
 
-// doubts says first of all why figures must not be relied on.
-func doubts(run *bench.Run) []string {
-	var all []string
-	if !run.Complete {
-		all = append(all, "The run was interrupted: what follows is about the samples that it had.")
+func near(w run.Work) func(run.Cell) bool {
+	return func(c run.Cell) bool { return c.Work == w && c.Latency == 0 && !c.OneCPU }
+}
+
+// list returns the pair of the article's experiment in Go that has these
+// factors.
+func list(f *analyse.Findings, c run.Cell) (analyse.Pair, bool) {
+	found, ok := f.Find(c)
+	i := slices.IndexFunc(f.Lists, func(p analyse.Pair) bool { return ok && p.Cell.ID == found.ID })
+	if i < 0 {
+		return analyse.Pair{}, false
 	}
-	for _, why := range run.NotForPublication {
-		all = append(all, "Not for publication: "+why+".")
+	return f.Lists[i], true
+}
+
+// told says how a measure compares, in words.
+func told(m analyse.Measure, what string) string {
+	if m.Verdict == analyse.NotSeen {
+		return fmt.Sprintf("no more %s that could be seen (%s)", what, ratio(m.Ratio))
 	}
+	return fmt.Sprintf("%s %s [%s×,\u00a0%s×]", percent(m.Ratio.Estimate), what, figures(m.Ratio.Low), figures(m.Ratio.High))
+}
+
+// died counts the rounds with a killer in one mode, those that died of it and
+// the innocent feeds that each lost.
+func died(f *analyse.Findings, mode string) (runs, dead, feeds int, lost []int) {
+	for _, l := range f.Losses {
+		if l.Mode == mode {
+			runs, dead, feeds, lost = runs+l.Runs, dead+l.Died, l.Feeds, append(lost, l.Lost...)
+		}
+	}
+	slices.Sort(lost)
+	return runs, dead, feeds, lost
+}
+
+// unnoticed is the ratio on the clock up to which nobody notices.
+const unnoticed = 1.05
+
+// headline is the answer in one line.
+func headline(f *analyse.Findings) string {
+	p, ok := round(f, near(run.AllNew))
+	if !ok {
+		return "No answer: the real program was not measured."
+	}
+	price := "take no more CPU time that could be seen"
+	if p.CPU.Verdict != analyse.NotSeen {
+		price = "take " + percent(p.CPU.Ratio.Estimate) + " CPU time"
+	}
+	if p.CPU.Verdict == analyse.NotSeen && p.Wall.Verdict == analyse.NotSeen {
+		return fmt.Sprintf("To refresh %d new feeds, processes cost nothing that this run could see.", f.Settings.Feeds)
+	}
+	clock := "no more on the clock that could be seen"
+	if p.Wall.Verdict != analyse.NotSeen {
+		clock = percent(p.Wall.Ratio.Estimate) + " on the clock"
+	}
+	return fmt.Sprintf("To refresh %d new feeds, processes %s and %s.", f.Settings.Feeds, price, clock)
+}
+
+// answer is what the run says to those who read no further: when processes cost
+// nothing that one would notice, when they do, what they save, and for whom.
+func answer(f *analyse.Findings) (all []string) {
+	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if p, ok := round(f, func(c run.Cell) bool { return c.Work == run.AllNew && c.Latency > 0 }); ok {
+		notice := "You will hardly notice them where a program waits"
+		if p.Wall.Verdict == analyse.Higher && p.Wall.Ratio.High > unnoticed {
+			notice = "You notice them even where a program waits"
+		}
+		say("%s: from servers %s away a refresh takes %s.", notice, duration.exact(p.Cell.Latency), told(p.Wall, "time"))
+	}
+	var parts []string
+	for _, w := range []run.Work{run.AllNew, run.TenthNew, run.NothingNew} {
+		if p, ok := round(f, near(w)); ok {
+			parts = append(parts, fmt.Sprintf("%s when %s", told(p.CPU, "CPU time"), map[run.Work]string{run.AllNew: "every feed is new", run.TenthNew: "a tenth of them has news", run.NothingNew: "nothing is new"}[w]))
+		}
+	}
+	if len(parts) > 0 {
+		once := ""
+		if i := slices.IndexFunc(f.Scales, func(s analyse.Scale) bool { return s.Feeds == 0 && s.More.Low > 0 }); i >= 0 {
+			once = fmt.Sprintf(" Of that %s are paid once, to start %s, however many feeds there are.", duration.format(f.Scales[i].More.Estimate), many(f.Settings.Workers, "worker"))
+		}
+		say("You pay in CPU time: %s.%s", strings.Join(parts, "; "), once)
+	}
+	runs, dead, feeds, lost := died(f, run.Goroutine)
+	with, alone, _, saved := died(f, run.Pipe)
+	if runs > 0 && with > 0 {
+		most := saved[len(saved)-1]
+		sure := ""
+		if alone == 0 && most == 0 {
+			sure = fmt.Sprintf(" (so in less than %.0f\u00a0%% of such rounds, with 95\u00a0%% confidence)", 100*stats.AtMost(with))
+		}
+		say("They save the rest when one document kills its parser: in %d of %d rounds the program of goroutines died or hung, and left %d to %d of %d innocent feeds (half of the times more than %d) without an answer. "+
+			"Of the programs with processes %d of %d died, and lost at most %d%s.", dead, runs, lost[0], lost[len(lost)-1], feeds, lost[len(lost)/2], alone, with, most, sure)
+	}
+	say("So they are for those who parse what strangers wrote with parsers that are not their own: C libraries, plug-ins, anything that may crash, hang or eat memory. Who has a parser that checks first, as this project's do, buys an insurance against what nobody has thought of.")
 	return all
 }
 
-// headlineSentence is the answer in one line. Where nothing but copying is done
-// a ratio says little, because goroutines copy nothing: there it is the
-// difference.
-func headlineSentence(c bench.Comparison, mode, base bench.Cell) string {
-	if mode.Work == bench.Ship && c.Verdict == bench.Higher && mode.Mode == bench.Pipe && base.Mode == bench.Goroutine {
-		return fmt.Sprintf("A process costs %s of CPU time more than a goroutine, for each feed.", duration.format(c.CPUDiff.Estimate))
-	}
-	return ratioSentence(c, mode, base)
-}
-
-// ratioSentence says how two cells compare, and what they did.
-func ratioSentence(c bench.Comparison, mode, base bench.Cell) string {
-	s := fmt.Sprintf("%s: %s ", upper(workWord(mode.Work)), people(mode.Mode))
-	switch r := c.CPURatio.Estimate; {
-	case c.Verdict == bench.NoDifference:
-		s += fmt.Sprintf("cannot be told from %s by their CPU time, %s %s", people(base.Mode), times.format(r), times.bounds(c.CPURatio))
-	case r >= 2:
-		s += fmt.Sprintf("take %s times the CPU time of %s", figures(r, max(times.decimals(r)-1, 0)), people(base.Mode))
-	default:
-		s += fmt.Sprintf("take %s CPU time than %s", more(r), people(base.Mode))
-	}
-	if c.Verdict == bench.NoDifference && c.Visible > 1 {
-		s += fmt.Sprintf("; a difference below %s would not have shown", share(c.Visible-1))
-	}
-	if w := c.WallRatio; w != (bench.Interval{}) {
-		s += fmt.Sprintf(". By the wall clock: %s %s", times.format(w.Estimate), times.bounds(w))
-	}
-	return s + "."
-}
-
-// people is what people call what runs in a mode.
-func people(mode string) string {
-	switch mode {
-	case bench.Pipe:
-		return "processes"
-	case bench.Goroutine:
-		return "goroutines"
-	case bench.Sequential:
-		return "one plain loop"
-	}
-	return mode
-}
-
-// setting says what was done, in one sentence without figures of time.
-func setting(c bench.Cell) string {
-	s := fmt.Sprintf("%s %s feeds of %s items of %s with %s", doing(c.Work), figures(float64(c.Feeds), 0),
-		figures(float64(c.Items), 0), size.exact(float64(c.Bytes)), many(c.Workers, "worker"))
-	if c.Latency > 0 {
-		s += fmt.Sprintf(", the origin answers after %s", duration.exact(float64(c.Latency)))
-	}
-	if c.Cold {
-		s += ", workers started inside the window"
-	}
-	return s + "."
-}
-
-// whereItGoes names the steps of the first ledger, largest first.
-func whereItGoes(run *bench.Run) string {
-	if len(run.Ledgers) == 0 || run.Ledgers[0].Gap.Estimate <= 0 {
-		return ""
-	}
-	l := run.Ledgers[0]
-	rows := slices.Clone(l.Rows)
-	slices.SortStableFunc(rows, func(a, b bench.LedgerRow) int {
-		return int(math.Copysign(1, b.Ladder.Estimate-a.Ladder.Estimate))
-	})
-	var parts []string
-	for _, r := range rows {
-		if of := r.Ladder.Estimate / l.Gap.Estimate; of >= 0.03 && len(parts) < 4 {
-			parts = append(parts, share(of)+" "+rungName(r.Name))
+// questions are those that people have, each answered with figures of the run.
+func questions(f *analyse.Findings) section {
+	s := section{ID: "questions", Title: "Should my program use processes?", Table: &table{Caption: "By what it does", Columns: []string{"my program", "processes?", "because here"}}}
+	ask := func(ok bool, who, answer, format string, args ...any) {
+		if ok {
+			s.Table.add(who, answer, fmt.Sprintf(format, args...))
 		}
 	}
-	if len(parts) == 0 {
-		return ""
+	runs, dead, _, _ := died(f, run.Goroutine)
+	parse, ok := list(f, f.Settings.At(run.Parse, run.Pipe))
+	price := ""
+	if ok && f.Ledger != nil && f.Ledger.Spawn != nil {
+		more := parse.CPU.More.Times(10_000).Plus(f.Ledger.Spawn.Ladder.Times(float64(f.Settings.Workers)))
+		price = fmt.Sprintf("for 10,000 files of %s they add %s of CPU time; ", size.format(float64(f.Settings.Items*f.Settings.Bytes)), duration.difference(more))
 	}
-	return fmt.Sprintf("Where the %s go (%s): %s.", durationFeed.format(l.Gap.Estimate), l.What, strings.Join(parts, ", "))
-}
-
-// whatItBuys compares how many innocent feeds the two modes lost, over all
-// killers.
-func whatItBuys(run *bench.Run, mode, base string) (string, *keyFigure) {
-	var with, without bench.Buy
-	killers := 0
-	for _, b := range run.Buys {
-		if b.Killer == "none" {
-			continue
+	ask(runs > 0, "parses 10,000 files with a library that may crash", "yes", "%sa crash ended %d of %d programs of goroutines, and with them all that was not done; no recover() helps against a full stack or a fault in C", price, dead, runs)
+	one, ok := round(f, func(c run.Cell) bool { return c.OneCPU })
+	ask(ok, "has some hundred feeds and one core", "if a parser may die", "%d feeds on one CPU: %s, %s by the clock, %s of memory", one.Cell.Feeds, told(one.CPU, "CPU time"), told(one.Wall, "time"), size.signed(one.Memory.Estimate))
+	same, ok := round(f, near(run.NothingNew))
+	ask(ok, "asks every quarter of an hour, mostly for nothing", "if a parser may die", "a round without news: %s, which is %s for the whole round", told(same.CPU, "CPU time"), duration.difference(same.CPU.More.Times(float64(same.Cell.Feeds))))
+	if i := slices.IndexFunc(f.Scales, func(s analyse.Scale) bool { return s.Feeds == 100_000 }); i >= 0 {
+		ask(true, "has 100,000 feeds", "if a parser may die", "all new: %s of CPU time beside %s", duration.difference(f.Scales[i].More), duration.format(f.Scales[i].Goroutines.Estimate))
+	}
+	ask(parse.Cell.Feeds > 0, "is in Go and should be faster", "no", "goroutines use every CPU already: parsing and sending back takes processes %s, %s by the clock", told(parse.CPU, "CPU time"), told(parse.Wall, "time"))
+	for i, p := range f.Environment.Pythons {
+		c := f.Settings.At(run.Parse, run.PythonPipe)
+		c.Python = i + 1
+		pair, ok := list(f, c)
+		verdict := "no"
+		if pair.Wall.Verdict == analyse.Lower {
+			verdict = "yes"
 		}
-		switch b.Mode {
-		case mode:
-			with.Lost, with.Feeds = with.Lost+b.Lost, with.Feeds+b.Feeds-1
-			killers++
-		case base:
-			without.Lost, without.Feeds = without.Lost+b.Lost, without.Feeds+b.Feeds-1
-		}
+		ask(ok, "is in "+p.Name+" and should be faster", verdict, "its threads take turns where they hold the lock; parsing and sending back takes processes %s by the clock, %s", told(pair.Wall, "time"), told(pair.CPU, "CPU time"))
 	}
-	if with.Feeds == 0 || without.Feeds == 0 {
-		return "", nil
-	}
-	line := fmt.Sprintf("What it buys: of %s that shared a run with a hostile one, %s lost %s and %s lost %s.",
-		many(without.Feeds, "feed"), people(base), figures(float64(without.Lost), 0), people(mode), figures(float64(with.Lost), 0))
-	m := good
-	if with.Lost > 0 {
-		m = bad
-	}
-	return line, &keyFigure{
-		Value: figures(float64(with.Lost), 0) + " : " + figures(float64(without.Lost), 0),
-		Label: fmt.Sprintf("feeds lost to %s, %s : %s", many(killers, "killer"), people(mode), people(base)), Mood: m}
-}
-
-// many counts things.
-func many(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return figures(float64(n), 0) + "\u00a0" + what
+	ship, ok := list(f, f.Settings.At(run.Ship, run.Pipe))
+	ask(ok, "sends large results between its parts", "not for that", "a list of %s costs %s of CPU time to send, and nothing to hand over", size.format(float64(f.Settings.Items*f.Settings.Bytes)), duration.difference(ship.CPU.More))
+	return s
 }

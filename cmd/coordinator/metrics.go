@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"feedmill/internal/feeds"
+)
+
+// writeMetrics writes what a round came to into a file in Prometheus' text form,
+// for its node exporter's textfile collector: the old file is there until the new
+// one is whole.
+//
+// Rejected: prometheus/common/expfmt, 20 packages for a dozen lines of numbers.
+func writeMetrics(path string, s summaryLine, classes map[feeds.Class]int, end time.Time, failed bool) error {
+	var b bytes.Buffer
+	metric := func(name, kind, help string) {
+		fmt.Fprintf(&b, "# HELP feedmill_%s %s\n# TYPE feedmill_%s %s\n", name, help, name, kind)
+	}
+	metric("round_feeds", "gauge", "Feeds of the last round, by how they ended.")
+	for _, c := range feeds.Classes() {
+		fmt.Fprintf(&b, "feedmill_round_feeds{class=%q} %d\n", c, classes[c])
+	}
+	ok := 1
+	if failed {
+		ok = 0
+	}
+	for _, m := range []struct {
+		name, help string
+		value      any
+	}{
+		{"round_items_new", "Items that the last round stored.", s.New},
+		{"round_items_updated", "Items that the last round replaced.", s.Updated},
+		{"round_duration_seconds", "How long the last round took.", float64(s.WallMS) / 1000},
+		{"round_cpu_coordinator_seconds", "Processor time of the coordinator in the last round.", float64(s.CPUMS.Coordinator) / 1000},
+		{"round_cpu_workers_seconds", "Processor time of all workers in the last round.", float64(s.CPUMS.Workers) / 1000},
+		{"round_body_bytes", "Bytes of bodies that came in the last round.", s.Bytes.Body},
+		{"round_worker_deaths", "Workers that died in the last round.", s.WorkerDeaths},
+		{"round_peak_coordinator_bytes", "The most memory of the coordinator.", s.PeakRSS.Coordinator},
+		{"round_peak_worker_bytes", "The most memory of the largest worker.", s.PeakRSS.Worker},
+		{"round_completed", "Whether the last round did its work.", ok},
+		{"round_end_timestamp_seconds", "When the last round ended, in Unix time.", end.Unix()},
+	} {
+		metric(m.name, "gauge", m.help)
+		fmt.Fprintf(&b, "feedmill_%s %v\n", m.name, m.value)
+	}
+	return replaceFile(path, b.Bytes())
+}
+
+// checkMetrics refuses a file that could not be written when the round is done.
+func checkMetrics(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return usage("", "--metrics %s: it is a folder", path)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return usage("", "--metrics %s: there is no folder %s", path, filepath.Dir(path))
+	}
+	return nil
+}
+
+// replaceFile writes a file whole: whenever the program dies the file has either
+// this or what it had.
+func replaceFile(path string, b []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(b)
+	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

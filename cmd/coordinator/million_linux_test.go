@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestListsTakeTheMemoryOfOneFeed: what shows all feeds, or takes many, holds one at a
+// time, in whatever order, folders and forms.
+func TestListsTakeTheMemoryOfOneFeed(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a program with the race detector takes several times the memory")
+	}
+	t.Parallel()
+	const (
+		n, long = 12_000, 4 << 10 // 48 MB of URLs
+		most    = 84              // MB; a program that lists nothing takes some 35
+	)
+	url := func(i int) string { return fmt.Sprintf("http://127.0.0.1:1/%d/%s", i, strings.Repeat("x", long)) }
+	plain, opml := filepath.Join(t.TempDir(), "plain.db"), filepath.Join(t.TempDir(), "opml.db")
+	for _, tt := range []struct {
+		db    string
+		write func(*bufio.Writer)
+	}{
+		{plain, func(list *bufio.Writer) {
+			for i := range n {
+				fmt.Fprintln(list, url(i))
+			}
+		}},
+		{opml, func(list *bufio.Writer) {
+			fmt.Fprint(list, "<opml><body>")
+			for i := range n { // 300 folders, of which each is there many times
+				fmt.Fprintf(list, `<outline text="F%d"><outline type="rss" xmlUrl="%s"/></outline>`, i%300, url(i))
+			}
+			fmt.Fprint(list, "</body></opml>")
+		}},
+	} {
+		in, out := io.Pipe()
+		go func() {
+			list := bufio.NewWriter(out)
+			tt.write(list)
+			out.CloseWithError(list.Flush())
+		}()
+		add := exec.Command(filepath.Join(programs, "coordinator"), "--db", tt.db, "feeds", "import", "-")
+		add.Stdin = in
+		if got := peakOf(t, add); got > most {
+			t.Errorf("feeds import into %s took %d MB of memory, want at most %d", tt.db, got, most)
+		}
+	}
+	for _, tt := range []struct{ db, args string }{
+		{plain, "feeds list"},
+		{plain, "feeds list --format jsonl"},
+		{plain, "feeds export"},
+		{plain, "feeds export --format list"},
+		{plain, "feeds list --sort name"},
+		{opml, "feeds export"},
+		{opml, "feeds list --sort category --format jsonl"},
+	} {
+		cmd := exec.Command(filepath.Join(programs, "coordinator"), append([]string{"--db", tt.db}, strings.Fields(tt.args)...)...)
+		if got := peakNearTheEnd(t, cmd, n*long/10*9); got > most {
+			t.Errorf("%s took %d MB of memory, want at most %d", tt.args, got, most)
+		}
+	}
+}
+
+// peakOf runs a program and returns the most memory that it had, in MB: what the kernel
+// says of it only ever grows, so that the last of many looks counts. What it may miss is
+// a part of the end, when the store is closed.
+func peakOf(t *testing.T, cmd *exec.Cmd) (peak int) {
+	t.Helper()
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("%v: %v: %s", cmd.Args, err, said.String())
+			}
+			return peak
+		case <-time.After(20 * time.Millisecond):
+			peak = max(peak, peakMemory(cmd))
+		}
+	}
+}
+
+// peakMemory returns the most memory that a program has had so far, in MB; 0 when it is
+// not there any more.
+func peakMemory(cmd *exec.Cmd) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	_, text, _ := strings.Cut(string(status), "VmHWM:")
+	kb, _ := strconv.Atoi(strings.Fields(text + " ?")[0])
+	return kb >> 10
+}
+
+// peakNearTheEnd returns the most memory, in MB, that a program has had by the
+// time it has written so many bytes, and has it end in order. What the system says
+// of one that has ended counts the memory of whoever started it, too.
+func peakNearTheEnd(t *testing.T, cmd *exec.Cmd, after int64) int {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.CopyN(io.Discard, out, after); err != nil {
+		t.Errorf("%v wrote %d bytes, want more than %d", cmd.Args, n, after)
+	}
+	peak := peakMemory(cmd)
+	io.Copy(io.Discard, out)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %v", cmd.Args, err)
+	}
+	return peak
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/page"
+	"feedmill/internal/store"
+	"feedmill/internal/terminal"
+)
+
+const pageLong = `Write what is new as a static site: by day, by folder and by feed, with an Atom
+feed and an OPML file beside. Any server can serve it, or open its index.html.
+HTML of feeds is sanitised; no page runs a script or loads anything, but for
+images with --images, which their servers see.
+
+The folder must be new, or of a page that was made before: only what has changed
+is written then, and what is gone is removed.`
+
+// pageFlags are the flags of page.
+type pageFlags struct {
+	out, title, self string
+	since            age
+	limit            int
+	images           bool
+}
+
+func (a *app) pageCommand() *cobra.Command {
+	r := &pageFlags{since: age(30 * 24 * time.Hour)}
+	c := &cobra.Command{
+		Use:     "page --out DIR",
+		Short:   "Write what is new as a static site",
+		Long:    pageLong,
+		Example: "  coordinator page --out site\n  coordinator page --out site --since 7d --title 'My news'",
+		Args:    noArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.page(c.Context(), r) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&r.out, "out", "", "the `DIR` of the site")
+	f.Var(&r.since, "since", "what arrived at most `AGE` ago [default: 30d]")
+	f.Lookup("since").DefValue = ""
+	f.IntVar(&r.limit, "limit", 2000, "at most the last `N` items; 0 is all")
+	f.StringVar(&r.title, "title", "feedmill", "its `TITLE`")
+	f.StringVar(&r.self, "self", "", "the `URL` at which it will be found, for its Atom feed")
+	f.BoolVar(&r.images, "images", false, "let pages load images from where they are")
+	return c
+}
+
+func (a *app) page(ctx context.Context, r *pageFlags) error {
+	switch {
+	case r.out == "":
+		return usage("see coordinator page --help", "page: say where with --out DIR")
+	case r.limit < 0:
+		return usage("", "limit of %d: want 0 (all) or more", r.limit)
+	}
+	if err := checkLabels(r.title, r.self); err != nil {
+		return err
+	}
+	return a.withStore(ctx, store.Options{ReadOnly: true}, func(db store.DB) error {
+		var items []store.Item
+		for it, err := range db.Items(ctx, store.ItemQuery{Since: time.Now().Add(-time.Duration(r.since)), Newest: true, Limit: r.limit}) {
+			if err != nil {
+				return err
+			}
+			items = append(items, it)
+		}
+		var list []store.Feed
+		for f, err := range db.Feeds(ctx, store.FeedQuery{}) {
+			if err != nil {
+				return err
+			}
+			list = append(list, f)
+		}
+		made, err := page.Write(r.out, items, list, page.Options{Title: r.title, Self: r.self, Images: r.images, Zone: zone})
+		if _, ok := errors.AsType[*page.ForeignError](err); ok {
+			return usage("name a folder that is new or empty", "--out: %w", err)
+		}
+		if err != nil {
+			return usage("", "%w", err)
+		}
+		fmt.Fprintf(a.stdout, "%s in %s: %d written, %d as they were, %d removed\n", count(len(items), "item"), terminal.Printable(feeds.RedactText(r.out)), made.Written, made.Kept, made.Removed)
+		return nil
+	})
+}

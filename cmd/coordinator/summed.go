@@ -1,0 +1,125 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/terminal"
+)
+
+// fewAlike is up to how many failures of one kind have a line each.
+const fewAlike = 3
+
+// mostKinds bounds the kinds of failure that are told apart: what a server says is
+// in them, and it may say something else each time. Further ones are one for each class.
+const mostKinds = 1000
+
+// failures sums up the feeds that failed, by what they failed of. The zero value
+// is ready to use.
+type failures struct {
+	kinds map[string]*failureKind
+}
+
+// A failureKind is feeds that failed in the same way, or that are back.
+type failureKind struct {
+	class  feeds.Class // or another word for what they have in common
+	lines  []feedLine  // the first of them
+	number int
+}
+
+// add takes in the line of a feed that failed.
+func (f *failures) add(l feedLine) {
+	key := string(l.Class) + " " + withoutNames(l)
+	k := f.kinds[key]
+	if k == nil && len(f.kinds) >= mostKinds {
+		key = string(l.Class)
+		k = f.kinds[key]
+	}
+	if k == nil {
+		if f.kinds == nil {
+			f.kinds = make(map[string]*failureKind)
+		}
+		k = &failureKind{class: l.Class}
+		f.kinds[key] = k
+	}
+	k.add(l)
+}
+
+// withoutNames returns a line's detail without what is the feed's own in it: its
+// host, its domain and every number.
+func withoutNames(l feedLine) string {
+	detail := l.Detail
+	if host, _, ok := strings.Cut(strings.TrimPrefix(l.URL[strings.Index(l.URL, "://")+1:], "//"), "/"); ok || host != "" {
+		name, _, _ := strings.Cut(host, ":")
+		detail = strings.NewReplacer(host, "", name, "", feeds.Domain(l.URL), "").Replace(detail)
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '.' || r == ':' {
+			return -1
+		}
+		return r
+	}, detail)
+}
+
+// print writes a line for each feed of a kind that has few, and one for each kind
+// that has many, the most frequent first.
+func (f *failures) print(line func(format string, args ...any)) {
+	var all []*failureKind
+	for _, k := range f.kinds {
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(a, b *failureKind) int {
+		return cmp.Or(cmp.Compare(b.number, a.number), cmp.Compare(a.class, b.class), cmp.Compare(a.lines[0].URL, b.lines[0].URL))
+	})
+	for _, k := range all {
+		k.print(line)
+	}
+}
+
+// add takes in the line of one more feed.
+func (k *failureKind) add(l feedLine) {
+	if k.number++; k.number <= fewAlike {
+		k.lines = append(k.lines, l)
+	}
+}
+
+// print writes a line for each feed, or one for all of many.
+func (k *failureKind) print(line func(format string, args ...any)) {
+	many := ""
+	if k.number > fewAlike {
+		many = fmt.Sprintf("%d feeds, e.g. ", k.number)
+		k.lines = k.lines[:1]
+	}
+	for _, l := range k.lines {
+		detail := ""
+		if l.Detail != "" {
+			detail = "  " + terminal.Printable(l.Detail)
+		}
+		line("%-16s %s%s%s\n", k.class, many, terminal.Printable(l.URL), detail)
+	}
+}
+
+// A teller finds out what the user does not know yet: which feeds have begun to
+// fail, and which are back.
+type teller struct {
+	after         int // failures in a row until it is worth telling
+	failing, back []int64
+}
+
+// hear takes in how a feed ended. It reports whether the user is to be told that
+// it fails, or that it is back.
+func (t *teller) hear(id int64, class feeds.Class, fails int, told bool) (fail, back bool) {
+	switch {
+	case class == feeds.Cancelled || class == feeds.HostBackoff:
+	case class.OK() && told:
+		t.back = append(t.back, id)
+		return false, true
+	case !class.OK() && !told && (fails >= t.after || class == feeds.Gone):
+		t.failing = append(t.failing, id)
+		return true, false
+	}
+	return false, false
+}

@@ -1,0 +1,308 @@
+//go:build linux
+
+package run_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"feedmill/internal/bench/analyse"
+	"feedmill/internal/bench/run"
+)
+
+// TestMain lets this test binary be what an experiment starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "bench-child" {
+		os.Exit(run.Child(context.Background(), os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// small is an experiment of seconds.
+func small(t *testing.T) run.Options {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := run.Quick()
+	s.Modes, s.Feeds, s.Items, s.Bytes = []string{run.Goroutine, run.Pipe}, 80, 5, 200
+	s.Invocations, s.Blocks, s.Seed, s.Resamples, s.Deaths = 1, 3, 5, 400, 0
+	return run.Options{Settings: s, Self: []string{self, "bench-child"}}
+}
+
+// sampled takes the samples of cells, which must all succeed.
+func sampled(t *testing.T, o *run.Options, cells []run.Cell, planting func(*run.Cell) (string, time.Duration)) *run.Run {
+	t.Helper()
+	r, err := run.SampleCells(t.Context(), o, t.TempDir(), cells, planting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Samples {
+		if s.Failed != "" {
+			t.Fatalf("%s: %s", cells[s.Cell].Name, s.Failed)
+		}
+	}
+	return r
+}
+
+// TestPlantedCostsAreFoundWhereTheyAre: so much CPU time for each frame in one
+// stage turns up in that stage's row of the ladder and among its direct
+// estimates, and in no other row.
+func TestPlantedCostsAreFoundWhereTheyAre(t *testing.T) {
+	if racing {
+		t.Skip("under the race detector the times are its own")
+	}
+	// most is how much of a cost may turn up. Who reads from a writer that is slow
+	// sleeps before each frame, and found several at once before: to wake it is the
+	// pipe's cost, too, and dear where others want the CPU. So is what every
+	// interruption takes out of the caches, and there are more of them in more time.
+	const most = 4. / 3
+	for _, tt := range []struct{ stage, row string }{
+		{"encode", run.Codec}, {"decode", run.Codec}, {"write", run.LocalPipe},
+	} {
+		t.Run(tt.stage, func(t *testing.T) {
+			o := small(t)
+			// Each feed is one frame. A write to memory, as the rung codec has
+			// it, is none to a pipe.
+			const cost = 600 * time.Microsecond
+			natural, l := ledgers(t, &o, func(c *run.Cell) (string, time.Duration) {
+				if c.Mode == run.Codec && tt.stage == "write" {
+					return "", 0
+				}
+				return tt.stage, cost
+			})
+			for i, row := range l.Rows {
+				// In rows with processes Hello, Bye and shards are frames, too:
+				// a sixth of the feeds'.
+				want, low, high := 0.0, -float64(cost)/4, float64(cost)/4
+				if row.Name == tt.row {
+					want, low, high = float64(cost), float64(cost)*7/8, float64(cost)*most
+				}
+				moved := row.Ladder.Minus(natural.Rows[i].Ladder)
+				half := max(moved.High-moved.Estimate, moved.Estimate-moved.Low)
+				if moved.Estimate < min(low, want-half) || moved.Estimate > max(high, want+half) {
+					t.Errorf("row %s moved by %.0f ns a feed %v, want %.0f to %.0f", row.Name, moved.Estimate, moved, low, high)
+				}
+				if row.Name == tt.row {
+					checkPart(t, row, tt.stage, float64(cost))
+				}
+			}
+		})
+	}
+}
+
+// ledgers takes the samples of a ladder as it is and with a cost in a stage, in
+// the same blocks, so that what else the machine does falls on both alike.
+func ledgers(t *testing.T, o *run.Options, planting func(*run.Cell) (string, time.Duration)) (natural, planted *analyse.Ledger) {
+	t.Helper()
+	cells := run.Ladder(&o.Settings)
+	both := slices.Clone(cells)
+	for _, c := range cells {
+		c.Twin = 1 // has the cost
+		both = append(both, c)
+	}
+	all := sampled(t, o, both, func(c *run.Cell) (string, time.Duration) {
+		if c.Twin == 0 {
+			return "", 0
+		}
+		return planting(c)
+	})
+	part := func(twin int) *analyse.Ledger {
+		r := &run.Run{Schema: 2, Settings: o.Settings}
+		for i, c := range cells {
+			c.ID = i
+			r.Cells = append(r.Cells, c)
+		}
+		for _, s := range all.Samples {
+			if s.Cell/len(cells) == twin {
+				s.Cell %= len(cells)
+				r.Samples = append(r.Samples, s)
+			}
+		}
+		l := analyse.Run(r).Ledger
+		if l == nil {
+			t.Fatal("no ledger was made")
+		}
+		return l
+	}
+	return part(0), part(1)
+}
+
+// checkPart checks that the direct estimate of a stage is a cost and little
+// more.
+func checkPart(t *testing.T, row analyse.Row, stage string, cost float64) {
+	t.Helper()
+	for _, p := range row.Parts {
+		if p.Name == stage {
+			if p.Value.Estimate < cost || p.Value.Estimate > 1.3*cost {
+				t.Errorf("the clock of %s says %.0f ns a feed, want %.0f and little more", stage, p.Value.Estimate, cost)
+			}
+			return
+		}
+	}
+	t.Errorf("row %s has no direct estimate of %s: %v", row.Name, stage, row.Parts)
+}
+
+// TestACostInOneOfTwoEqualCellsIsSeen, and none where there is none.
+func TestACostInOneOfTwoEqualCellsIsSeen(t *testing.T) {
+	if racing {
+		t.Skip("under the race detector the times are its own")
+	}
+	for name, tt := range map[string]struct {
+		more time.Duration
+		want analyse.Verdict
+	}{"same": {0, analyse.NotSeen}, "planted": {time.Millisecond, analyse.Higher}} {
+		t.Run(name, func(t *testing.T) {
+			o := small(t)
+			o.Settings.Blocks = 6
+			a := o.Settings.At(run.Ship, run.Pipe)
+			b := a
+			b.Twin = 1
+			r := sampled(t, &o, []run.Cell{a.Named(), b.Named()}, func(c *run.Cell) (string, time.Duration) {
+				return "encode", time.Millisecond + tt.more*time.Duration(c.Twin)
+			})
+			if f := analyse.Run(r); len(f.Twins) != 1 || f.Twins[0].CPU.Verdict != tt.want {
+				t.Errorf("got %+v, want %q", f.Twins, tt.want)
+			}
+		})
+	}
+}
+
+// TestKillersCostGoroutinesTheRoundAndProcessesOneFeed, wherever they stand.
+func TestKillersCostGoroutinesTheRoundAndProcessesOneFeed(t *testing.T) {
+	if racing {
+		t.Skip("under the race detector memory runs out in its own way")
+	}
+	o := small(t)
+	for _, tt := range []struct {
+		killer string
+		place  int
+		class  string
+	}{{"stack", 3, "worker_crash"}, {"memory", 300, "worker_memory"}} {
+		for _, mode := range []string{run.Goroutine, run.Pipe} {
+			d, err := run.Endure(t.Context(), &o, t.TempDir(), mode, tt.killer, tt.place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mode == run.Goroutine && d.Survived || mode == run.Pipe && (!d.Survived || d.Lost > 0 || !strings.HasPrefix(d.Class, "worker_")) {
+				t.Errorf("%s at place %d, %s: got %+v, want goroutines dead, and processes to lose the killer alone", tt.killer, tt.place, mode, d)
+			}
+		}
+	}
+}
+
+// TestManyToManyIsTheSameWork: whoever takes a job, every list comes back as
+// goroutines hand it over, and one that no message holds is no silent loss.
+func TestManyToManyIsTheSameWork(t *testing.T) {
+	o := small(t)
+	o.Settings.Blocks = 1
+	there, back := o.Settings.At(run.Ship, run.Goroutine).Named(), o.Settings.At(run.Ship, run.ManyToMany).Named()
+	r := sampled(t, &o, []run.Cell{there, back}, nothing)
+	for _, s := range r.Samples {
+		if s.Hash != r.Samples[0].Hash || s.CPU <= 0 || r.Cells[s.Cell].Mode == run.ManyToMany && s.PSS < 3<<20 {
+			t.Errorf("got %+v, want the hash %s, CPU time, and the memory of workers", s, r.Samples[0].Hash)
+		}
+	}
+	back.Bytes, back.Feeds = 100_000, 4
+	r, err := run.SampleCells(t.Context(), &o, t.TempDir(), []run.Cell{back.Named()}, nothing)
+	if err != nil || r.Samples[0].Failed == "" {
+		t.Errorf("lists that no message holds: got %+v, %v, want a sample that failed", r.Samples, err)
+	}
+}
+
+// nothing plants nothing.
+func nothing(*run.Cell) (string, time.Duration) { return "", 0 }
+
+// TestALargeDocumentKillsNobodyAndItsWorkerGivesTheMemoryBack, while goroutines
+// keep it; what the feeds beside it took is told.
+func TestALargeDocumentKillsNobodyAndItsWorkerGivesTheMemoryBack(t *testing.T) {
+	if racing {
+		t.Skip("under the race detector memory runs out in its own way")
+	}
+	o := small(t)
+	var kept [2]int64
+	var both sync.WaitGroup
+	for i, mode := range []string{run.Goroutine, run.Pipe} {
+		both.Go(func() {
+			d, err := run.Endure(t.Context(), &o, t.TempDir(), mode, "large", 3)
+			if err != nil || !d.Survived || d.Lost > 0 || d.Class != "ok" || d.Deaths > 0 || d.Tail <= 0 || d.Tail > d.Last {
+				t.Errorf("%s: got %+v, %v, want everything there, and what it took", mode, d, err)
+			}
+			kept[i] = d.Kept
+		})
+	}
+	both.Wait()
+	if kept[1] <= 0 || kept[1] > kept[0]/2 {
+		t.Errorf("processes keep %d bytes and goroutines %d, want less than half of it", kept[1], kept[0])
+	}
+}
+
+// TestTheRealProgramIsMeasured: all modes end with the same feeds, news are a
+// tenth's, and a round on one CPU is one.
+func TestTheRealProgramIsMeasured(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the programs")
+	}
+	o := small(t)
+	dir := t.TempDir()
+	for _, name := range []string{"coordinator", "worker"} {
+		if out, err := exec.Command("go", "build", "-o", dir, "../../../cmd/"+name).CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, out)
+		}
+	}
+	o.Coordinator, o.Worker = filepath.Join(dir, "coordinator"), filepath.Join(dir, "worker")
+	o.Settings.Feeds, o.Settings.Blocks, o.Settings.Folder = 20, 2, dir // programs are no feeds, and fail alike
+	var cells []run.Cell
+	for _, w := range []run.Work{run.AllNew, run.TenthNew, run.NothingNew, run.OwnNew} {
+		for _, mode := range []string{run.Goroutine, run.Pipe} {
+			c := o.Settings.At(w, mode)
+			c.OneCPU = w == run.AllNew
+			cells = append(cells, c.Named())
+		}
+	}
+	r := sampled(t, &o, cells, func(*run.Cell) (string, time.Duration) { return "", 0 })
+	f := analyse.Run(r)
+	if len(f.Rounds) != 4 {
+		t.Errorf("got %d rounds, want 4: %+v", len(f.Rounds), f.Warnings)
+	}
+	for _, s := range r.Samples {
+		if s.CPU <= 0 || s.Wall <= 0 || s.Peak <= 0 {
+			t.Errorf("%s: CPU %v, wall %v, peak %d, want all of them", cells[s.Cell].Name, s.CPU, s.Wall, s.Peak)
+		}
+		if c := cells[s.Cell]; c.OneCPU && s.CPU > s.Wall*11/10 {
+			t.Errorf("%s: %v of CPU in %v, on one", c.Name, s.CPU, s.Wall)
+		}
+	}
+}
+
+// TestRunKeepsWhatItHasWhenInterrupted: what was saved before is there, can be
+// read, and says that it is not all.
+func TestRunKeepsWhatItHasWhenInterrupted(t *testing.T) {
+	o := small(t)
+	o.Settings.Feeds, o.Settings.Workers = 4, 1
+	var kept bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Save = func(r *run.Run) error {
+		cancel()
+		kept.Reset()
+		_, err := r.WriteTo(&kept)
+		return err
+	}
+	r, err := run.Execute(ctx, o)
+	if err == nil || r == nil || r.Complete {
+		t.Fatalf("got %v, want an error and a run that is not complete", err)
+	}
+	again, err := run.Read(&kept)
+	if err != nil || len(again.Samples) != len(again.Cells) || len(analyse.Run(again).Lists) == 0 {
+		t.Fatalf("%v: %d samples of %d cells kept, want one block", err, len(again.Samples), len(again.Cells))
+	}
+}

@@ -1,0 +1,58 @@
+//go:build linux
+
+package run
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// SampleCells takes the samples of cells, some with a cost planted in a stage.
+func SampleCells(ctx context.Context, o *Options, dir string, cells []Cell, planting func(*Cell) (string, time.Duration)) (*Run, error) {
+	for i := range cells {
+		cells[i].ID = i
+	}
+	o.planting = func(c *Cell) plant {
+		stage, cost := planting(c)
+		return plant{stage, cost}
+	}
+	r := &Run{Schema: schema, Settings: o.Settings, Cells: cells}
+	return r, newExecutor(o, r, dir).blocks(ctx, func() error { return nil })
+}
+
+// Ladder returns the cells of a ledger.
+func Ladder(s *Settings) []Cell {
+	p := &planner{s: s}
+	p.ladder()
+	var cells []Cell
+	for _, c := range p.cells {
+		if c.Twin == 0 {
+			cells = append(cells, c)
+		}
+	}
+	return cells
+}
+
+// Name returns a cell with the name that its factors make.
+func (c Cell) Named() Cell {
+	c.Name = c.name()
+	return c
+}
+
+// Endure runs one ordeal.
+func Endure(ctx context.Context, o *Options, dir, mode, document string, place int) (Death, error) {
+	e := newExecutor(o, &Run{Settings: o.Settings}, dir)
+	var err error
+	if e.origin, err = o.serve(ctx); err != nil {
+		return Death{}, err
+	}
+	defer e.origin.stop()
+	names, err := e.documents(ctx, o.Settings.Items, o.Settings.Bytes)
+	if err != nil {
+		return Death{}, err
+	}
+	or := ordeal{Mode: mode, Killer: document, Place: place, Self: o.Self, GOGC: 100, Documents: dir, Names: names, Feeds: burdenFeeds}
+	or.Burden = slices.ContainsFunc(Burdens, func(k killer) bool { return k.Name == document })
+	return endure(ctx, o, or)
+}

@@ -1,0 +1,275 @@
+// Package run does the experiment of coordinator bench: it takes the same work
+// through goroutines and through processes, in blocks of random order, and keeps
+// every single measurement in a [Run], which is the source of all that is said
+// of it.
+//
+// It refuses to draw a conclusion: a Run is what was measured and nothing else.
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"feedmill/internal/bench/stats"
+)
+
+// schema is the version of run.json. A field that changes its meaning or goes
+// away makes a new one; a field that comes does not. Version 1 held findings,
+// too: Read leaves them.
+const schema = 2
+
+// A Run is run.json: one experiment. It is written again and again as the
+// experiment goes on, so an interrupted run keeps what it has: Samples are then
+// fewer than planned and Complete is false.
+//
+// Times are nanoseconds, sizes bytes, shares fractions of 1.
+type Run struct {
+	Schema  int      `json:"schema"`
+	Command []string `json:"command"` // what makes the run again, with the seed
+	// Started is the wall clock; Elapsed how long it took until this was written.
+	Started  time.Time     `json:"started"`
+	Elapsed  time.Duration `json:"elapsed_ns"`
+	Complete bool          `json:"complete"`
+
+	Environment Environment `json:"environment"`
+	Settings    Settings    `json:"settings"`
+
+	Cells   []Cell   `json:"cells"`   // Cells[i].ID is i
+	Samples []Sample `json:"samples"` // in the order in which they ran
+
+	Limits []Limit `json:"limits,omitempty"`
+	Deaths []Death `json:"deaths,omitempty"`
+	// Burdens are the same with documents of Burdens, which kill nobody. The runs
+	// of one Repeat are paired.
+	Burdens  []Death   `json:"burdens,omitempty"`
+	Kits     []Kit     `json:"kits,omitempty"`
+	Tears    []Tear    `json:"tears,omitempty"`
+	Warnings []Warning `json:"warnings,omitempty"` // of what could not be measured
+}
+
+// Environment is the machine and the build, as they were when the run began.
+// Empty strings and zeros stand for what the system does not tell.
+type Environment struct {
+	OS      string `json:"os"`   // GOOS
+	Arch    string `json:"arch"` // GOARCH
+	Kernel  string `json:"kernel,omitempty"`
+	CPU     string `json:"cpu"`  // model name
+	CPUs    int    `json:"cpus"` // that the run may use
+	Memory  int64  `json:"memory_bytes"`
+	Virtual bool   `json:"virtual"` // a hypervisor is underneath
+	Go      string `json:"go"`
+	Build   string `json:"build"` // module version and revision
+
+	Governor    string  `json:"governor,omitempty"`
+	Turbo       bool    `json:"turbo,omitempty"`      // the clock may rise above its nominal rate
+	SMT         bool    `json:"smt,omitempty"`        // several CPUs share a core
+	QuotaCPUs   float64 `json:"quota_cpus,omitempty"` // cgroup cpu.max; 0 for none
+	LoadAverage float64 `json:"load_average"`         // of one minute
+	// Pythons are the interpreters that ran the article's program; Cell.Python
+	// is a place in it, from 1.
+	Pythons []Python `json:"pythons,omitempty"`
+}
+
+// A Python is one interpreter.
+type Python struct {
+	Path string `json:"path"` // in a Run the last part of it
+	Name string `json:"name"` // "CPython 3.13.0", "CPython 3.14.0t"
+	Free bool   `json:"free"` // it runs without the global lock
+}
+
+// Machine returns what must be equal in two runs that are compared: figures of
+// different machines say nothing about a change of code.
+func (e Environment) Machine() string {
+	return strings.Join([]string{e.OS, e.Arch, e.CPU, fmt.Sprint(e.CPUs), e.Kernel, e.Go}, ", ")
+}
+
+// Settings are what the run was asked for, after the defaults were filled in.
+type Settings struct {
+	Profile string   `json:"profile"` // quick, standard or full
+	Modes   []string `json:"modes"`
+	Workers int      `json:"parallel"` // workers, or goroutines, of every cell
+	Feeds   int      `json:"feeds"`
+	Items   int      `json:"items"`            // of a feed
+	Bytes   int      `json:"bytes"`            // of an item
+	Folder  string   `json:"folder,omitempty"` // of feeds of the user's own
+
+	Seed        uint64 `json:"seed"` // of the order and of everything generated
+	Invocations int    `json:"invocations"`
+	Blocks      int    `json:"blocks"` // of one invocation, the discarded one not counted
+	Deaths      int    `json:"deaths"` // how often a killer is drawn
+	Resamples   int    `json:"resamples"`
+	GOGC        int    `json:"gogc"` // of every process of the experiment's own modes
+}
+
+// A Sample is one measurement: the work of a cell, once, in a process of its
+// own. The window lasts from the moment when the first job is handed out until
+// the last result is merged; with Cell.Cold from the start of the first worker
+// until the last one is reaped, and in a round of the real program from its
+// start to its end.
+type Sample struct {
+	Cell       int    `json:"cell"`
+	Invocation int    `json:"invocation"` // from 0
+	Block      int    `json:"block"`      // from 0 in each invocation; samples of one block are paired
+	Order      int    `json:"order"`      // position in the whole run, from 0
+	Failed     string `json:"failed,omitempty"`
+	// Hash is of all results, in the order of the feeds; equal work has equal
+	// hashes.
+	Hash string `json:"hash"`
+
+	Wall time.Duration `json:"wall_ns"`
+	CPU  time.Duration `json:"cpu_ns"` // user and system, coordinator and workers
+
+	MinorFaults int64 `json:"minor_faults"`
+	Switches    int64 `json:"switches"`     // context switches, voluntary and not
+	WireBytes   int64 `json:"wire_bytes"`   // workers to coordinator, headers included
+	CopiedBytes int64 `json:"copied_bytes"` // of the article's program: the text of all lists
+
+	PSS  int64 `json:"pss_bytes"`  // proportional set size of the tree when all was done; 0 when not known
+	Peak int64 `json:"peak_bytes"` // of the real program: peaks of the coordinator and of all workers
+
+	Foreign float64 `json:"foreign"` // share of the machine's CPU time that others had, the origin not counted
+	Steal   float64 `json:"steal"`   // share that the hypervisor took
+
+	Stages []Stage `json:"stages,omitempty"` // of clocked cells
+}
+
+// A Stage is CPU time that a thread clock measured around one stage, of all
+// feeds and processes of the sample together.
+type Stage struct {
+	Name  string        `json:"name"` // encode, write, read, decode, work, gc
+	Side  string        `json:"side"` // worker or coordinator
+	CPU   time.Duration `json:"cpu_ns"`
+	Count int64         `json:"count"`
+	// Faults are the minor page faults within the stage; their time is in CPU.
+	Faults int64 `json:"faults,omitempty"`
+}
+
+// A Limit is what the machine itself takes for a bare mechanism, measured in the
+// same run: the price of what the ledger counts.
+type Limit struct {
+	// Name is switch, page-fault, clock, spawn-worker or
+	// spawn-worker-faults.
+	Name  string         `json:"name"`
+	What  string         `json:"what"` // for people: "first touch of a page"
+	Unit  string         `json:"unit"` // ns or faults
+	Value stats.Interval `json:"value"`
+}
+
+// A Death is what became of the same feeds with one among them that kills the
+// parser which reads it.
+type Death struct {
+	Killer   string        `json:"killer"` // a name of Killers; empty for none
+	Mode     string        `json:"mode"`
+	Place    int           `json:"place"` // of the killer among the feeds, from 0; drawn
+	Feeds    int           `json:"feeds"`
+	Lost     int           `json:"lost"`     // innocent feeds without a list
+	Class    string        `json:"class"`    // how the killer itself ended; empty when nobody lived to say so
+	Deaths   int           `json:"deaths"`   // of workers
+	Survived bool          `json:"survived"` // the program
+	Ended    string        `json:"ended"`    // how it ended: "exit status 2", "killed after 4s"
+	Wall     time.Duration `json:"wall_ns"`
+	Last     time.Duration `json:"last_ns"` // until the last innocent feed was there
+
+	Repeat int `json:"repeat,omitempty"` // of a burden, from 0
+	// Tail is within what time 99 of 100 innocent feeds were there, from the moment
+	// when each was handed out.
+	Tail time.Duration `json:"tail_ns,omitempty"`
+	// Kept is the memory (PSS) of all processes of the program one and a half seconds after all
+	// was done; of burdens only.
+	Kept int64 `json:"kept_bytes,omitempty"`
+}
+
+// A Kit is what became of the project's own hostile documents in the real
+// program, whose readers have their guard.
+type Kit struct {
+	Mode     string `json:"mode"`
+	Cases    int    `json:"cases"`
+	Answered int    `json:"answered"` // that ended with a class
+	Deaths   int    `json:"deaths"`   // of workers
+	Survived bool   `json:"survived"` // the program
+}
+
+// Sizes of frames for writers of one pipe: what the system promises to keep
+// whole (PIPE_BUF on Linux), and more than a pipe holds.
+const wholeSize, TornSize = 4096, 70_000
+
+// A Tear is what came of several processes that wrote frames to one pipe.
+type Tear struct {
+	Language string  `json:"language"` // go or python
+	Writers  int     `json:"writers"`
+	Size     int     `json:"size"`   // bytes of a frame
+	Locked   bool    `json:"locked"` // a lock was held around each frame
+	Frames   int     `json:"frames"` // that were written
+	Torn     int     `json:"torn"`   // that had another one's bytes in them
+	CPU      float64 `json:"cpu_ns"` // of the writers, a frame; their start is in it
+}
+
+// A Warning names something that makes figures doubtful. None is hidden.
+type Warning struct {
+	// Kind is unequal-work, failed-sample, interrupted, noisy, load,
+	// steal, too-few-runs, disagreement, machine, missing-mode or no-python.
+	Kind  string `json:"kind"`
+	Text  string `json:"text"`
+	Cells []int  `json:"cells,omitempty"`
+}
+
+// Limit returns a limit by name.
+func (r *Run) Limit(name string) (Limit, bool) {
+	for _, l := range r.Limits {
+		if l.Name == name {
+			return l, true
+		}
+	}
+	return Limit{}, false
+}
+
+// Find returns the cell that has the factors of c, if it is planned.
+func (r *Run) Find(c Cell) (Cell, bool) {
+	name := c.name()
+	for _, have := range r.Cells {
+		if have.Name == name {
+			return have, true
+		}
+	}
+	return Cell{}, false
+}
+
+// WriteTo writes r as indented JSON. It implements io.WriterTo.
+func (r *Run) WriteTo(w io.Writer) (int64, error) {
+	b, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return 0, fmt.Errorf("encode run: %w", err)
+	}
+	n, err := w.Write(append(b, '\n'))
+	return int64(n), err
+}
+
+// Read returns the Run that r holds. It refuses a schema that it does not know
+// and cells and samples that do not fit each other.
+func Read(r io.Reader) (*Run, error) {
+	run := new(Run)
+	if err := json.NewDecoder(r).Decode(run); err != nil {
+		return nil, fmt.Errorf("read run: %w", err)
+	}
+	if run.Schema < 1 || run.Schema > schema {
+		return nil, fmt.Errorf("read run: schema %d, this program knows 1 to %d", run.Schema, schema)
+	}
+	for i := range run.Cells {
+		c := &run.Cells[i]
+		if c.InPython() && run.Schema == 1 { // it knew one interpreter
+			c.Python, run.Environment.Pythons = 1, []Python{{Name: "CPython"}}
+		}
+		if c.ID != i || c.Python < 0 || c.Python > len(run.Environment.Pythons) || c.InPython() != (c.Python > 0) {
+			return nil, fmt.Errorf("read run: cell %d is at place %d, in Python %d of %d", c.ID, i, c.Python, len(run.Environment.Pythons))
+		}
+	}
+	for i, s := range run.Samples {
+		if s.Cell < 0 || s.Cell >= len(run.Cells) {
+			return nil, fmt.Errorf("read run: sample %d is of cell %d, there are %d", i, s.Cell, len(run.Cells))
+		}
+	}
+	return run, nil
+}

@@ -1,0 +1,81 @@
+package run
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestReadRefusesWhatDoesNotFit: a run.json that somebody edited, or of another
+// program, is no run.
+func TestReadRefusesWhatDoesNotFit(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                                    "EOF",
+		`{}`:                                  "schema 0",
+		`{"schema": 3}`:                       "schema 3",
+		`{"schema": 2, "cells": [{"id": 1}]}`: "cell 1",
+		`{"schema": 2, "cells": [{"id": 0}], "samples": [{"cell": 1}]}`:                "sample 0",
+		`{"schema": 2, "cells": [{"id": 0, "mode": "python-pipe"}]}`:                   "Python 0",
+		`{"schema": 2, "cells": [{"id": 0, "mode": "pipe", "python": 1}]}`:             "Python 1",
+		`{"schema": 2, "cells": [{"id": 0}], "samples": [{"cell": 0, "wall_ns": ""}]}`: "wall_ns",
+	} {
+		if r, err := Read(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, %v, want an error with %q", text, r, err, want)
+		}
+	}
+}
+
+// TestRunsOfVersion1CanStillBeRead: they can be compared with, without their
+// findings.
+func TestRunsOfVersion1CanStillBeRead(t *testing.T) {
+	r, err := Read(strings.NewReader(`{"schema": 1, "environment": {"python": "CPython 3.11.7"}, "settings": {"workers": [1, 2], "work": "ship"},
+		"cells": [{"id": 0, "mode": "python-pipe", "work": "ship"}], "samples": [{"cell": 0, "cpu_ns": 5, "p50_ns": 3}], "fits": [{"what": "x"}]}`))
+	if err != nil || r.Cells[0].Python != 1 || len(r.Environment.Pythons) != 1 || r.Samples[0].CPU != 5 {
+		t.Errorf("got %+v, %v, want its cell and its sample", r, err)
+	}
+}
+
+// TestEveryClaimHasATwinOfItsWork, so that what could have been seen is known of
+// it, and every cell a base to be compared with, in all profiles.
+func TestEveryClaimHasATwinOfItsWork(t *testing.T) {
+	for _, s := range []Settings{Quick(), Standard(), Full()} {
+		s.Folder = "feeds"
+		o := &Options{Settings: s, Coordinator: "coordinator", Worker: "worker", Pythons: []Python{{Name: "one"}, {Name: "two"}}}
+		r := &Run{Cells: Plan(o)}
+		names := make(map[string]bool)
+		for _, c := range r.Cells {
+			if names[c.Name] {
+				t.Errorf("%s: two cells are %s", s.Profile, c.Name)
+			}
+			names[c.Name] = true
+			base := c
+			if base.Mode = Goroutine; c.InPython() {
+				base.Mode = PythonThreads
+			}
+			base.Cold, base.Twin = false, 0
+			if _, ok := r.Find(base); !ok && c.Items > 0 {
+				t.Errorf("%s: %s has no base", s.Profile, c.Name)
+			}
+			if !slices.ContainsFunc(r.Cells, func(o Cell) bool {
+				return o.Twin > 0 && o.Work == c.Work && o.Latency == c.Latency && o.OneCPU == c.OneCPU && o.Gofeed == c.Gofeed && o.Python == c.Python
+			}) {
+				t.Errorf("%s: nothing like %s is measured against itself", s.Profile, c.Name)
+			}
+		}
+		if len(r.Cells) < 30 {
+			t.Errorf("%s: %d cells", s.Profile, len(r.Cells))
+		}
+	}
+}
+
+// TestAFullRunEndsInTime: figures that may be published are to be had in less
+// than ten minutes, and those of --quick in two, by what things are expected to
+// take.
+func TestAFullRunEndsInTime(t *testing.T) {
+	for _, s := range []Settings{Quick(), Standard(), Full()} {
+		o := &Options{Settings: s, Coordinator: "coordinator", Worker: "worker", Pythons: []Python{{Name: "one"}}}
+		if got := Estimate(o).Minutes(); got < 0.2 || got > map[string]float64{"quick": 2, "standard": 5, "full": 10}[s.Profile] {
+			t.Errorf("%s: about %.1f minutes", s.Profile, got)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+//go:build linux
+
+package run
+
+import (
+	"context"
+	"sync"
+
+	"feedmill/internal/feeds"
+)
+
+// batch is how many jobs a worker is handed at a time, in every mode.
+const batch = 32
+
+// A script hands out jobs in phases: all of one are answered before the next
+// one begins. So one run of a runner can warm up, be measured and say what it
+// has used, with the same workers. Feed i always goes to worker i modulo their
+// number, or, in a script for one worker, to whoever asks for more.
+type script struct {
+	workers int
+	phases  []phase
+
+	mu    sync.Mutex      // guards the fields below; at is written by one goroutine at a time
+	turn  sync.Cond       // something below has changed
+	at    int             // phase
+	queue [][][]feeds.Job // phase, worker
+	left  int             // unanswered in this phase
+	ended bool
+}
+
+// A phase is one part of a script.
+type phase struct {
+	jobs []feeds.Job
+	// begin is called when all of the phase before is answered and nothing of
+	// this one is handed out; end when all of it is answered. answer gets each
+	// result, with what gives its items back. All three are called from one
+	// goroutine at a time.
+	begin, end func()
+	answer     func(feeds.Result)
+}
+
+// newScript returns a script. Its first phase begins with the first advance.
+func newScript(workers int, phases ...phase) *script {
+	s := &script{workers: workers, phases: phases, at: -1, queue: make([][][]feeds.Job, len(phases))}
+	s.turn.L = &s.mu
+	for p, ph := range phases {
+		s.queue[p] = make([][]feeds.Job, workers)
+		for i, j := range ph.jobs {
+			s.queue[p][i%workers] = append(s.queue[p][i%workers], j)
+		}
+	}
+	return s
+}
+
+// advance begins the next phase. The caller holds no lock.
+func (s *script) advance() {
+	next := s.at + 1
+	if next < len(s.phases) && s.phases[next].begin != nil {
+		s.phases[next].begin()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = next
+	if s.ended = next == len(s.phases); !s.ended {
+		s.left = len(s.phases[next].jobs)
+	}
+	s.turn.Broadcast()
+}
+
+// next is a refresh.Next. Also when there is nothing left for a worker it waits
+// for the others to be done: a worker that is told that there is no more ends,
+// and what it used would be missing when the window is closed.
+func (s *script) next(ctx context.Context, worker int) ([]feeds.Job, error) {
+	stop := context.AfterFunc(ctx, s.wake)
+	defer stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if s.ended || ctx.Err() != nil {
+			return nil, nil
+		}
+		if q := &s.queue[s.at][worker%s.workers]; len(*q) > 0 {
+			n := min(batch, len(*q))
+			jobs := (*q)[:n:n]
+			*q = (*q)[n:]
+			return jobs, nil
+		}
+		s.turn.Wait()
+	}
+}
+
+func (s *script) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn.Broadcast()
+}
+
+// emit is a refresh.Emit.
+func (s *script) emit(r feeds.Result) {
+	p := &s.phases[s.at]
+	p.answer(r)
+	s.mu.Lock()
+	s.left--
+	done := s.left == 0
+	s.mu.Unlock()
+	if done {
+		if p.end != nil {
+			p.end()
+		}
+		s.advance()
+	}
+}
+
+// A dictionary is what the article's program keeps: for each feed its list. It
+// is made before the first worker starts, with a place for each feed, and each
+// place is written once.
+type dictionary []entry // of job i+1
+
+// An entry is a feed's place.
+type entry struct {
+	class feeds.Class
+	items []feeds.Item
+}
+
+// put keeps a result.
+func (d dictionary) put(r feeds.Result) { d[r.ID-1] = entry{r.Class, r.Items} }
+
+// drop forgets the lists.
+func (d dictionary) drop() { clear(d) }

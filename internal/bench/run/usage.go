@@ -1,0 +1,265 @@
+//go:build linux
+
+package run
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// threadCPU returns the CPU time that the calling thread has used. Only a
+// goroutine that is locked to its thread can take a difference of two.
+func threadCPU() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
+
+// processCPU returns the CPU time that all threads of a process have used,
+// also those that are gone, to the nanosecond. 0 is this process. It returns
+// 0 when there is no such process.
+//
+// Rejected: /proc/PID/stat, which counts in hundredths of a second, and the
+// rusage of children, which is there only when they are gone.
+func processCPU(pid int) time.Duration {
+	if pid == 0 {
+		return clock(unix.CLOCK_PROCESS_CPUTIME_ID)
+	}
+	const sched = 2 // CPUCLOCK_SCHED, see clock_getcpuclockid(3) and its source
+	return clock(int32(^pid)<<3 | sched)
+}
+
+func clock(id int32) time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(id, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// threadFaults returns how many minor page faults the calling thread has taken.
+func threadFaults() int64 {
+	var r unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &r) != nil {
+		return 0
+	}
+	return r.Minflt
+}
+
+// usage is what processes have used up to one moment.
+type usage struct {
+	cpu      time.Duration
+	minor    int64
+	switches int64
+}
+
+func (u usage) less(o usage) usage {
+	return usage{u.cpu - o.cpu, u.minor - o.minor, u.switches - o.switches}
+}
+
+func (u usage) plus(o usage) usage { return u.less(usage{}.less(o)) }
+
+// ownUsage returns what this process has used.
+func ownUsage() usage {
+	u := rusage(unix.RUSAGE_SELF)
+	u.cpu = processCPU(0)
+	return u
+}
+
+// endedUsage returns what the children have used that were waited for.
+func endedUsage() usage { return rusage(unix.RUSAGE_CHILDREN) }
+
+func rusage(who int) usage {
+	var r unix.Rusage
+	if unix.Getrusage(who, &r) != nil {
+		return usage{}
+	}
+	return usage{
+		cpu:   time.Duration(r.Utime.Nano() + r.Stime.Nano()),
+		minor: r.Minflt, switches: r.Nvcsw + r.Nivcsw,
+	}
+}
+
+// usageOf returns what a process that is alive has used.
+func usageOf(pid int) usage {
+	u := usage{cpu: processCPU(pid)}
+	if fields := statFields(pid); len(fields) > 10 {
+		u.minor = number(fields[7])
+	}
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, t := range tasks {
+		s := statusFields(t)
+		u.switches += s["voluntary_ctxt_switches"] + s["nonvoluntary_ctxt_switches"]
+	}
+	return u
+}
+
+// statFields returns the fields of /proc/PID/stat from the third on, the state:
+// the second one may hold anything.
+func statFields(pid int) []string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+}
+
+// statusFields returns the numbers of a file like /proc/PID/status or
+// smaps_rollup; those in kB in bytes.
+func statusFields(path string) map[string]int64 {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	fields := make(map[string]int64)
+	for line := range strings.Lines(string(b)) {
+		name, rest, ok := strings.Cut(line, ":")
+		words := strings.Fields(rest)
+		if !ok || len(words) == 0 {
+			continue
+		}
+		n, err := strconv.ParseInt(words[0], 10, 64)
+		if err != nil {
+			continue
+		}
+		if len(words) > 1 && words[1] == "kB" {
+			n <<= 10
+		}
+		fields[name] = n
+	}
+	return fields
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+// children returns the processes that this one has started. They start none.
+func children() []int {
+	var pids []int
+	files, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		for _, pid := range strings.Fields(string(b)) {
+			pids = append(pids, int(number(pid)))
+		}
+	}
+	return pids
+}
+
+// pss returns the memory of a process, with its share of what others map, too.
+// The kernel's ru_maxrss of a child is of no use: it has the parent's peak in
+// it, from before the exec.
+func pss(pid int) int64 {
+	return statusFields(fmt.Sprintf("/proc/%d/smaps_rollup", pid))["Pss"]
+}
+
+// treePSS returns the memory of this process and of those that it has started.
+func treePSS() int64 {
+	sum := pss(os.Getpid())
+	for _, pid := range children() {
+		sum += pss(pid)
+	}
+	return sum
+}
+
+// machine is what the CPUs of the machine have done, in clock ticks.
+type machine struct {
+	busy, steal, total int64
+}
+
+// machineTime returns what the machine has done so far.
+func machineTime() machine {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return machine{}
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	fields := strings.Fields(line)
+	var m machine
+	if len(fields) < 9 {
+		return m
+	}
+	for i, f := range fields[1:9] { // user nice system idle iowait irq softirq steal
+		n := number(f)
+		m.total += n
+		if i != 3 && i != 4 && i != 7 {
+			m.busy += n
+		}
+	}
+	m.steal = number(fields[8])
+	return m
+}
+
+// ticks is how long one clock tick of /proc/stat lasts: USER_HZ is 100 on every
+// Linux.
+const tick = 10 * time.Millisecond
+
+// limitMemory makes the system refuse this process more than so many bytes of
+// memory; 0 sets no limit.
+func limitMemory(bytes int64) error {
+	if bytes == 0 {
+		return nil
+	}
+	limit := unix.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)}
+	if err := unix.Setrlimit(unix.RLIMIT_DATA, &limit); err != nil {
+		return fmt.Errorf("limit memory: %w", err)
+	}
+	return nil
+}
+
+// fileLock returns what takes and gives back the lock of a file, which the
+// system takes back from a process that dies.
+func fileLock(f *os.File) (lock, unlock func() error) {
+	how := func(op int) func() error {
+		return func() error { return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), op)) }
+	}
+	return how(unix.LOCK_EX), how(unix.LOCK_UN)
+}
+
+// ownGroup puts a program into a process group of its own, which is killed with
+// it.
+func ownGroup(c *exec.Cmd) {
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+}
+
+// ended takes what a program has used that is gone, and those that it has waited
+// for.
+func (s *Sample) ended(p *os.ProcessState) {
+	s.CPU = p.UserTime() + p.SystemTime()
+	if r, ok := p.SysUsage().(*syscall.Rusage); ok {
+		s.MinorFaults, s.Switches = r.Minflt, r.Nvcsw+r.Nivcsw
+	}
+}
+
+// startOnOneCPU starts a program that may use a single CPU, with all that it
+// starts: GOMAXPROCS would hold each of its processes to one, and not all of
+// them to the same.
+func startOnOneCPU(c *exec.Cmd) error {
+	runtime.LockOSThread() // a child has the CPUs of the thread that starts it
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	for i := range 8 * len(before) * int(unsafe.Sizeof(before[0])) {
+		if before.IsSet(i) {
+			one.Set(i)
+			break
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return err
+	}
+	defer unix.SchedSetaffinity(0, &before)
+	return c.Start()
+}

@@ -1,0 +1,390 @@
+package fetch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"feedmill/internal/feeds"
+)
+
+// Run does jobs as they come until jobs is closed, and calls emit once for
+// each, from one goroutine at a time; emit may block, and with it the fetch
+// whose result it takes. It reads ahead, so that jobs of a busy host do not
+// keep others waiting, and has at most Options.Fetches under way.
+//
+// When ctx is done, nothing new begins. What is under way may go on for
+// Options.DrainGrace; everything else, also what still comes before jobs is
+// closed, ends as cancelled. Run returns when jobs is closed, every job is
+// emitted and its goroutines are gone.
+func (r *Refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
+	work, kill := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer kill(nil)
+	l := newLane(r, emit)
+	l.spawn = func() { l.slots.Go(func() { l.slot(ctx, work) }) }
+	r.gate.attach(l)
+	defer r.gate.detach(l)
+
+	drained := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(drained)
+		l.drain(kill)
+	})
+	for job := range jobs {
+		l.add(ctx, job)
+	}
+	l.close()
+	l.slots.Wait()
+	if !stop() {
+		<-drained
+	}
+	l.endGrace()
+}
+
+// A lane is the work of one Run: jobs in queues by domain, and a slot for each
+// fetch that may be under way. A slot is a goroutine that does one job after
+// the other and takes its next job itself, so no goroutine in between handles
+// what it finds.
+type lane struct {
+	r     *Refresher
+	emit  func(feeds.Result)
+	spawn func() // starts a slot
+	slots sync.WaitGroup
+
+	emitting sync.Mutex // held while emit is called
+
+	mu      sync.Mutex
+	some    sync.Cond // there is something for a slot to take, or nothing ever again
+	space   sync.Cond // a job may be added
+	queues  map[string]*queue
+	ready   fifo[*queue] // queues whose next job may be able to begin
+	queued  int          // in queues
+	started int          // slots
+	most    int          // slots that there may be now
+	load    load         // when there are as many
+	probe   *time.Timer  // looks whether there may be more; nil while all get one
+	idle    int          // slots that wait
+	closed  bool         // no job will be added
+	stopped bool         // nothing begins any more
+	grace   *time.Timer
+}
+
+// A queue holds the jobs of one domain that have not begun.
+type queue struct {
+	domain string
+	tasks  fifo[*task]
+	ready  bool        // in lane.ready
+	later  *time.Timer // makes it ready after the host's delay
+}
+
+// A task is one job of a lane. Its fields are guarded by lane.mu until a slot
+// has taken it.
+type task struct {
+	job     feeds.Job
+	place   place
+	refusal *feeds.Failure // why it ends without a request
+	stop    context.CancelCauseFunc
+}
+
+func newLane(r *Refresher, emit func(feeds.Result)) *lane {
+	l := &lane{r: r, emit: emit, queues: make(map[string]*queue), most: min(firstFetches, r.limits.fetches)}
+	l.some.L, l.space.L = &l.mu, &l.mu
+	return l
+}
+
+// add takes a job in, once there is room or ctx, the run's, is done.
+func (l *lane) add(ctx context.Context, job feeds.Job) {
+	host := feeds.ASCIIHost(feeds.SplitURL(job.URL).Hostname())
+	t := &task{job: job, place: place{domain: feeds.HostDomain(host), host: host}}
+	l.mu.Lock()
+	for l.queued >= l.r.limits.ahead && !l.stopped {
+		l.space.Wait()
+	}
+	if l.stopped || ctx.Err() != nil {
+		l.mu.Unlock()
+		l.answer(feeds.Result{ID: job.ID, Class: feeds.Cancelled})
+		return
+	}
+	defer l.mu.Unlock()
+	q := l.queues[t.place.domain]
+	if q == nil {
+		q = &queue{domain: t.place.domain}
+		l.queues[q.domain] = q
+		q.tasks.push(t)
+		l.makeReady(q, false)
+	} else {
+		q.tasks.push(t)
+	}
+	l.count(+1)
+}
+
+// count changes the number of queued jobs. The caller holds l.mu.
+func (l *lane) count(n int) {
+	l.queued += n
+	if n < 0 {
+		l.space.Signal()
+	}
+}
+
+// makeReady lets a slot try a queue, before others or after them, a new slot if
+// those that wait have enough to try. The caller holds l.mu.
+func (l *lane) makeReady(q *queue, first bool) {
+	if q.ready {
+		return
+	}
+	q.ready = true
+	if first {
+		l.ready.pushFront(q)
+	} else {
+		l.ready.push(q)
+	}
+	if l.ready.len() > l.idle && !l.stopped {
+		if l.started < l.most {
+			l.started++
+			l.spawn()
+			return
+		}
+		l.watch()
+	}
+	l.some.Signal()
+}
+
+// wake is told that a turn of a domain became free. Its next job goes first:
+// the connection is still open.
+func (l *lane) wake(domain string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if q := l.queues[domain]; q != nil {
+		l.makeReady(q, true)
+	}
+}
+
+// close says that no job will be added.
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.some.Broadcast()
+}
+
+// slot does one job after the other until there will be none. ctx is the
+// run's, work that of what is under way.
+func (l *lane) slot(ctx, work context.Context) {
+	for {
+		t, jctx := l.take(ctx, work)
+		if t == nil {
+			return
+		}
+		if t.refusal != nil {
+			l.answer(failed(feeds.Result{ID: t.job.ID}, t.refusal))
+			continue
+		}
+		l.answer(l.r.refresh(jctx, t.stop, &t.job, t.place, true))
+		t.stop(nil)
+	}
+}
+
+// take waits for a job that may begin and returns it with its context, or nil
+// when there will be none. With a refusal it ends without a request, else it
+// has a turn of its domain.
+func (l *lane) take(ctx, work context.Context) (*task, context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		if l.stopped || ctx.Err() != nil || l.closed && l.queued == 0 {
+			l.some.Broadcast()
+			return nil, nil
+		}
+		if l.started > l.most {
+			l.started--
+			l.some.Signal() // it may have been this one that was told
+			return nil, nil
+		}
+		if t := l.try(); t != nil {
+			if t.refusal != nil {
+				return t, nil
+			}
+			var jctx context.Context
+			jctx, t.stop = context.WithCancelCause(work)
+			return t, jctx
+		}
+		l.idle++
+		l.some.Wait()
+		l.idle--
+	}
+}
+
+// try returns the first job that may begin, or nil. The caller holds l.mu.
+func (l *lane) try() *task {
+	for {
+		q, ok := l.ready.pop()
+		if !ok {
+			return nil
+		}
+		q.ready = false
+		t, ok := q.tasks.peek()
+		if !ok {
+			continue
+		}
+		v := l.r.gate.try(t.place)
+		if !v.granted && v.refusal == nil {
+			if v.wait > 0 {
+				l.after(q, v.wait)
+			}
+			continue // else the turn's holder wakes the queue
+		}
+		q.tasks.pop()
+		t.refusal = v.refusal
+		l.count(-1)
+		if q.tasks.len() == 0 {
+			delete(l.queues, q.domain)
+		} else if v.refusal != nil || l.r.limits.perHost > 1 {
+			l.makeReady(q, false)
+		}
+		return t
+	}
+}
+
+// after makes a queue ready later. The caller holds l.mu.
+func (l *lane) after(q *queue, wait time.Duration) {
+	if q.later != nil {
+		q.later.Stop()
+	}
+	q.later = time.AfterFunc(wait, func() { l.wake(q.domain) })
+}
+
+// answer emits a result.
+func (l *lane) answer(res feeds.Result) {
+	l.emitting.Lock()
+	defer l.emitting.Unlock()
+	l.emit(res)
+}
+
+// drain ends the lane early: it emits what is queued as cancelled and has kill
+// end what is still under way after the grace.
+func (l *lane) drain(kill context.CancelCauseFunc) {
+	l.mu.Lock()
+	l.stopped = true
+	l.grace = time.AfterFunc(l.r.limits.grace, func() {
+		kill(&feeds.Failure{Class: feeds.Cancelled, Detail: "the run ended first"})
+	})
+	var left []*task
+	for _, q := range l.queues {
+		for t, ok := q.tasks.pop(); ok; t, ok = q.tasks.pop() {
+			left = append(left, t)
+		}
+		if q.later != nil {
+			q.later.Stop()
+		}
+	}
+	l.endWatch()
+	l.count(-len(left))
+	clear(l.queues)
+	l.some.Broadcast()
+	l.space.Broadcast()
+	l.mu.Unlock()
+	for _, t := range left {
+		l.answer(feeds.Result{ID: t.job.ID, Class: feeds.Cancelled})
+	}
+}
+
+// endGrace stops the timers, if there are any.
+func (l *lane) endGrace() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.endWatch()
+	if l.grace != nil {
+		l.grace.Stop()
+	}
+}
+
+// A fifo is a first-in, first-out queue.
+type fifo[T any] struct {
+	items []T
+	head  int
+}
+
+func (f *fifo[T]) len() int { return len(f.items) - f.head }
+
+func (f *fifo[T]) push(v T) {
+	if len(f.items) == cap(f.items) && f.head > len(f.items)/2 {
+		// Use the room in front rather than ask for more.
+		n := copy(f.items, f.items[f.head:])
+		clear(f.items[n:])
+		f.items, f.head = f.items[:n], 0
+	}
+	f.items = append(f.items, v)
+}
+
+// pushFront puts v before all others.
+func (f *fifo[T]) pushFront(v T) {
+	if f.head == 0 {
+		f.items = slices.Insert(f.items, 0, v)
+		return
+	}
+	f.head--
+	f.items[f.head] = v
+}
+
+func (f *fifo[T]) peek() (v T, ok bool) {
+	if f.len() == 0 {
+		return v, false
+	}
+	return f.items[f.head], true
+}
+
+func (f *fifo[T]) pop() (v T, ok bool) {
+	if v, ok = f.peek(); !ok {
+		return v, false
+	}
+	var zero T
+	f.items[f.head] = zero
+	f.head++
+	if f.head == len(f.items) {
+		f.items, f.head = f.items[:0], 0
+	}
+	return v, true
+}
+
+// watch looks in a while whether there may be more slots. The caller holds
+// l.mu.
+func (l *lane) watch() {
+	if l.probe != nil || l.most >= l.r.limits.fetches {
+		return
+	}
+	l.load.begin()
+	l.probe = time.AfterFunc(probeEvery, l.adapt)
+}
+
+// endWatch ends what watch began. The caller holds l.mu.
+func (l *lane) endWatch() {
+	if l.probe != nil {
+		l.probe.Stop()
+		l.probe = nil
+	}
+}
+
+// adapt lets there be more slots, or fewer.
+func (l *lane) adapt() {
+	busy := l.load.busy()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.probe == nil || l.stopped {
+		return
+	}
+	if busy {
+		l.most = max(l.most-l.most/8, min(firstFetches, l.r.limits.fetches))
+	} else {
+		l.most = min(l.most+max(l.most/4, 8), l.r.limits.fetches)
+	}
+	for n := l.ready.len() - l.idle; n > 0 && l.started < l.most; n-- {
+		l.started++
+		l.spawn()
+	}
+	if l.ready.len() == 0 {
+		l.probe = nil // all that may begin has begun
+		return
+	}
+	l.probe.Reset(probeEvery)
+}

@@ -1,0 +1,179 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// maxNamesKept bounds the names whose addresses are remembered. The feeds of a
+// domain come close together, so an older one is seldom asked for again.
+const maxNamesKept = 4096
+
+// names looks up the addresses of hosts: each once for the life of a Refresher,
+// failures included, and a bounded number at a time. The resolver is Go's own,
+// so that a worker loads no name service modules.
+type names struct {
+	resolver net.Resolver
+	dial     func(ctx context.Context, network, address string) (net.Conn, error) // to a name server
+	limit    time.Duration
+	files    *fileCount
+	answers  atomic.Bool // some name was answered, so a refusal is about the name
+
+	mu    sync.Mutex
+	known map[string]*name
+}
+
+// A name is what is known of a host. Its fields are set when done closes.
+type name struct {
+	done  chan struct{}
+	addrs []netip.Addr
+	err   error
+}
+
+func newNames(limit time.Duration, f *fileCount) *names {
+	n := &names{dial: new(net.Dialer).DialContext, limit: limit, files: f, known: make(map[string]*name)}
+	n.resolver.PreferGo, n.resolver.Dial = true, n.reach
+	return n
+}
+
+// lookup returns the addresses of a host, best first. The error is a *lack, a
+// *net.DNSError, or ctx's cause.
+func (n *names) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	for {
+		n.mu.Lock()
+		e := n.known[host]
+		if e == nil {
+			e = &name{done: make(chan struct{})}
+			n.remember(host, e)
+			n.mu.Unlock()
+			e.addrs, e.err = n.ask(ctx, host)
+			if e.err != nil && !isDNS(e.err) {
+				n.forget(host, e)
+			}
+			close(e.done)
+			return e.addrs, e.err
+		}
+		n.mu.Unlock()
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if e.err == nil || isDNS(e.err) {
+			return e.addrs, e.err
+		}
+		// Whoever asked was stopped, which is no answer for others.
+	}
+}
+
+// remember keeps e. The caller holds n.mu.
+func (n *names) remember(host string, e *name) {
+	if len(n.known) >= maxNamesKept {
+		for other, o := range n.known {
+			select {
+			case <-o.done:
+				delete(n.known, other)
+			default:
+				continue
+			}
+			break
+		}
+	}
+	n.known[host] = e
+}
+
+func (n *names) forget(host string, e *name) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known[host] == e {
+		delete(n.known, host)
+	}
+}
+
+// isDNS reports whether err is the answer of a resolver.
+func isDNS(err error) bool {
+	if _, ok := errors.AsType[*lack](err); ok {
+		return false // it is why there is none
+	}
+	_, ok := errors.AsType[*net.DNSError](err)
+	return ok
+}
+
+// ask asks the resolver, when it is this lookup's turn.
+func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
+	if err := take(ctx, n.files.lookups); err != nil {
+		return nil, err
+	}
+	defer func() { <-n.files.lookups }()
+	a := &asking{}
+	limited, stop := context.WithTimeout(context.WithValue(ctx, askingKey{}, a), n.limit)
+	defer stop()
+	addrs, err := n.resolver.LookupNetIP(limited, "ip", host)
+	if err == nil {
+		n.answers.Store(true)
+		for i := range addrs {
+			addrs[i] = addrs[i].Unmap()
+		}
+		return addrs, nil
+	}
+	dns, ok := errors.AsType[*net.DNSError](err)
+	if ok && dns.IsNotFound {
+		n.answers.Store(true)
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if l := a.lack.Load(); l != nil {
+		return nil, l
+	}
+	if ok && !dns.IsTemporary && !dns.IsTimeout {
+		return nil, &lack{"the name server refuses to answer", "see what /etc/resolv.conf names", err}
+	}
+	return nil, err
+}
+
+// An asking is told what was lacking for the questions of a lookup: the
+// resolver's own error does not tell.
+type asking struct{ lack atomic.Pointer[lack] }
+
+type askingKey struct{}
+
+// reach connects to a name server, for net.Resolver.
+func (n *names) reach(ctx context.Context, network, address string) (net.Conn, error) {
+	a, _ := ctx.Value(askingKey{}).(*asking)
+	conn, err := n.dial(ctx, network, address)
+	if a == nil {
+		return conn, err
+	}
+	if l := lackOf(err, false); l != nil {
+		a.lack.Store(l)
+	}
+	if udp, ok := conn.(*net.UDPConn); ok {
+		conn = &askedConn{udp, a}
+	}
+	return conn, err
+}
+
+// An askedConn notes that nobody listens at a name server's address.
+type askedConn struct {
+	*net.UDPConn
+	asking *asking
+}
+
+func (c *askedConn) Read(p []byte) (int, error) {
+	n, err := c.UDPConn.Read(p)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		c.asking.lack.Store(&lack{"there is no name server at " + c.RemoteAddr().String(), "see what /etc/resolv.conf names", err})
+	}
+	return n, err
+}

@@ -1,0 +1,276 @@
+// Package charset makes UTF-8 of documents: it finds out what their bytes are.
+// [ToUTF8] is its door.
+//
+// It refuses the encodings of seven bits that browsers stopped reading.
+package charset
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
+
+	"feedmill/internal/feeds"
+)
+
+// declarationWindow is how far into a body an XML declaration or a mark of
+// UTF-16 is looked for, in bytes.
+const declarationWindow = 1024
+
+// ToUTF8 returns body as UTF-8 that holds only characters that XML allows, and
+// whether some had to be replaced or removed for that. The result may share
+// memory with body, and body itself is not changed.
+//
+// What encoding body is in is told, in this order, by a byte order mark, by the
+// XML declaration, by the charset of contentType, by a look at the bytes. A
+// declaration is not believed about bytes that are valid UTF-8, unless it names
+// an encoding whose text is always valid UTF-8 too, nor if it names UTF-8 and most
+// of the bytes are not; one that nobody knows counts as none. Sequences that the
+// encoding does not know become U+FFFD; control characters go.
+//
+// The failure is of class charset: one of the 7-bit encodings that browsers
+// stopped reading because they hide markup from filters.
+func ToUTF8(body []byte, contentType string) (text []byte, sanitized bool, err *feeds.Failure) {
+	valid := utf8.Valid(body)
+	clean := valid && isAllowed(body)
+	enc, skip, err := findEncoding(body, contentType, valid)
+	if err != nil {
+		return nil, false, err
+	}
+	text = body[skip:]
+	if enc != nil {
+		decoded, err := enc.NewDecoder().Bytes(text)
+		if err != nil {
+			return nil, false, &feeds.Failure{Class: feeds.Charset, Detail: "undecodable text", Err: err}
+		}
+		text, clean, sanitized = decoded, false, bytes.Contains(decoded, []byte("\uFFFD"))
+	}
+	if !clean {
+		var dirty bool
+		text, dirty = Sanitize(text)
+		sanitized = sanitized || dirty
+	}
+	for bytes.HasPrefix(text, utf8Mark) {
+		text = text[len(utf8Mark):]
+	}
+	return text, sanitized, nil
+}
+
+var utf8Mark = []byte("\xef\xbb\xbf")
+
+// findEncoding returns the encoding of body, nil for UTF-8, valid or not, and
+// how many bytes of body come before the text. valid says whether body is valid
+// UTF-8.
+func findEncoding(body []byte, contentType string, valid bool) (enc encoding.Encoding, skip int, err *feeds.Failure) {
+	if enc, skip := wideEncoding(body); enc != nil {
+		return enc, skip, nil
+	}
+	if bytes.HasPrefix(body, utf8Mark) {
+		return nil, len(utf8Mark), nil
+	}
+	for _, label := range []string{declaredEncoding(body), httpCharset(contentType)} {
+		enc, name := encodingOf(label)
+		switch {
+		case name == "iso-2022-jp" && bytes.IndexByte(body, escape) >= 0:
+			return enc, 0, nil
+		case sevenBit[label] && hasShift(label, body):
+			return nil, 0, &feeds.Failure{Class: feeds.Charset, Detail: "unsupported character encoding " + label}
+		case name == "utf-8" && !valid:
+			return byBytes(body, true), 0, nil
+		case name == "":
+			// Nothing said. What is of 16 and 32 bits was looked for above.
+		case valid:
+			return nil, 0, nil
+		default:
+			return enc, 0, nil
+		}
+	}
+	switch {
+	case valid && bytes.IndexByte(body, escape) >= 0 && (bytes.Contains(body, []byte("\x1b$B")) || bytes.Contains(body, []byte("\x1b$@"))):
+		return japanese.ISO2022JP, 0, nil
+	case !valid:
+		return byBytes(body, false), 0, nil
+	}
+	return nil, 0, nil
+}
+
+// wideEncoding recognises UTF-16 and UTF-32 by their byte order mark or, as
+// appendix F of the XML recommendation does, by the zeros around the first
+// character, and returns how many bytes the mark takes.
+func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
+	var head [4]byte
+	copy(head[:], body)
+	switch word := binary.BigEndian.Uint32(head[:]); {
+	case len(body) < 2:
+		return nil, 0
+	case word == 0xFFFE0000 && len(body) >= 4:
+		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), 4
+	case word == 0x0000FEFF:
+		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), 4
+	case word>>16 == 0xFFFE:
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 2
+	case word>>16 == 0xFEFF:
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), 2
+	case len(body) < 4:
+		return nil, 0
+	case word>>8 == 0 && isOpener(head[3]):
+		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), 0
+	case word<<8 == 0 && isOpener(head[0]):
+		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), 0
+	case head[0] == 0 && isOpener(head[1]) && head[2] == 0 && head[3] != 0:
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), 0
+	case isOpener(head[0]) && head[1] == 0 && head[2] != 0 && head[3] == 0:
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 0
+	}
+	return nil, 0
+}
+
+// isOpener reports whether a feed may begin with c.
+func isOpener(c byte) bool {
+	return c == '<' || c == '{' || c == ' ' || c == '\n' || c == '\r' || c == '\t'
+}
+
+// declaredEncoding returns the encoding that the XML declaration names, in
+// lower case; "" when there is none.
+func declaredEncoding(body []byte) string {
+	head := body[:min(len(body), declarationWindow)]
+	_, after, found := bytes.Cut(head, []byte("<?xml"))
+	decl, _, closed := bytes.Cut(after, []byte("?>"))
+	if !found || !closed {
+		return ""
+	}
+	_, value, found := bytes.Cut(decl, []byte("encoding"))
+	value = bytes.TrimLeft(value, " \t\r\n=")
+	if !found || len(value) == 0 || value[0] != '"' && value[0] != '\'' {
+		return ""
+	}
+	label, _, _ := bytes.Cut(value[1:], value[:1])
+	return strings.ToLower(strings.TrimSpace(string(label)))
+}
+
+// httpCharset returns the charset that a Content-Type header names, in lower case;
+// "" when it names none. It is looked for as in a meta element of HTML, wherever it
+// stands: servers write commas or nothing before it, and one quote.
+func httpCharset(contentType string) string {
+	for rest, found := strings.ToLower(contentType), true; ; {
+		if _, rest, found = strings.Cut(rest, "charset"); !found {
+			return ""
+		}
+		if value, ok := strings.CutPrefix(strings.TrimSpace(rest), "="); ok {
+			value = strings.TrimLeft(value, " \t\"'")
+			if end := strings.IndexAny(value, " \t\"',;"); end >= 0 {
+				value = value[:end]
+			}
+			return value
+		}
+	}
+}
+
+// escape begins the shift sequences of the ISO 2022 encodings.
+const escape = 0x1b
+
+// sevenBit holds the encodings that are not read and whose text looks like
+// ASCII, so that nothing but the label tells them.
+var sevenBit = map[string]bool{
+	"utf-7": true, "unicode-1-1-utf-7": true, "hz-gb-2312": true,
+	"iso-2022-kr": true, "iso-2022-cn": true, "iso-2022-cn-ext": true,
+}
+
+// hasShift reports whether body leaves ASCII, as far as the bytes can tell. For
+// UTF-7 they cannot: every date with a time zone has its plus sign.
+func hasShift(label string, body []byte) bool {
+	switch {
+	case label == "hz-gb-2312":
+		return bytes.Contains(body, []byte("~{"))
+	case strings.HasPrefix(label, "iso-2022-"):
+		return bytes.IndexByte(body, escape) >= 0
+	}
+	return true
+}
+
+// Sanitize returns text without what XML forbids: sequences that are not UTF-8
+// become U+FFFD, the forbidden characters go. It returns text itself when there
+// is nothing to do.
+func Sanitize(text []byte) (clean []byte, changed bool) {
+	if utf8.Valid(text) && isAllowed(text) {
+		return text, false
+	}
+	clean = make([]byte, 0, len(text)+16)
+	for len(text) > 0 {
+		n := 0
+		for n < len(text) && text[n] < utf8.RuneSelf && !isForbiddenByte(text[n]) {
+			n++
+		}
+		clean = append(clean, text[:n]...)
+		if text = text[n:]; len(text) == 0 {
+			break
+		}
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError:
+			clean = append(clean, "\uFFFD"...)
+		case r >= utf8.RuneSelf && r != 0xFFFE && r != 0xFFFF:
+			clean = append(clean, text[:size]...)
+		}
+		text = text[size:]
+	}
+	return clean, true
+}
+
+// isForbiddenByte reports whether XML forbids the character c, which is below
+// 0x80 (recommendation 1.0, production 2).
+func isForbiddenByte(c byte) bool { return c < 0x20 && c != '\n' && c != '\t' && c != '\r' }
+
+// isAllowed reports whether XML allows every character of text, which is valid
+// UTF-8.
+func isAllowed(text []byte) bool {
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		// Eight bytes at a time. Taking 0x20 from a byte below it sets its
+		// high bit; the borrow can make the next byte look like one, too.
+		x := binary.LittleEndian.Uint64(text[i:])
+		if (x-0x20*ones)&^x&high != 0 && controls(x)&^(equal(x, '\n')|equal(x, '\t')|equal(x, '\r')) != 0 {
+			return false
+		}
+	}
+	if hasForbiddenByte(text[i:]) {
+		return false
+	}
+	for {
+		at := bytes.Index(text, []byte("\xef\xbf")) // of U+FFFE and U+FFFF
+		if at < 0 || at+2 >= len(text) {
+			return true
+		}
+		if text[at+2] >= 0xbe {
+			return false
+		}
+		text = text[at+2:]
+	}
+}
+
+// Eight bytes with the lowest and with the highest bit of each set.
+const ones, high = 0x0101010101010101, 0x8080808080808080
+
+// controls returns the eight bytes x with the highest bit set of each that is
+// below 0x20, and nothing else.
+func controls(x uint64) uint64 { return ^(x&^high + 0x60*ones | x) & high }
+
+// equal does the same for each that is c.
+func equal(x uint64, c byte) uint64 {
+	x ^= uint64(c) * ones
+	return ^(x&^high + 0x7f*ones | x) & high
+}
+
+func hasForbiddenByte(text []byte) bool {
+	for _, c := range text {
+		if isForbiddenByte(c) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,200 @@
+package read
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/feeds/read/scan"
+)
+
+// An xmlReader reads feeds in RSS and Atom, one at a time.
+type xmlReader struct {
+	walker
+	maker
+	feed feedBuilder
+}
+
+// readers holds readers whose memory can be used again.
+var readers = sync.Pool{New: func() any {
+	r := new(xmlReader)
+	r.feed.maker = &r.maker
+	return r
+}}
+
+// release gives r back, without a reference to what it read.
+func (r *xmlReader) release() {
+	r.walker.reset()
+	r.feed.reset()
+	readers.Put(r)
+}
+
+// read reads the feed whose root begins at text[start:]. url is where it came from.
+// A document that breaks gives both what stands before that and a failure; one
+// without a single item then, only the failure.
+func (r *xmlReader) read(f format, text []byte, start int, url string) (*feeds.Document, *feeds.Failure) {
+	b, failure := r.walkOver(f, text, start, url)
+	for range maxRoots {
+		next, at, more := r.nextRoot()
+		if failure != nil || !r.whole || b.found > 0 || !more {
+			break
+		}
+		f, start = next, at // an empty feed was in front of it
+		b, failure = r.walkOver(f, text, start, url)
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	if failure = r.verdict(b, text, start); failure != nil && b.found == 0 {
+		return nil, failure
+	}
+	d := r.document(b, url, failure == nil)
+	if r.grown > maxGrowth {
+		return nil, overgrown()
+	}
+	return d, failure
+}
+
+// walkOver goes over the feed whose root begins at text[start:]. One whose items
+// stand in elements that mean nothing is read again as if those were not there.
+func (r *xmlReader) walkOver(f format, text []byte, start int, url string) (b *feedBuilder, failure *feeds.Failure) {
+	b = r.begin(f, text, start, url)
+	if failure = r.walk(); failure == nil && b.found == 0 && r.hidden > 0 {
+		b = r.begin(f, text, start, url)
+		b.deep = true
+		failure = r.walk()
+	}
+	return b, failure
+}
+
+// begin makes r ready for a document and returns its builder.
+func (r *xmlReader) begin(f format, text []byte, start int, url string) *feedBuilder {
+	position := r.position
+	r.walker.reset()
+	r.position, r.limits, r.inAtom = position, usualLimits, f == formatAtom
+	r.Input, r.Pos, r.origin = text, start, locationOf([]byte(url))
+	b := &r.feed
+	b.reset()
+	r.builder, b.inAtom = b, r.inAtom
+	r.expected = len(text) - start
+	return b
+}
+
+// verdict says what is wrong with the document as a whole. One that lacks only the
+// end tags of what stands around its items, or a part of them, is complete.
+func (r *xmlReader) verdict(b *feedBuilder, text []byte, start int) *feeds.Failure {
+	inEndTag := r.Early && bytes.HasPrefix(text[r.Start:], []byte("</"))
+	complete := r.whole || (r.Fault == "" || inEndTag) && b.found > 0 && b.scope() == scopeFeed
+	switch {
+	case complete && !b.isFeed():
+		return notAFeed("XML of another vocabulary", text[start:r.Pos])
+	case b.found == 0 && r.hidden > 0:
+		return feeds.Failf(feeds.Parse, "%s in places where none belong", count(r.hidden, "item"))
+	case complete:
+		return nil
+	case b.found == 0 && r.Mistake != "":
+		return feeds.Failf(feeds.Parse, "line %d: %s", lineOf(text, r.WrongAt), r.Mistake)
+	}
+	return feeds.Failf(feeds.Truncated, "document ends early")
+}
+
+// document returns what was read.
+func (r *xmlReader) document(b *feedBuilder, url string, complete bool) *feeds.Document {
+	c := finisher{now: time.Now(), maker: &r.maker}
+	d := c.head(r.title(b), r.homePage(b), url, r.inAtom)
+	b.sign()
+	d.Items = append(make([]feeds.Item, 0, len(b.items)), b.items...)
+	c.absolute(d.Items)
+	c.finish(d)
+	d.Pacing = r.pacing(b)
+	if r.trails() {
+		d.Notes = append(d.Notes, "trailing data")
+	}
+	if r.stray > 0 {
+		d.Notes = append(d.Notes, count(r.stray, "end tag")+" of nothing")
+	}
+	if r.Mistake != "" {
+		d.Notes = append(d.Notes, fmt.Sprintf("line %d: %s", lineOf(r.Input, r.WrongAt), r.Mistake))
+	}
+	switch {
+	case !r.whole && complete:
+		d.Notes = append(d.Notes, "end tags missing at the end")
+	case r.whole && r.lost > 0:
+		d.Notes = append(d.Notes, count(r.lost, "end tag")+" missing")
+	}
+	if b.found > maxItems {
+		d.Notes = append(d.Notes, fmt.Sprintf("%d items, read the first %d", b.found, maxItems))
+	}
+	return d
+}
+
+// title returns the document's title.
+func (r *xmlReader) title(b *feedBuilder) string {
+	if r.inAtom {
+		return r.keep(r.oneLine(r.construct(&b.head[headTitle], true)))
+	}
+	if title := r.line(b.head[headTitle].raw); len(title) > 0 {
+		return r.keep(title)
+	}
+	return r.keep(r.line(b.head[headDCTitle].raw))
+}
+
+// homePage returns the link to the site.
+func (r *xmlReader) homePage(b *feedBuilder) string {
+	for _, f := range [...]field{headLink, headAtomLink} {
+		if p := &b.head[f]; p.raw != nil {
+			if link := r.link(p.base, r.maker.text(p.raw)); link != "" {
+				return link
+			}
+		}
+	}
+	return ""
+}
+
+// pacing returns what the document asks of the next request.
+func (r *xmlReader) pacing(b *feedBuilder) feeds.Pacing {
+	text := func(raw []byte) string { return string(r.maker.text(raw)) }
+	list := func(raw []byte, name string) (list []string) {
+		for _, raw := range r.children(raw, name) {
+			list = append(list, text(raw))
+		}
+		return list
+	}
+	t := pacingText{
+		ttl: text(b.head[headTTL].raw), period: text(b.head[headPeriod].raw), frequency: text(b.head[headFrequency].raw),
+		hours: list(b.head[headHours].raw, "hour"), days: list(b.head[headDays].raw, "day"),
+	}
+	return t.pacing()
+}
+
+// nextRoot looks behind the root for another feed.
+func (r *xmlReader) nextRoot() (f format, start int, ok bool) {
+	s := scan.Scanner{Input: r.Input, Pos: r.Pos}
+	for kind := s.Next(); kind != scan.EOF && kind != scan.Fault; kind = s.Next() {
+		if kind == scan.Open {
+			f, ok = rootFormats[strings.ToLower(string(s.Name.Local()))]
+			return f, s.Start, ok
+		}
+	}
+	return 0, 0, false
+}
+
+// trails reports whether anything but comments and white space follows the root.
+func (r *xmlReader) trails() bool {
+	for s := (scan.Scanner{Input: r.Input, Pos: r.walker.Pos}); ; {
+		switch s.Next() {
+		case scan.Comment, scan.Instruction:
+		case scan.Text:
+			if len(bytes.TrimSpace(s.Text)) > 0 {
+				return true
+			}
+		case scan.EOF:
+			return false
+		default:
+			return r.whole
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package read
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"feedmill/internal/feeds"
+)
+
+// maxTTL bounds what a document may ask for between two requests. Whoever plans
+// them has a bound of its own; this one keeps the number within its type.
+const maxTTL = 366 * 24 * time.Hour
+
+// A pacingText is what a feed asks for, as it says it: ttl, skipHours and
+// skipDays of RSS, sy:updatePeriod and sy:updateFrequency of the syndication
+// module.
+type pacingText struct {
+	ttl               string
+	hours, days       []string
+	period, frequency string
+}
+
+// pacing returns the same as numbers.
+func (t *pacingText) pacing() feeds.Pacing {
+	p := feeds.Pacing{SkipHours: skipHours(t.hours), SkipDays: skipDays(t.days)}
+	if minutes, err := strconv.ParseInt(strings.TrimSpace(t.ttl), 10, 64); err == nil && minutes > 0 {
+		p.TTL = time.Duration(min(minutes, int64(maxTTL/time.Minute))) * time.Minute
+	}
+	p.TTL = max(p.TTL, updateInterval(t.period, t.frequency))
+	return p
+}
+
+// updateInterval returns the interval that the syndication module asks for: a
+// period, daily when it is not named, divided by the updates in it.
+func updateInterval(period, frequency string) time.Duration {
+	period, frequency = strings.ToLower(strings.TrimSpace(period)), strings.TrimSpace(frequency)
+	var interval time.Duration
+	switch period {
+	case "hourly":
+		interval = time.Hour
+	case "daily":
+		interval = 24 * time.Hour
+	case "weekly":
+		interval = 7 * 24 * time.Hour
+	case "monthly":
+		interval = 30 * 24 * time.Hour
+	case "yearly":
+		interval = 365 * 24 * time.Hour
+	case "":
+		if frequency == "" {
+			return 0
+		}
+		interval = 24 * time.Hour
+	default:
+		return 0
+	}
+	if times, err := strconv.Atoi(frequency); err == nil && times > 0 {
+		interval /= time.Duration(times)
+	}
+	return interval
+}
+
+// skipHours returns the set of hours in which the feed should not be asked. RSS
+// 0.91 counts them from 1 to 24, RSS 2.0 from 0 to 23. A set of all of them is
+// a mistake and asks nothing.
+func skipHours(hours []string) uint32 {
+	var set uint32
+	for _, h := range hours {
+		if n, err := strconv.Atoi(strings.TrimSpace(h)); err == nil && n >= 0 && n <= 24 {
+			set |= 1 << (n % 24)
+		}
+	}
+	if set == 1<<24-1 {
+		return 0
+	}
+	return set
+}
+
+// skipDays returns the set of weekdays in which the feed should not be asked;
+// none when it is all of them.
+func skipDays(days []string) uint8 {
+	var set uint8
+	for _, name := range days {
+		for d := time.Sunday; d <= time.Saturday; d++ {
+			if strings.EqualFold(strings.TrimSpace(name), d.String()) {
+				set |= 1 << d
+			}
+		}
+	}
+	if set == 1<<7-1 {
+		return 0
+	}
+	return set
+}

@@ -1,0 +1,201 @@
+package read
+
+import (
+	"bytes"
+	"html"
+	"unicode/utf8"
+
+	"feedmill/internal/feeds/read/scan"
+)
+
+var cdataStart, cdataEnd = []byte("<![CDATA["), []byte("]]>")
+
+// text returns what stands in an element, trimmed: its characters, with the
+// references of HTML decoded except in CDATA sections; comments do not count. Where
+// elements stand in it, it is HTML that nobody escaped, and stays as it is. The
+// result is valid until the next text.
+func (m *maker) text(raw []byte) []byte {
+	raw = bytes.TrimSpace(raw)
+	switch at := bytes.IndexByte(raw, '<'); {
+	case at == 0 && bytes.HasPrefix(raw, cdataStart) && bytes.Index(raw, cdataEnd) == len(raw)-len(cdataEnd):
+		raw = raw[len(cdataStart) : len(raw)-len(cdataEnd)]
+	case at >= 0:
+		raw = m.pieces(raw)
+	case bytes.IndexByte(raw, '&') >= 0:
+		m.scratch = appendDecoded(m.scratch[:0], raw)
+		raw = m.scratch
+	}
+	return bytes.TrimSpace(unmark(bytes.TrimSpace(raw)))
+}
+
+// pieces puts the characters of raw together, or its markup.
+func (m *maker) pieces(raw []byte) []byte {
+	markup := m.hasMarkup(raw)
+	m.scratch = m.scratch[:0]
+	for s := m.piece(raw); ; {
+		switch kind := s.Next(); {
+		case kind == scan.EOF:
+			return m.scratch
+		case kind == scan.Fault: // what remains is no markup that can be told
+			m.scratch = appendDecoded(m.scratch, raw[s.Start:])
+			return m.scratch
+		case kind == scan.CDATA:
+			m.scratch = append(m.scratch, s.Text...)
+		case kind == scan.Comment && s.Text == nil: // the mark of a section that was cut
+		case markup:
+			m.scratch = append(m.scratch, raw[s.Start:s.Pos]...)
+		case kind == scan.Text:
+			m.scratch = appendDecoded(m.scratch, s.Text)
+		}
+	}
+}
+
+// The marks around a CDATA section, as they are and as they become when somebody
+// escapes them.
+var (
+	marksBefore = []string{"<![CDATA[", "&lt;![CDATA[", "&#60;![CDATA[", "&#x3C;![CDATA[", "&#x3c;![CDATA["}
+	marksAfter  = []string{"]]>", "]]&gt;", "]]&#62;", "]]&#x3E;", "]]&#x3e;"}
+)
+
+// unmark returns text without the marks of a CDATA section around it that somebody
+// escaped, once or, around markup, twice.
+func unmark(text []byte) []byte {
+	if len(text) == 0 || text[0] != '<' && text[0] != '&' {
+		return text
+	}
+	for _, before := range marksBefore {
+		inner, marked := bytes.CutPrefix(text, []byte(before))
+		for _, after := range marksAfter {
+			if inner, ended := bytes.CutSuffix(inner, []byte(after)); marked && ended {
+				return inner
+			}
+		}
+	}
+	return text
+}
+
+// line is text without line breaks, for what is shown in one line.
+func (m *maker) line(raw []byte) []byte { return m.oneLine(m.text(raw)) }
+
+// oneLine returns text, and if there are line breaks in it, with every run of white
+// space as one space.
+func (m *maker) oneLine(text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
+		return text
+	}
+	m.out = m.out[:0]
+	for word := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && scan.IsSpace(byte(r)) }) {
+		if len(m.out) > 0 {
+			m.out = append(m.out, ' ')
+		}
+		m.out = append(m.out, word...)
+	}
+	return m.out
+}
+
+// maxReference bounds how far from its ampersand a reference ends, in bytes.
+const maxReference = 64
+
+// appendDecoded appends text with the references of HTML decoded: those that end
+// in a semicolon. A character that XML forbids becomes U+FFFD.
+func appendDecoded(dst, text []byte) []byte {
+	for {
+		at := bytes.IndexByte(text, '&')
+		if at < 0 {
+			return append(dst, text...)
+		}
+		dst = append(dst, text[:at]...)
+		text = text[at:]
+		size := 0
+		if dst, size = appendReference(dst, text); size == 0 {
+			dst, size = append(dst, '&'), 1
+		}
+		text = text[size:]
+	}
+}
+
+// appendReference appends what the reference at the beginning of text stands for,
+// and returns its length; 0 when it stands for itself.
+func appendReference(dst, text []byte) (out []byte, size int) {
+	if len(text) < len("&lt;") {
+		return dst, 0
+	}
+	switch {
+	case text[1] == '#':
+		return appendNumber(dst, text)
+	case text[1] == 'l' && text[2] == 't' && text[3] == ';':
+		return append(dst, '<'), 4
+	case text[1] == 'g' && text[2] == 't' && text[3] == ';':
+		return append(dst, '>'), 4
+	case bytes.HasPrefix(text, []byte("&amp;")):
+		return append(dst, '&'), 5
+	case bytes.HasPrefix(text, []byte("&quot;")):
+		return append(dst, '"'), 6
+	case bytes.HasPrefix(text, []byte("&nbsp;")):
+		return append(dst, "\u00a0"...), 6
+	}
+	end := bytes.IndexByte(text[:min(len(text), maxReference)], ';')
+	if end < 2 || bytes.ContainsAny(text[1:end], "& \t\r\n") {
+		return dst, 0
+	}
+	ref := string(text[:end+1])
+	decoded := html.UnescapeString(ref)
+	if decoded == html.UnescapeString(ref[:end])+";" {
+		return dst, 0
+	}
+	return append(dst, decoded...), end + 1
+}
+
+// appendNumber is appendReference for one by number. Two halves of a surrogate pair
+// are one character, as those who write them mean it; the numbers of C1 controls
+// are characters of windows-1252, as in HTML.
+func appendNumber(dst, text []byte) (out []byte, size int) {
+	n, size := numberOf(text)
+	switch {
+	case size == 0:
+		return dst, 0
+	case n >= 0xd800 && n < 0xdc00:
+		if low, more := numberOf(text[size:]); more > 0 && low >= 0xdc00 && low < 0xe000 {
+			return utf8.AppendRune(dst, (n-0xd800)<<10|(low-0xdc00)+0x10000), size + more
+		}
+	case n >= 0x80 && n < 0xa0:
+		return append(dst, html.UnescapeString(string(text[:size]))...), size
+	case n < 0x20 && n != '\t' && n != '\n' && n != '\r', n == 0x7f, n == 0xfffe, n == 0xffff:
+		n = utf8.RuneError
+	}
+	return utf8.AppendRune(dst, n), size // which makes U+FFFD of what is no character
+}
+
+// numberOf returns the number of the reference at the beginning of text, and its
+// length; 0 when there is none.
+func numberOf(text []byte) (n rune, size int) {
+	if len(text) < 4 || text[0] != '&' || text[1] != '#' {
+		return 0, 0
+	}
+	from, base := 2, 10
+	if text[2]|0x20 == 'x' {
+		from, base = 3, 16
+	}
+	at := from
+	for ; at < len(text) && isDigit(text[at], base); at++ {
+		if n <= utf8.MaxRune {
+			n = n*rune(base) + rune(digit(text[at]))
+		}
+	}
+	if at == from || at == len(text) || text[at] != ';' {
+		return 0, 0
+	}
+	return n, at + 1
+}
+
+// digit returns the value of a digit.
+func digit(c byte) int {
+	if c <= '9' {
+		return int(c - '0')
+	}
+	return int(c|0x20-'a') + 10
+}
+
+func isDigit(c byte, base int) bool {
+	return '0' <= c && c <= '9' || base == 16 && 'a' <= c|0x20 && c|0x20 <= 'f'
+}

@@ -1,0 +1,321 @@
+package carrier
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"feedmill/internal/ipc"
+	"feedmill/internal/ipc/board"
+	"feedmill/internal/ipc/memfd"
+
+	"golang.org/x/sys/unix"
+)
+
+// The mode locked-pipe: one pipe to which all workers write what they say, with a
+// lock around each frame.
+//
+// A frame travels in an envelope that says whose it is; the two are again
+// valid msgpack:
+//
+//	92 | ce generation32 | frame
+//
+// The kernel keeps a write whole only up to 4,096 bytes (PIPE_BUF), so two
+// writers without a lock tear each other's frames, and a writer that is killed
+// leaves the beginning of one. The reader finds out by the checksum, and looks
+// for the next envelope from the byte after the last one's first on, in what it
+// has read: the beginning of a frame never costs the whole one that follows.
+//
+// The lock is a file lock (flock), which ends with the process that holds it.
+// Every process opens the file anew, through /proc, because a lock belongs to
+// an open file and not to a process: on an inherited one it would exclude
+// nobody. Rejected: a lock word in shared memory, which a dead process would
+// hold for ever unless someone else frees it; and POSIX semaphores for the same
+// reason, which is CPython's own bug (github.com/python/cpython/issues/96062).
+func init() {
+	wirings[LockedPipe] = wiring{func(o Options) (Carrier, error) { return openSharedPipe(o) }, connectSharedPipe}
+}
+
+const (
+	markEnvelope = 0x92 // at 0: array of two
+	markSender   = 0xce // at 1: uint32
+	envelopeSize = 6
+
+	// markEnd stands in an envelope where a frame should: the coordinator's own
+	// word that a generation is gone.
+	markEnd = 0xc0
+
+	sharedRoom  = 64 << 10 // what is read at a time, at least
+	sharedAhead = 64       // frames that wait for the one who takes a line's messages
+)
+
+// A sharedPipe is the coordinator's side: it reads the pipe and gives each line
+// its frames.
+type sharedPipe struct {
+	maxFrame uint32
+	r, w     *os.File // w is what the workers inherit
+	lock     *fileLock
+	reading  sync.WaitGroup
+
+	mu    sync.Mutex
+	lines map[uint32]*sharedLine // those that are not at their end
+}
+
+func openSharedPipe(o Options) (*sharedPipe, error) {
+	s := &sharedPipe{maxFrame: o.MaxFrame, lines: make(map[uint32]*sharedLine)}
+	if s.maxFrame == 0 {
+		s.maxFrame = ipc.DefaultMaxFrame
+	}
+	var err error
+	if s.lock, err = newFileLock(); err != nil {
+		return nil, err
+	}
+	if s.r, s.w, err = os.Pipe(); err != nil {
+		s.lock.close()
+		return nil, err
+	}
+	Widen(s.r)
+	s.reading.Go(s.read)
+	return s, nil
+}
+
+// Join implements Carrier.
+func (s *sharedPipe) Join(e End) (Line, error) {
+	l := &sharedLine{shared: s, generation: e.Generation, frames: make(chan []byte, sharedAhead), stdout: newSilence()}
+	l.Conn = ipc.NewConn(l, e.Stdin, ipc.Options{MaxFrame: s.maxFrame})
+	s.mu.Lock()
+	s.lines[e.Generation] = l
+	s.mu.Unlock()
+	l.watching.Go(func() { l.awaitEnd(e.Stdout) })
+	return l, nil
+}
+
+// Close implements Carrier.
+func (s *sharedPipe) Close() error {
+	err := s.r.Close()
+	s.reading.Wait()
+	return errors.Join(err, s.w.Close(), s.lock.close())
+}
+
+// line returns the line of a generation that is still to say something.
+func (s *sharedPipe) line(generation uint32) *sharedLine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines[generation]
+}
+
+// end closes a line's way, at the mark that the coordinator itself has sent
+// through the pipe.
+func (s *sharedPipe) end(l *sharedLine) {
+	s.mu.Lock()
+	delete(s.lines, l.generation)
+	s.mu.Unlock()
+	close(l.frames)
+}
+
+// read reads the pipe until it is closed.
+func (s *sharedPipe) read() {
+	var b []byte // what was read and not taken, with room behind it
+	for {
+		if cap(b)-len(b) < sharedRoom {
+			b = append(make([]byte, 0, max(4*sharedRoom, 2*len(b))), b...)
+		}
+		n, err := s.r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		for len(b) > 0 {
+			l, frame, used := s.cut(b)
+			if used == 0 {
+				break // the rest of it is still to come
+			}
+			switch {
+			case l == nil: // what a dead writer has left
+			case frame == nil:
+				s.end(l)
+			default:
+				l.received.Add(int64(used))
+				l.frames <- frame // Read or Drain takes it: one of them runs until the end
+			}
+			b = b[used:]
+		}
+		if err != nil {
+			s.hangUp()
+			return
+		}
+	}
+}
+
+// hangUp ends all lines: nobody will read the pipe any more.
+func (s *sharedPipe) hangUp() {
+	s.mu.Lock()
+	left := s.lines
+	s.lines = nil
+	s.mu.Unlock()
+	for _, l := range left {
+		close(l.frames)
+	}
+}
+
+// cut takes the frame at the beginning of b and the line that it is of, with no
+// frame where b begins with the mark of the line's end, or with no line what is
+// in the way of the next envelope. used is 0 when more must come before it can
+// be told.
+func (s *sharedPipe) cut(b []byte) (l *sharedLine, frame []byte, used int) {
+	next := len(b) // where the next envelope may begin
+	if i := bytes.IndexByte(b[1:], markEnvelope); i >= 0 {
+		next = i + 1
+	}
+	if b[0] != markEnvelope || len(b) > 1 && b[1] != markSender {
+		return nil, nil, next
+	}
+	if len(b) <= envelopeSize {
+		return nil, nil, 0 // also when it is cut: the next envelope is what comes then
+	}
+	if l = s.line(binary.BigEndian.Uint32(b[2:])); l == nil {
+		return nil, nil, next // nobody who is alive has begun this
+	}
+	gone := l.gone.Load()
+	if b[envelopeSize] == markEnd && gone {
+		return l, nil, envelopeSize + 1
+	}
+	if len(b) < envelopeSize+ipc.HeaderSize {
+		if gone && bytes.Contains(b[1:], endMark(l.generation)) {
+			return nil, nil, next
+		}
+		return nil, nil, 0
+	}
+	size := ipc.FrameSize(b[envelopeSize:], s.maxFrame)
+	switch {
+	case size == 0:
+		return nil, nil, next
+	case len(b) < envelopeSize+size && gone && bytes.Contains(b, endMark(l.generation)):
+		return nil, nil, next // its writer is dead, and this is not the rest of it
+	case len(b) < envelopeSize+size:
+		return nil, nil, 0
+	}
+	used = envelopeSize + size
+	if frame = b[envelopeSize:used:used]; !ipc.Intact(frame) {
+		return nil, nil, next // if its writer lives, its next frame is out of sequence
+	}
+	return l, frame, used
+}
+
+// endMark returns the mark of the end of a generation.
+func endMark(generation uint32) []byte {
+	return append(appendEnvelope(nil, generation), markEnd)
+}
+
+func appendEnvelope(b []byte, generation uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(b, markEnvelope, markSender), generation)
+}
+
+// A sharedLine is one worker's part of a sharedPipe. Its Conn reads what the pipe
+// has of it.
+type sharedLine struct {
+	*ipc.Conn
+	shared     *sharedPipe
+	generation uint32
+	frames     chan []byte // closed at the end
+	frame      []byte      // what was not read of the current one
+	gone       atomic.Bool // the process writes nothing any more
+	received   atomic.Int64
+	stdout     *silence
+	watching   sync.WaitGroup
+}
+
+// Files implements Line: the pipe, and the lock.
+func (l *sharedLine) Files() []*os.File {
+	return []*os.File{l.shared.w, l.shared.lock.file}
+}
+
+// Started implements Line.
+func (l *sharedLine) Started(int) {}
+
+// Received implements Line. It counts what came, also when nobody has read it.
+func (l *sharedLine) Received() int64 { return l.received.Load() }
+
+// awaitEnd waits for the process to be gone and puts the mark of its end through
+// the pipe, behind all that it has said.
+func (l *sharedLine) awaitEnd(stdout io.Reader) {
+	l.stdout.watch(stdout)
+	l.gone.Store(true)
+	// An error means that the pipe is closed, and then the line is ended by
+	// the one who read it.
+	_ = l.shared.lock.around(func() error {
+		_, err := l.shared.w.Write(endMark(l.generation))
+		return err
+	})
+}
+
+// Read implements io.Reader, for the line's own Conn.
+func (l *sharedLine) Read(p []byte) (int, error) {
+	if len(l.frame) == 0 {
+		select {
+		case frame, more := <-l.frames:
+			if !more {
+				return 0, io.EOF
+			}
+			l.frame = frame
+		case <-l.stdout.brokenC:
+			return 0, l.stdout.err()
+		}
+	}
+	n := copy(p, l.frame)
+	l.frame = l.frame[n:]
+	return n, nil
+}
+
+// Drain implements Line.
+func (l *sharedLine) Drain() {
+	for range l.frames {
+	}
+}
+
+// Close implements Line.
+func (l *sharedLine) Close() { l.watching.Wait() }
+
+// connectSharedPipe returns a worker's end.
+func connectSharedPipe(w Worker) (*ipc.Conn, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(FD, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return nil, fmt.Errorf("descriptor %d is no pipe", FD)
+	}
+	lock, err := openFileLock(FD + 1)
+	if err != nil {
+		return nil, err
+	}
+	s := &sharedWriter{memfd.Inherit(FD, "shared pipe"), w.Stdout, lock, w.Generation, w.Board, nil}
+	return ipc.NewConn(w.Stdin, s, ipc.Options{}), nil
+}
+
+// A sharedWriter writes each frame, in its envelope, to the shared pipe.
+type sharedWriter struct {
+	w          io.Writer
+	stdout     io.Writer // kept so that nobody closes it: its end says that the worker is gone
+	lock       *fileLock
+	generation uint32
+	board      *board.Board
+	next       []byte // for the next envelope and frame
+}
+
+// Write implements io.Writer.
+func (s *sharedWriter) Write(frame []byte) (int, error) {
+	whole := append(appendEnvelope(s.next[:0], s.generation), frame...)
+	if s.next = whole; cap(whole) > 1<<20 {
+		s.next = nil
+	}
+	s.board.Wait(true)
+	err := s.lock.around(func() error {
+		s.board.Wait(false)
+		_, err := s.w.Write(whole)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(frame), nil
+}

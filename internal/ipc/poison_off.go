@@ -1,6 +1,0 @@
-//go:build !race && !crashpoints
-
-package ipc
-
-// poisoned is what poison begins with.
-const poisoned = false

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package ipc
-
-import "os"
-
-// Widen does nothing: a pipe has the room that the system gives it.
-func Widen(*os.File) {}

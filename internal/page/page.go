@@ -1,0 +1,355 @@
+// Package page makes a static site of items: by day, by folder and by feed, with an
+// Atom feed and an OPML file beside. It needs no server and runs no script. It
+// refuses to touch a file that it has not made: a folder that has something else in
+// it is left alone.
+package page
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"feedmill/internal/export"
+	"feedmill/internal/feeds"
+	"feedmill/internal/feeds/subs"
+	"feedmill/internal/store"
+)
+
+// Options say how a site is made. The zero value of each field means its default.
+type Options struct {
+	Title  string         // default "feedmill"
+	Self   string         // the URL at which the site will be found; its Atom feed names it
+	Images bool           // pages may load images from where items have them
+	Zone   *time.Location // in which a day is a day; default UTC
+}
+
+// A Made says what became of the files of a site.
+type Made struct{ Written, Kept, Removed int }
+
+// manifest is the file that names all files of a site, each on a line.
+const manifest = ".feedmill-page"
+
+// newest is how many items the first page and the Atom feed have at most.
+const newest = 100
+
+//go:embed site.html
+var source embed.FS
+
+var site = template.Must(template.ParseFS(source, "site.html"))
+
+// A ForeignError says that a folder holds something else than a site that Write
+// has made.
+type ForeignError struct{ Dir, Name string }
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s has %s in it, which is not of a page made before", e.Dir, e.Name)
+}
+
+// Write makes the site of items, the newest first, and of all subscribed feeds in
+// dir, which is made when it is not there. Files that would say what they say
+// already are left as they are, and those of an earlier site that this one does
+// not have are removed. It returns a *ForeignError, and has done nothing, when
+// there is another file.
+func Write(dir string, items []store.Item, list []store.Feed, o Options) (Made, error) {
+	o.Title = cmp.Or(o.Title, "feedmill")
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	before, err := known(dir)
+	if err != nil {
+		return Made{}, err
+	}
+	s := &maker{o: o, items: items, files: make(map[string][]byte)}
+	if err := s.make(list); err != nil {
+		return Made{}, fmt.Errorf("make page: %w", err)
+	}
+	made, err := s.save(dir, before)
+	if err != nil {
+		return made, fmt.Errorf("write page: %w", err)
+	}
+	return made, nil
+}
+
+// known returns the files of the site that is in dir.
+func known(dir string) (names []string, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, manifest))
+	if err == nil {
+		for name := range strings.Lines(string(b)) {
+			if name = strings.TrimSpace(name); filepath.IsLocal(name) {
+				names = append(names, name)
+			}
+		}
+		return names, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(there) > 0 {
+		return nil, &ForeignError{dir, there[0].Name()}
+	}
+	return nil, nil
+}
+
+// A maker makes the files of one site.
+type maker struct {
+	o                    Options
+	items                []store.Item
+	days, folders, feeds []group
+	files                map[string][]byte
+}
+
+// A group is items that have a page of their own.
+type group struct {
+	Name, Short, File string
+	Items             []*store.Item
+}
+
+// make makes all files in memory.
+func (s *maker) make(list []store.Feed) error {
+	s.group()
+	first := s.items
+	if len(first) > newest {
+		first = first[:newest]
+	}
+	var latest []*store.Item
+	for i := range first {
+		latest = append(latest, &first[i])
+	}
+	if err := s.page("index.html", "What is new", latest); err != nil {
+		return err
+	}
+	for _, g := range slices.Concat(s.days, s.folders, s.feeds) {
+		if err := s.page(g.File, g.Name, g.Items); err != nil {
+			return err
+		}
+	}
+	var atom bytes.Buffer
+	updated := time.Unix(0, 0)
+	if len(first) > 0 {
+		updated = first[0].FirstSeen
+	}
+	self := ""
+	if s.o.Self != "" {
+		self = strings.TrimSuffix(s.o.Self, "/") + "/atom.xml"
+	}
+	w, err := export.New("atom", export.Options{Out: &atom, Title: s.o.Title, Self: self, Updated: updated})
+	if err != nil {
+		return err
+	}
+	for i := range first {
+		if err := w.Write(&first[i]); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	s.files["atom.xml"] = atom.Bytes()
+	return s.opml(list)
+}
+
+// opml makes the list of feeds. Passwords stay at home: who reads a page is
+// somebody else.
+func (s *maker) opml(list []store.Feed) error {
+	var all []int64 // places in list
+	for i := range list {
+		all = append(all, int64(i))
+	}
+	these := func(places []int64) iter.Seq2[subs.Listed, error] {
+		return func(yield func(subs.Listed, error) bool) {
+			for _, i := range places {
+				f := &list[i]
+				if !yield(subs.Listed{ID: i, Subscription: feeds.Subscription{URL: feeds.RedactURL(f.URL), Title: cmp.Or(f.Name, f.Title), Category: f.Category}}, nil) {
+					return
+				}
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := subs.WriteOPML(&b, s.o.Title, these(all), these); err != nil {
+		return err
+	}
+	s.files["feeds.opml"] = b.Bytes()
+	return nil
+}
+
+// group sorts the items into days, folders and feeds.
+func (s *maker) group() {
+	days, folders, feeds := grouping{}, grouping{}, grouping{}
+	for i := range s.items {
+		it := &s.items[i]
+		day := it.FirstSeen.In(s.o.Zone)
+		days.add(group{Name: day.Format(dayName), Short: day.Format("Mon 2 Jan"), File: "day/" + day.Format(time.DateOnly) + ".html"}, it)
+		for _, path := range export.Folders(it) {
+			folders.add(group{Name: path, File: folderFile(path)}, it)
+		}
+		feeds.add(group{Name: export.FeedOf(it), File: feedFile(it.FeedID)}, it)
+	}
+	byName := func(a, b group) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.File, b.File))
+	}
+	s.days, s.folders, s.feeds = days.groups, folders.groups, feeds.groups
+	slices.SortFunc(s.folders, byName)
+	slices.SortFunc(s.feeds, byName)
+}
+
+// A grouping is groups by their file, in the order in which they first came.
+type grouping struct {
+	groups []group
+	at     map[string]int
+}
+
+func (g *grouping) add(to group, it *store.Item) {
+	i, there := g.at[to.File]
+	if !there {
+		if g.at == nil {
+			g.at = make(map[string]int)
+		}
+		i = len(g.groups)
+		g.at[to.File], g.groups = i, append(g.groups, to)
+	}
+	g.groups[i].Items = append(g.groups[i].Items, it)
+}
+
+const dayName = "Monday, 2 January 2006"
+
+func feedFile(id int64) string        { return fmt.Sprintf("feed/%d.html", id) }
+func folderFile(folder string) string { return "folder/" + slug(folder) + ".html" }
+
+// slug returns a file's name for a folder, which no other folder has.
+func slug(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	short := strings.Join(words, "-")
+	sum := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("%s-%x", short[:min(len(short), 40)], sum[:4])
+}
+
+// A link leads to a page of the site.
+type link struct{ Name, File string }
+
+// An entry is an item on a page.
+type entry struct {
+	ID                                  int64
+	Title, Link, Feed, FeedFile, Author string
+	Folders                             []link
+	Date, Day                           string
+	Body                                template.HTML
+	Files                               []string
+}
+
+// page makes one page.
+func (s *maker) page(file, heading string, items []*store.Item) error {
+	root := ""
+	if strings.Contains(file, "/") {
+		root = "../"
+	}
+	type day struct {
+		Name  string
+		Items []entry
+	}
+	var days []day
+	for _, it := range items {
+		name := it.FirstSeen.In(s.o.Zone).Format(dayName)
+		if len(days) == 0 || days[len(days)-1].Name != name {
+			days = append(days, day{Name: name})
+		}
+		d := &days[len(days)-1]
+		d.Items = append(d.Items, s.entry(it))
+	}
+	var b bytes.Buffer
+	err := site.ExecuteTemplate(&b, "page", map[string]any{
+		"Title": s.o.Title, "Heading": heading, "Root": root, "File": file, "Days": days, "AllDays": s.days, "Folders": s.folders, "Feeds": s.feeds, "Images": s.o.Images,
+	})
+	s.files[file] = b.Bytes()
+	return err
+}
+
+func (s *maker) entry(it *store.Item) entry {
+	at := export.DateOf(it)
+	e := entry{
+		ID: it.ID, Title: export.TitleOf(it), Link: export.SafeLink(it), Feed: export.FeedOf(it), FeedFile: feedFile(it.FeedID),
+		Author: it.Author, Date: at.Format(time.RFC3339), Day: at.In(s.o.Zone).Format("2 Jan 2006"), Body: export.Clean(it, s.o.Images),
+	}
+	for _, path := range export.Folders(it) {
+		e.Folders = append(e.Folders, link{path, folderFile(path)})
+	}
+	for _, f := range it.Enclosures {
+		if strings.HasPrefix(f.URL, "https://") || strings.HasPrefix(f.URL, "http://") {
+			e.Files = append(e.Files, f.URL)
+		}
+	}
+	return e
+}
+
+// save writes what has changed and removes what is no longer there. The manifest
+// goes first, with the files of both sites, so that a site that was cut off is
+// known as one.
+func (s *maker) save(dir string, before []string) (m Made, err error) {
+	var names, both []string
+	for name := range s.files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	both = append(slices.Clone(names), before...)
+	slices.Sort(both)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return m, err
+	}
+	if err := replace(filepath.Join(dir, manifest), lines(slices.Compact(both))); err != nil {
+		return m, err
+	}
+	for _, name := range names {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, s.files[name]) {
+			m.Kept++
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return m, err
+		}
+		if err := replace(path, s.files[name]); err != nil {
+			return m, err
+		}
+		m.Written++
+	}
+	for _, name := range before {
+		if s.files[name] != nil {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return m, err
+		}
+		m.Removed++
+	}
+	return m, replace(filepath.Join(dir, manifest), lines(names))
+}
+
+func lines(names []string) []byte { return []byte(strings.Join(names, "\n") + "\n") }
+
+// replace writes a file as a whole: a server never shows half of one.
+func replace(path string, b []byte) error {
+	tmp := path + ".new"
+	err := os.WriteFile(tmp, b, 0o644)
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
+}

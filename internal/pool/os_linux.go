@@ -1,0 +1,225 @@
+package pool
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// attributes makes cmd start in a process group of its own, so that a Ctrl-C on
+// the terminal reaches the coordinator alone, and so that a worker and all it
+// started can be signalled as one; and makes it end with the thread that
+// starts it, see starter.
+func attributes(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// fill says how many bytes are in a pipe (FIONREAD), of which f is either end.
+//
+// Rejected: f.Fd(), which would make every read of the pipe block a thread
+// (golang.org/issue/24842).
+func fill(f *os.File) string {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return "?"
+	}
+	n := -1
+	// A pipe that is closed meanwhile says nothing.
+	_ = raw.Control(func(fd uintptr) {
+		if v, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil {
+			n = v
+		}
+	})
+	if n < 0 {
+		return "?"
+	}
+	return fmt.Sprint(n)
+}
+
+// listenLocal returns a socket that processes of this machine can connect to. It
+// is abstract, so it has no name in any folder and ends with whoever holds it.
+func listenLocal() (l *net.UnixListener, remove func(), err error) {
+	l, err = net.ListenUnix("unix", &net.UnixAddr{Name: "@feedmill-" + rand.Text(), Net: "unix"})
+	return l, func() {}, err
+}
+
+// isStopped reports whether a signal stopped process pid (SIGSTOP, a debugger), and
+// nobody has had it go on.
+func isStopped(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	// What stands in brackets is the program's name, and may hold anything.
+	after := stat[bytes.LastIndexByte(stat, ')')+1:]
+	return bytes.HasPrefix(after, []byte(" T ")) || bytes.HasPrefix(after, []byte(" t "))
+}
+
+// memoryOf returns the most memory that process pid has had resident, and how
+// much of what it has now is its own, in bytes; 0 and 0 when it is gone.
+//
+// Rejected: ru_maxrss of the reaped child. The kernel counts in it what the
+// coordinator had resident when it forked.
+func memoryOf(pid int) (peak, own int64) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, 0
+	}
+	return kilobytes(status, "\nVmHWM:"), kilobytes(status, "\nRssAnon:")
+}
+
+// kilobytes returns the number that a line of a status file has, in bytes.
+func kilobytes(status []byte, line string) int64 {
+	_, after, found := bytes.Cut(status, []byte(line))
+	if !found {
+		return 0
+	}
+	value, _, _ := bytes.Cut(after, []byte("\n"))
+	kb, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(value, []byte("kB")))), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kb << 10
+}
+
+// cgroupRoots are where the memory controllers of both versions of cgroups are
+// mounted, see cgroups(7).
+var cgroupRoots = []struct {
+	controllers string // as /proc/self/cgroup names the hierarchy
+	root        string
+	limit       string
+	events      string
+}{
+	{"", "/sys/fs/cgroup", "memory.max", "memory.events"},
+	{"", "/sys/fs/cgroup/unified", "memory.max", "memory.events"},
+	{"memory", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.oom_control"},
+}
+
+// noLimit is what version 1 says where there is no limit, about.
+const noLimit = 1 << 60
+
+// memoryLimit returns how much memory this process and those that it starts
+// may have together, in bytes, 0 when there is no limit or it is not known.
+func memoryLimit() int64 {
+	least := int64(0)
+	eachCgroupFile(func(limit, _ string) {
+		text, err := os.ReadFile(limit)
+		if err != nil {
+			return
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		if err == nil && n > 0 && n < noLimit && (least == 0 || n < least) {
+			least = n
+		}
+	})
+	return least
+}
+
+// oomKills returns how many processes of this one's group the system has
+// killed for want of memory.
+func oomKills() int64 {
+	most := int64(0)
+	eachCgroupFile(func(_, events string) {
+		text, err := os.ReadFile(events)
+		if err != nil {
+			return
+		}
+		for line := range bytes.Lines(text) {
+			if word, n, _ := strings.Cut(strings.TrimSpace(string(line)), " "); word == "oom_kill" {
+				if n, err := strconv.ParseInt(n, 10, 64); err == nil {
+					most = max(most, n)
+				}
+			}
+		}
+	})
+	return most
+}
+
+// eachCgroupFile calls f with the files that may tell of this process's group
+// and of those above it. They need not exist. In a container the group's path
+// is often one of outside, and then the root is its own group.
+func eachCgroupFile(f func(limit, events string)) {
+	file, err := os.Open("/proc/self/cgroup")
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		id := strings.SplitN(lines.Text(), ":", 3) // 0::/user.slice or 9:memory:/docker/…
+		if len(id) != 3 {
+			continue
+		}
+		for _, r := range cgroupRoots {
+			if id[1] != r.controllers {
+				continue
+			}
+			for dir := path.Clean("/" + id[2]); ; dir = path.Dir(dir) {
+				f(path.Join(r.root, dir, r.limit), path.Join(r.root, dir, r.events))
+				if dir == "/" {
+					break
+				}
+			}
+		}
+	}
+}
+
+// sealDeathSignal makes sure that no process that this thread starts ever clears
+// its death signal (see starter): what refuses that is inherited, by whatever
+// program is run, and cannot be taken off. It is for workers that run without
+// their sandbox, which refuses it too. The thread must end with whoever calls
+// this, and cannot gain privileges any more, nor can what it starts.
+//
+// A process that it starts can still fork; a child has no death signal. The
+// sandbox refuses that, and an enclosure ends it.
+func sealDeathSignal() error {
+	machine, ok := machines[runtime.GOARCH]
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	const (
+		number, arch, what, whatHigh, signal = 0, 4, 16, 20, 24 // in struct seccomp_data, little-endian
+		x32                                  = 0x40000000       // another name of the same call
+		refuse                               = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+	)
+	load := func(at uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
+	}
+	unless := func(k uint32, skip uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: skip}
+	}
+	filter := []unix.SockFilter{
+		load(arch), unless(machine, 8), // what is built for another machine has other numbers: refused
+		load(number), {Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: ^uint32(x32)}, unless(unix.SYS_PRCTL, 4),
+		load(what), unless(unix.PR_SET_PDEATHSIG, 2),
+		load(signal), unless(uint32(unix.SIGKILL), 1),
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+		{Code: unix.BPF_RET | unix.BPF_K, K: refuse},
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, uintptr(unsafe.Pointer(prog)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// machines are those whose system calls sealDeathSignal can tell apart.
+var machines = map[string]uint32{
+	"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64, "riscv64": unix.AUDIT_ARCH_RISCV64,
+}

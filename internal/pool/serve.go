@@ -1,0 +1,126 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"feedmill/internal/crash"
+	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
+)
+
+// serve has a process do jobs until there are none left for it, it dies, it
+// has grown too large, or ctx is done. Then the process is gone, and what it
+// had not answered is pending again. It fails with errGivenUp.
+func (s *slot) serve(ctx context.Context, w *process) error {
+	s.setCurrent(w)
+	o := s.shared.o
+	unguardC := make(chan struct{})
+	var guarding sync.WaitGroup
+	guarding.Go(func() { w.guard(max(o.HangAfter/8, time.Millisecond), o.StopGrace, s.owes, unguardC) })
+	unguard := sync.OnceFunc(func() {
+		close(unguardC)
+		guarding.Wait()
+	})
+	// A worker that does not read must not hold the run. Its guard would
+	// find out as well, only later.
+	loosen := context.AfterFunc(ctx, func() { w.stdin.SetWriteDeadline(time.Now().Add(o.StopGrace)) })
+
+	drain, over := s.supply(ctx, w)
+	if over {
+		unguard()
+		if s.shared.offer(ctx, s, w) {
+			loosen()
+			s.setCurrent(nil)
+			return nil
+		}
+	}
+	if drain {
+		s.measure(w)
+		s.drain(w)
+	}
+	loosen()
+	s.end(w)
+	unguard()
+	s.setCurrent(nil)
+	defer w.release()
+	s.shared.count.moved()
+	if w.parted() && !s.owes() {
+		return nil
+	}
+	s.shared.count.note(func(st *Stats) { st.Deaths++ })
+	if ctx.Err() != nil {
+		return nil
+	}
+	return s.blame(w)
+}
+
+// supply sends jobs to a process until it takes or says nothing more, or is to be
+// drained: there is nothing more to do for the slot, which over says as well,
+// another one stands ready in its place, or ctx is done.
+func (s *slot) supply(ctx context.Context, w *process) (drain, over bool) {
+	for ctx.Err() == nil {
+		if w.grown.Load() && s.warmUp(ctx, w) {
+			w.retired.Store(true)
+			return true, false
+		}
+		s.mu.Lock()
+		idle := s.ledger.out == 0
+		jobs := s.ledger.take(mostJobs, s.shared.o.Refresh.Window())
+		alone := s.ledger.single
+		over = s.finished()
+		s.mu.Unlock()
+		switch {
+		case over:
+			return true, true
+		case len(jobs) > 0:
+			if idle {
+				w.watch.begin(time.Now())
+			}
+			w.watchFor(jobs[0].ID, alone)
+			s.running.set("sends jobs")
+			if err := s.send(w, jobs); err != nil {
+				w.log.Debug("send shard", "err", err)
+				return false, false
+			}
+			s.shared.count.moved()
+			continue
+		}
+		s.running.set("waits for answers")
+		select {
+		case <-s.workC:
+		case <-w.endC:
+			return false, false
+		case <-ctx.Done():
+		}
+	}
+	return true, false
+}
+
+// mostJobs is how many jobs are in one message at most: enough that a message costs
+// nothing beside them, and so few that a worker begins while more are packed.
+const mostJobs = 32
+
+// send sends jobs as one shard, or as several when one would be too long for
+// a frame. A job that is too long on its own is answered at once.
+func (s *slot) send(w *process, jobs []feeds.Job) error {
+	crash.At("coordinator: before send shard")
+	w.watch.gave(len(jobs))
+	err := w.send(&ipc.Shard{Jobs: jobs})
+	crash.At("coordinator: after send shard")
+	if !errors.Is(err, ipc.ErrMessageTooLarge) {
+		return err
+	}
+	if len(jobs) > 1 {
+		half := len(jobs) / 2
+		if err := s.send(w, jobs[:half]); err != nil {
+			return err
+		}
+		return s.send(w, jobs[half:])
+	}
+	return s.settle(w, &ipc.Result{Result: feeds.Result{
+		ID: jobs[0].ID, Class: feeds.LimitSize, Detail: "the feed has too many known items to send to a worker",
+	}})
+}

@@ -1,0 +1,123 @@
+package pool
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// maxStartFailures is how many processes in a row may fail before their Hello,
+	// when none in this run has said one, before the program is taken to be unable to
+	// start at all. As often must each slot have reached no worker for the run to end.
+	maxStartFailures = 3
+	// maxLost is how often in a row each slot must have lost its worker, or reached
+	// none, for the run to end, when some have said Hello.
+	maxLost = 7
+)
+
+// hopeless reports whether no slot that has jobs has a worker, and all of them
+// have tried often enough to get one.
+func (r *run) hopeless() bool {
+	most := maxStartFailures
+	if r.reached.Load() {
+		most = maxLost
+	}
+	for _, s := range r.slots {
+		s.mu.Lock()
+		hope := s.current != nil || !s.done && s.away < most
+		s.mu.Unlock()
+		if hope {
+			return false
+		}
+	}
+	return true
+}
+
+// wanted reports whether a worker that has nothing more to do for its slot may be
+// of use for another one, whose own is elsewhere or has not said yet where it is.
+func (r *run) wanted() bool {
+	for _, s := range r.slots {
+		s.mu.Lock()
+		wanted := s.elsewhere && !s.done && !s.finished()
+		s.mu.Unlock()
+		if wanted {
+			return true
+		}
+	}
+	return false
+}
+
+// announce makes those look again who wait for what wanted says.
+func (r *run) announce() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.news)
+	r.news = make(chan struct{})
+}
+
+// offer keeps a worker that has nothing more to do for s, as long as it may be of
+// use for another slot, and reports whether one has taken it.
+//
+// Rejected: to move jobs to slots that have a worker. Their domain would be with
+// two as soon as the other one is reached again.
+func (r *run) offer(ctx context.Context, s *slot, w *process) bool {
+	s.running.set("keeps its worker for others")
+	r.announce() // that s is done
+	for {
+		r.mu.Lock()
+		news := r.news
+		r.mu.Unlock()
+		if !r.wanted() {
+			return false
+		}
+		select {
+		case r.spareC <- w:
+			return true
+		case <-news:
+		case <-w.endC:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// await waits until another process may be started, d at least, or until ctx is
+// done. A slot that reached no worker takes one that has nothing more to do for
+// another slot.
+func (s *slot) await(ctx context.Context, d time.Duration) {
+	s.mu.Lock()
+	away, leash := s.away > 0, time.Until(s.leash)
+	s.mu.Unlock()
+	if leash > 0 {
+		s.running.set("waits until its last worker has ended for certain")
+		wait(ctx, leash, nil)
+	}
+	var spareC chan *process // none comes
+	if away {
+		spareC = s.shared.spareC
+	}
+	w := wait(ctx, d, spareC)
+	if w == nil {
+		return
+	}
+	w.owner.Store(s)
+	s.mu.Lock()
+	s.warm, s.elsewhere = w, w.link.elsewhere
+	s.mu.Unlock()
+	s.log.Info("worker of another slot takes over", "pid", w.cmd.Process.Pid)
+}
+
+// wait waits for d, until a spare worker comes, which it returns, or until ctx is
+// done.
+func wait(ctx context.Context, d time.Duration, spareC <-chan *process) *process {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case w := <-spareC:
+		return w
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return nil
+}

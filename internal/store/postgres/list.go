@@ -1,0 +1,160 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/store"
+)
+
+// Feeds returns the feeds that q chooses. An error is the last thing that it yields. The sequence holds a
+// connection and little memory, and may be used once.
+func (db *DB) Feeds(ctx context.Context, q store.FeedQuery) iter.Seq2[store.Feed, error] {
+	where := "true"
+	args := pgx.NamedArgs{"urls": q.URLs}
+	if q.URLs != nil {
+		where = `id IN (SELECT f.id FROM unnest(@urls::text[]) u(url) JOIN feeds f ON url_key(f.url) = url_key(u.url)
+			UNION SELECT m.feed_id FROM unnest(@urls::text[]) u(url) JOIN moved m ON url_key(m.url) = url_key(u.url))`
+	}
+	if q.IDs != nil {
+		where, args["ids"] = where+" AND id = ANY(@ids)", q.IDs
+	}
+	if q.Failing {
+		where += ` AND class NOT IN ('', ` + store.SQLClasses(feeds.Class.OK) + `)`
+	}
+	return stream(ctx, db, "list feeds", scanFeed, `SELECT id, url, title, link, category, class, detail, status, fails,
+		next_due, coalesce(last_checked, 0), coalesce(last_success, 0), etag, last_modified, items,
+		name, headers, interval, paused, told FROM feeds WHERE `+where+` ORDER BY `+q.Order.SQL(`COLLATE "C"`), args)
+}
+
+func scanFeed(rows pgx.Rows, f *store.Feed) error {
+	var class string
+	var etag, modified []byte
+	var due, checked, success, interval int64
+	err := rows.Scan(&f.ID, &f.URL, &f.Title, &f.Link, &f.Category, &class, &f.Detail, &f.Status, &f.Fails,
+		&due, &checked, &success, &etag, &modified, &f.Items, &f.Name, &f.Settings.Headers, &interval, &f.Settings.Paused, &f.Told)
+	f.Class, f.NextDue, f.LastChecked, f.LastSuccess = feeds.Class(class), timeAt(due), timeAt(checked), timeAt(success)
+	f.Validators = feeds.Validators{ETag: string(etag), LastModified: string(modified)}
+	f.Settings.Interval = time.Duration(interval) * time.Second
+	return err
+}
+
+// timeAt returns the time of a column in which 0 or NULL means none.
+func timeAt(unix int64) time.Time {
+	if unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
+}
+
+// Items returns the items that q chooses. An error is the last thing that it yields.
+// The sequence holds a connection and the memory of some items, and may be used once.
+//
+// Without q.Until it ends before the first item that a transaction may still be
+// storing: whoever goes on after the last one misses none.
+func (db *DB) Items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item, error] {
+	return func(yield func(store.Item, error) bool) {
+		if q.Until <= 0 {
+			var err error
+			if q.Until, err = db.LastItem(ctx); err != nil {
+				yield(store.Item{}, err)
+				return
+			}
+		}
+		db.items(ctx, q)(yield)
+	}
+}
+
+func (db *DB) items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item, error] {
+	where := []string{"i.id > @after", "i.id <= @until"}
+	args := pgx.NamedArgs{"after": q.After, "until": q.Until, "feeds": q.FeedIDs}
+	order := "i.id"
+	if q.FeedIDs != nil {
+		where = append(where, "i.feed_id = ANY(@feeds)")
+	}
+	if len(q.FeedIDs) == 1 {
+		order = "i.seq"
+	}
+	if !q.Since.IsZero() {
+		where, args["since"] = append(where, "i.first_seen >= @since"), q.Since.Unix()
+		if q.FeedIDs == nil {
+			// No index knows first_seen, but id grows with it: walk back to the last
+			// item that is older.
+			where[len(where)-1] = "i.id > coalesce((SELECT id FROM items WHERE first_seen < @since ORDER BY id DESC LIMIT 1), 0)"
+		}
+	}
+	if q.Search != "" {
+		query, err := tsquery(q.Search)
+		if err != nil {
+			return func(yield func(store.Item, error) bool) { yield(store.Item{}, fmt.Errorf("list items: %w", err)) }
+		}
+		where, args["search"] = append(where, "i.id IN (SELECT id FROM search WHERE words @@ @search::tsquery)"), query
+	}
+	if q.Newest {
+		order += " DESC"
+	}
+	if q.Limit > 0 {
+		order += fmt.Sprintf(" LIMIT %d", q.Limit)
+	}
+	return stream(ctx, db, "list items", scanItem, `SELECT i.id, f.id, f.url, coalesce(nullif(f.name, ''), f.title), f.category, i.seq, i.key, i.hash, i.first_seen, i.edits,
+		coalesce(i.published, 0), coalesce(i.updated, 0), i.guid, i.link, i.title, i.author, i.image,
+		i.categories, i.enclosures, i.summary, i.content
+		FROM items i JOIN feeds f ON f.id = i.feed_id WHERE `+strings.Join(where, " AND ")+` ORDER BY `+order, args)
+}
+
+func scanItem(rows pgx.Rows, it *store.Item) error {
+	var key [16]byte
+	var hash, seen int64
+	var categories, enclosures string
+	err := rows.Scan(&it.ID, &it.FeedID, &it.FeedURL, &it.FeedLabel, &it.Category, &it.Seq, &key, &hash, &seen, &it.Edits,
+		&it.Published, &it.Updated, &it.GUID, &it.Link, &it.Title, &it.Author, &it.Image, &categories, &enclosures, &it.Summary, &it.Content)
+	if err != nil {
+		return err
+	}
+	it.Key, it.Hash, it.FirstSeen = key, uint64(hash), time.Unix(seen, 0)
+	return it.ReadLists([]byte(categories), []byte(enclosures))
+}
+
+// LastItem returns the highest Item.ID up to which all items have arrived, 0 for
+// none: no transaction that is under way can still store one below it.
+func (db *DB) LastItem(ctx context.Context) (id int64, err error) {
+	err = db.within(ctx, func(ctx context.Context) error {
+		return db.lists.QueryRow(ctx, "SELECT last_id()").Scan(&id)
+	})
+	return id, wrapped(ctx, "find the last item", err)
+}
+
+// stream returns a query's rows one by one.
+func stream[T any](ctx context.Context, db *DB, what string, scan func(pgx.Rows, *T) error, text string, args pgx.NamedArgs) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		ctx, cancel := context.WithCancel(ctx) // so that a list that is left early is not read to its end
+		defer cancel()
+		var zero T
+		rows, err := db.lists.Query(ctx, text, args)
+		if err != nil {
+			yield(zero, wrapped(ctx, what, err))
+			return
+		}
+		defer rows.Close()
+		defer cancel() // before that
+		for rows.Next() {
+			var row T
+			if err := scan(rows, &row); err != nil {
+				yield(zero, wrapped(ctx, what, err))
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(zero, wrapped(ctx, what, err))
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package postgres
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"feedmill/internal/pgtest"
+	"feedmill/internal/store"
+	"feedmill/internal/store/storetest"
+)
+
+// TestSeveralMayMakeTheTablesAtOnce: one does, and the others find them.
+func TestSeveralMayMakeTheTablesAtOnce(t *testing.T) {
+	url := engine{}.New(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			db, err := Open(context.Background(), url, Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			db.Close()
+		})
+	}
+	wg.Wait()
+	storetest.Subscribe(t, openStore(t, url, Options{}), 1)
+}
+
+func TestNewerTablesAreRefused(t *testing.T) {
+	url := engine{}.New(t)
+	storetest.Subscribe(t, openStore(t, url, Options{}), 1)
+	engine{}.Exec(t, url, "UPDATE meta SET schema = 77")
+	for _, o := range []store.Options{{}, {ReadOnly: true}} {
+		_, err := Open(t.Context(), url, Options{Options: o})
+		if e, ok := errors.AsType[*store.SchemaError](err); !ok || e.Have != 77 || e.Want != latestVersion {
+			t.Errorf("%+v: got %v, want a SchemaError", o, err)
+		}
+	}
+}
+
+func TestAnothersTablesAreRefusedAndLeftAlone(t *testing.T) {
+	for _, table := range []string{"CREATE TABLE items (x int)", "CREATE TABLE meta (schema int)"} {
+		url := engine{}.New(t)
+		engine{}.Exec(t, url, table)
+		_, err := Open(t.Context(), url, Options{})
+		if _, ok := errors.AsType[*store.ForeignError](err); !ok {
+			t.Errorf("%s: got %v, want a ForeignError", table, err)
+		}
+		if n := (engine{}).Number(t, url, "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"); n != 1 {
+			t.Errorf("%s: there are %d relations now, want 1", table, n)
+		}
+	}
+}
+
+func TestReadOnlyCreatesAndChangesNothing(t *testing.T) {
+	url := engine{}.New(t)
+	if _, err := Open(t.Context(), url, Options{Options: store.Options{ReadOnly: true}}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without tables: got %v, want fs.ErrNotExist", err)
+	}
+	storetest.Subscribe(t, openStore(t, url, Options{}), 1)
+	db := openStore(t, url, Options{Options: store.Options{ReadOnly: true}})
+	if _, err := db.Unsubscribe(t.Context(), []string{storetest.FeedURL(0)}); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("got %v, want ErrReadOnly", err)
+	}
+	if _, err := db.Claim(t.Context(), 1, ttl); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("Claim: got %v, want ErrReadOnly", err)
+	}
+	if all := storetest.AllFeeds(t, db); len(all) != 1 {
+		t.Errorf("got %d feeds, want 1", len(all))
+	}
+}
+
+// TestARoleThatMayOnlyReadIsEnoughToRead, as docs/fleet.md sets it up.
+func TestARoleThatMayOnlyReadIsEnoughToRead(t *testing.T) {
+	url := engine{}.New(t)
+	storetest.Subscribe(t, openStore(t, url, Options{}), 1)
+	engine{}.Exec(t, url, "CREATE ROLE reader LOGIN")
+	schema := url[strings.LastIndex(url, "=")+1:]
+	engine{}.Exec(t, url, "GRANT USAGE ON SCHEMA "+schema+" TO reader")
+	engine{}.Exec(t, url, "GRANT SELECT ON ALL TABLES IN SCHEMA "+schema+" TO reader")
+	engine{}.Exec(t, url, "GRANT SELECT ON ALL SEQUENCES IN SCHEMA "+schema+" TO reader")
+	t.Cleanup(func() { engine{}.Exec(t, url, "DROP OWNED BY reader"); engine{}.Exec(t, url, "DROP ROLE reader") })
+	db := openStore(t, strings.Replace(url, "feedmill@", "reader@", 1), Options{Options: store.Options{ReadOnly: true}})
+	if all := storetest.AllFeeds(t, db); len(all) != 1 {
+		t.Errorf("got %d feeds, want 1", len(all))
+	}
+	if _, err := db.LastItem(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAServerThatAnswersTooEarlyIsRefused, unless that is asked for.
+func TestAServerThatAnswersTooEarlyIsRefused(t *testing.T) {
+	url := engine{}.New(t)
+	early := url + "&synchronous_commit=off"
+	if _, err := Open(t.Context(), early, Options{}); err == nil || !strings.Contains(err.Error(), "synchronous_commit=off") {
+		t.Errorf("got %v, want an error that names synchronous_commit=off", err)
+	}
+	for _, o := range []store.Options{{Durability: store.Normal}, {ReadOnly: true}} {
+		openStore(t, early, Options{Options: o})
+	}
+	for _, c := range []struct {
+		o    store.Options
+		want string
+	}{{store.Options{}, "on"}, {store.Options{Durability: store.Normal}, "off"}} {
+		db := openStore(t, url, Options{Options: c.o})
+		var got string
+		if err := db.rounds.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&got); err != nil || got != c.want {
+			t.Errorf("%+v: synchronous_commit is %s, %v, want %s", c.o, got, err, c.want)
+		}
+	}
+}
+
+// TestRisksAreNamed: of the shared server, and what a database adds. Standbys are believed.
+func TestRisksAreNamed(t *testing.T) {
+	url := engine{}.New(t)
+	storetest.Subscribe(t, openStore(t, url, Options{}), 1)
+	for settings, want := range map[string]string{
+		"": "fsync=off", "&synchronous_commit=off": "synchronous_commit=off",
+	} {
+		db := openStore(t, url+settings, Options{Options: store.Options{ReadOnly: true}})
+		if risks, err := db.Risks(t.Context()); err != nil || !strings.Contains(strings.Join(risks, "\n"), want) || len(risks) > 2 {
+			t.Errorf("%q: got %q, %v, want %s named", settings, risks, err, want)
+		}
+	}
+	server := pgtest.Start(t, "synchronous_standby_names=b", "synchronous_commit=local")
+	db := openStore(t, server.CreateDB(t), Options{})
+	if risks, err := db.Risks(t.Context()); err != nil || len(risks) != 1 || !strings.Contains(risks[0], "synchronous_commit=local") {
+		t.Errorf("got %q, %v, want synchronous_commit=local named", risks, err)
+	}
+}
+
+// TestVerifyFullSeesWhoAnswers: a server is believed by the name that it was asked by and
+// the authority that was named, and nothing else.
+func TestVerifyFullSeesWhoAnswers(t *testing.T) {
+	server := pgtest.Start(t)
+	ours, theirs := newAuthority(t), newAuthority(t)
+	certificate, key := ours.certify(t, "localhost")
+	server.Secure(t, certificate, key)
+	address := func(host, authority string) string {
+		return strings.Replace(strings.Replace(server.URL("postgres"), server.Host, host, 1), "disable", "verify-full&sslrootcert="+authority, 1)
+	}
+	db := openStore(t, address("localhost", ours.file), Options{})
+	var secure bool
+	if err := db.rounds.QueryRow(t.Context(), "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").Scan(&secure); err != nil || !secure {
+		t.Errorf("TLS is used: %v, %v", secure, err)
+	}
+	for what, conn := range map[string]string{"another name": address(server.Host, ours.file), "another authority": address("localhost", theirs.file)} {
+		db, err := Open(t.Context(), conn, Options{})
+		if err == nil {
+			db.Close()
+		}
+		if e, ok := errors.AsType[*store.ServerError](err); !ok || e.Fault != store.Untrusted {
+			t.Errorf("%s: got %v, want it not trusted", what, err)
+		}
+	}
+}
+
+// An authority signs certificates. Its own is in a file.
+type authority struct {
+	file string
+	cert *x509.Certificate
+	key  ed25519.PrivateKey
+}
+
+func newAuthority(t *testing.T) *authority {
+	a := &authority{file: filepath.Join(t.TempDir(), "ca.pem")}
+	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	_, a.key, _ = ed25519.GenerateKey(nil)
+	if err := os.WriteFile(a.file, a.sign(t, a.cert, a.key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// certify returns a certificate for a name and its key.
+func (a *authority) certify(t *testing.T, name string) (certificate, key []byte) {
+	_, private, _ := ed25519.GenerateKey(nil)
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour)}
+	return a.sign(t, c, private), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func (a *authority) sign(t *testing.T, c *x509.Certificate, key ed25519.PrivateKey) []byte {
+	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// TestTheEnvironmentSaysWhatTheStringDoesNot: services and password files, as libpq
+// has them.
+func TestTheEnvironmentSaysWhatTheStringDoesNot(t *testing.T) {
+	server := pgtest.Shared(t)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	server.Exec(t, "postgres", "CREATE DATABASE "+pgtest.LockedDB)
+	server.Exec(t, "postgres", "CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'open sesame'")
+	c, err := pgx.ParseConfig(server.URL(pgtest.LockedDB))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strings.TrimPrefix(strings.SplitAfter(server.URL(""), "127.0.0.1")[1], ":")
+	port = port[:strings.IndexByte(port, '/')]
+	t.Setenv("PGSERVICEFILE", write("services", "[mill]\nhost=127.0.0.1\nport="+port+"\nuser=keeper\ndbname="+c.Database+"\nsslmode=disable\n"))
+	t.Setenv("PGPASSFILE", write("passwords", "127.0.0.1:*:*:keeper:wrong\n"))
+	if db, err := Open(t.Context(), "service=mill", Options{}); err == nil {
+		db.Close()
+		t.Error("a wrong password was taken")
+	} else if strings.Contains(err.Error(), "wrong\n") || strings.Contains(err.Error(), "sesame") {
+		t.Errorf("the error has a password: %v", err)
+	}
+	t.Setenv("PGPASSFILE", write("passwords", "127.0.0.1:*:*:keeper:open sesame\n"))
+	db, err := Open(t.Context(), "service=mill", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if want := "postgres://127.0.0.1:" + port + "/" + c.Database; db.Path() != want {
+		t.Errorf("its name is %s, want %s", db.Path(), want)
+	}
+}

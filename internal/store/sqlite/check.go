@@ -1,0 +1,140 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/store"
+)
+
+// invariants are what must hold of a store's rows beyond its constraints. Each
+// query returns one line of text for each violation.
+var invariants = []string{
+	`SELECT format('item %d of feed %d: seq is above the last one given, %d', i.seq, f.id, f.seq)
+		FROM items i JOIN feeds f ON f.id = i.feed_id WHERE i.seq > f.seq`,
+	`SELECT format('item %d of feed %d: seq is below 1', seq, feed_id) FROM items WHERE seq < 1`,
+	`SELECT format('item %d of feed %d: seq did not grow; the item before has %d', seq, feed_id, before) FROM (
+		SELECT seq, feed_id, lag(seq) OVER (PARTITION BY feed_id ORDER BY id) AS before FROM items) WHERE seq <= before`,
+	`SELECT format('item %d of feed %d: key of %d bytes', seq, feed_id, length(key)) FROM items WHERE length(key) <> 16`,
+	`SELECT format('feed %d: %d items are counted and %d are there', id, items, n) FROM (
+		SELECT id, items, (SELECT count(*) FROM items WHERE feed_id = feeds.id) AS n FROM feeds) WHERE items <> n`,
+	`SELECT format('item %d of feed %d: is there although it was removed', i.seq, i.feed_id)
+		FROM removed r JOIN items i ON i.feed_id = r.feed_id AND i.key = r.key`,
+	fmt.Sprintf(`SELECT format('item %%d of feed %%d: was edited %%d times', seq, feed_id, edits)
+		FROM items WHERE edits NOT BETWEEN 0 AND %d`, store.MaxEdits),
+	`SELECT format('item %d of feed %d: categories are not a JSON array of texts', seq, feed_id) FROM items
+		WHERE categories <> '[]' AND (NOT json_valid(categories) OR json_type(categories) <> 'array'
+			OR EXISTS (SELECT 1 FROM json_each(categories) WHERE type <> 'text'))`,
+	`SELECT format('item %d of feed %d: enclosures are not a JSON array of objects', seq, feed_id) FROM items
+		WHERE enclosures <> '[]' AND (NOT json_valid(enclosures) OR json_type(enclosures) <> 'array'
+			OR EXISTS (SELECT 1 FROM json_each(enclosures) WHERE type <> 'object'))`,
+	`SELECT format('feed %d: has validators or a body hash without any success', id) FROM feeds
+		WHERE last_success IS NULL AND (etag <> '' OR last_modified <> '' OR body_hash <> 0)`,
+	`SELECT format('feed %d: succeeded, but counts %d failures', id, fails) FROM feeds
+		WHERE class IN (` + store.SQLClasses(feeds.Class.OK) + `) AND (fails <> 0 OR last_success IS NULL OR last_success <> last_checked)`,
+	`SELECT format('feed %d: has the unknown class %Q', id, class) FROM feeds
+		WHERE class <> '' AND class NOT IN (` + store.SQLClasses(func(feeds.Class) bool { return true }) + `)`,
+	`SELECT format('feed %d: was never tried, but has items or a state', id) FROM feeds
+		WHERE class = '' AND (seq <> 0 OR items <> 0 OR fails <> 0 OR status <> 0 OR last_checked IS NOT NULL)`,
+	`SELECT format('feed %d: is said to have moved away from the URL of feed %d', m.feed_id, f.id)
+		FROM moved m JOIN feeds f ON f.url = m.url`,
+	`SELECT format('feed %d: a count is negative', id) FROM feeds WHERE min(seq, items, fails) < 0`,
+}
+
+// Check reads the whole file and returns a *CorruptError with all that is
+// wrong: pages and indexes, references between tables, and every promise that
+// this package makes about rows. It sees one state of the store, whatever is
+// written meanwhile, and it sees what is on disk: it has a connection of its
+// own, since the others remember pages that they have read.
+func (db *DB) Check(ctx context.Context) error {
+	c, err := openReader(db.path, db.readMode)
+	if err != nil {
+		return fmt.Errorf("check store: %w", explain(db.path, err))
+	}
+	defer c.Close()
+	c.SetInterrupt(ctx.Done())
+	if err := check(c, db.path); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("check store: %w", explain(db.path, err))
+	}
+	return nil
+}
+
+func check(c *sqlite.Conn, path string) error {
+	if err := script(c, "BEGIN"); err != nil {
+		return err
+	}
+	problems, err := column(c, fmt.Sprintf("PRAGMA integrity_check(%d)", store.MaxProblems))
+	if err == nil {
+		err = damage(path, problems)
+	}
+	if err != nil {
+		return err
+	}
+	problems, err = column(c, fmt.Sprintf(`SELECT format('%%s row %%d: belongs to no row of %%s', "table", rowid, parent)
+		FROM pragma_foreign_key_check LIMIT %d`, store.MaxProblems))
+	if err != nil {
+		return err
+	}
+	found, err := lacking(c)
+	if err != nil {
+		return err
+	}
+	if problems = append(problems, found...); found != nil { // and the rules ask for what is not there
+		return damage(path, problems)
+	}
+	for _, text := range invariants {
+		found, err := column(c, fmt.Sprintf("%s LIMIT %d", text, store.MaxProblems))
+		if err != nil {
+			return err
+		}
+		problems = append(problems, found...)
+	}
+	return damage(path, problems)
+}
+
+// lacking names the tables, indexes, views and triggers that a new store has and c
+// has not: somebody dropped them. What is there besides is the user's own.
+func lacking(c *sqlite.Conn) (problems []string, err error) {
+	const objects = "SELECT type || ' ' || name FROM sqlite_schema ORDER BY 1"
+	have, err := column(c, objects)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := sqlite.OpenConn(":memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer fresh.Close()
+	if err := migrate(fresh, 0); err != nil {
+		return nil, err
+	}
+	want, err := column(fresh, objects)
+	for _, name := range want {
+		if _, ok := slices.BinarySearch(have, name); !ok {
+			problems = append(problems, name+": is not there")
+		}
+	}
+	return problems, err
+}
+
+// damage returns problems as a *CorruptError, or nil when there are none.
+func damage(path string, problems []string) error {
+	var errs []error
+	for _, p := range problems {
+		if p != "ok" { // SQLite's word for no problem
+			errs = append(errs, errors.New(p))
+		}
+	}
+	if errs == nil {
+		return nil
+	}
+	return &store.CorruptError{Path: path, Err: errors.Join(errs...)}
+}

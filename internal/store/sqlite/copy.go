@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"feedmill/internal/store"
+)
+
+// CopyOut implements store.Copier.
+func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRows, err error) {
+	err = db.read(ctx, func(c *sqlite.Conn) error {
+		for _, t := range store.CopyTables {
+			var list [][]any
+			err := query(c, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %[3]s <= ? ORDER BY %s", names(t), t.Name, t.Feed, t.By), func(s *sqlite.Stmt) error {
+				row := make([]any, len(t.Cols))
+				for i, col := range t.Cols {
+					switch {
+					case s.ColumnType(i) == sqlite.TypeNull:
+					case col.Kind == store.Int, col.Kind == store.Flag:
+						row[i] = s.ColumnInt64(i)
+					default:
+						row[i] = string(blob(s, i, nil))
+					}
+				}
+				list = append(list, row)
+				return nil
+			}, after, upTo)
+			if err != nil {
+				return err
+			}
+			all = append(all, list)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", explain(db.path, err))
+	}
+	return all, nil
+}
+
+// names lists a table's columns.
+func names(t store.CopyTable) string {
+	var list []string
+	for _, c := range t.Cols {
+		list = append(list, c.Name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// CopyIn implements store.Copier.
+func (db *DB) CopyIn(ctx context.Context, after, upTo int64, all store.CopyRows) error {
+	err := db.write(ctx, func(w *writer) error {
+		if _, err := w.once("DELETE FROM feeds WHERE id > ? AND id <= ?", after, upTo); err != nil {
+			return err
+		}
+		for i, t := range store.CopyTables {
+			insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", t.Name, names(t), strings.Repeat(", ?", len(t.Cols)-1))
+			for _, row := range all[i] {
+				args := make([]any, len(row))
+				for n, v := range row {
+					if args[n] = v; t.Cols[n].Name == "key" {
+						args[n] = []byte(v.(string))
+					}
+				}
+				if _, err := w.once(insert, args...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write rows: %w", err)
+	}
+	return nil
+}
+
+// CopyEnd implements store.Copier.
+func (db *DB) CopyEnd(ctx context.Context, lastItem int64, holds map[string]time.Time) error {
+	err := db.write(ctx, func(w *writer) error {
+		if _, err := w.once("UPDATE arrivals SET last = ? WHERE last < ?", lastItem, lastItem); err != nil {
+			return err
+		}
+		for domain, until := range holds {
+			if _, err := w.run(w.hold, domain, until.Unix()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("end copy: %w", err)
+	}
+	return nil
+}

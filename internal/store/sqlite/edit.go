@@ -1,0 +1,122 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"feedmill/internal/store"
+)
+
+// Edit changes the feeds with these ids, all of them or, with an error, none.
+// With another URL a feed keeps its items and is due at once, as a new one, and
+// whoever names the old one still means it; the error is ErrTaken when another
+// feed has the new one. A shorter interval also holds for the time until the feed
+// is due next.
+func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
+	err := db.write(ctx, func(w *writer) error {
+		for _, id := range ids {
+			if err := w.edit(id, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("change feeds: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) edit(id int64, c store.Change) error {
+	if c.URL != nil {
+		if err := w.setURL(id, *c.URL); err != nil {
+			return err
+		}
+	}
+	if len(c.Headers) > 0 {
+		if err := w.setHeaders(id, c.Headers); err != nil {
+			return err
+		}
+	}
+	var interval any
+	if c.Interval != nil {
+		interval = int64(*c.Interval / time.Second)
+	}
+	var paused any
+	if c.Paused != nil {
+		paused = 0
+		if *c.Paused {
+			paused = 1
+		}
+	}
+	_, err := w.once(`UPDATE feeds SET name = ifnull(?2, name), category = ifnull(?3, category),
+		interval = ifnull(?4, interval), paused = ifnull(?5, paused),
+		next_due = iif(?4 > 0 AND last_checked IS NOT NULL AND class <> 'gone', min(next_due, last_checked + ?4), next_due)
+		WHERE id = ?1`, id, pointed(c.Name), pointed(c.Category), interval, paused)
+	return err
+}
+
+// setURL gives a feed another URL.
+func (w *writer) setURL(id int64, url string) error {
+	var before string
+	if err := rowsOf(w.url, func() error { before = w.url.ColumnText(0); return nil }, id); err != nil {
+		return err
+	}
+	if before == url {
+		return nil
+	}
+	moved, err := w.Move(id, url)
+	if err != nil {
+		return err
+	}
+	if !moved {
+		return fmt.Errorf("%w: %s", store.ErrTaken, url)
+	}
+	_, err = w.once(`UPDATE feeds SET etag = '', last_modified = '', body_hash = 0, moved_to = '', next_due = 0
+		WHERE id = ?`, id)
+	return err
+}
+
+// setHeaders changes some of a feed's headers.
+func (w *writer) setHeaders(id int64, change []store.Header) error {
+	var have string
+	err := w.query("SELECT headers FROM feeds WHERE id = ?", func(s *sqlite.Stmt) { have = s.ColumnText(0) }, id)
+	if err != nil {
+		return err
+	}
+	_, err = w.once("UPDATE feeds SET headers = ? WHERE id = ?", store.WithHeaders(have, change), id)
+	return err
+}
+
+// pointed returns what a pointer to a user's text points to, as valid UTF-8, and
+// nil for none.
+func pointed(s *string) any {
+	if s == nil {
+		return nil
+	}
+	return store.Readable(*s)
+}
+
+// Tell notes of which feeds the user has been told that they are failing, and of
+// which that they are back.
+func (db *DB) Tell(ctx context.Context, failing, back []int64) error {
+	if len(failing)+len(back) == 0 {
+		return nil
+	}
+	err := db.write(ctx, func(w *writer) error {
+		for told, ids := range [][]int64{back, failing} {
+			_, err := w.once("UPDATE feeds SET told = ? WHERE id IN (SELECT value FROM json_each(?))", told, idList(ids))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note what was told: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"feedmill/internal/store"
+)
+
+// A fileLock is an exclusive lock on a file that the operating system drops
+// when its process dies, however it dies. The file says which process holds it
+// and is never deleted: another process could be waiting at the deleted one,
+// and two would then hold "the" lock.
+//
+// Rejected: a row in the store or a file with a pid. Both outlive their
+// process, and no one can tell a dead owner's pid from one that was reused.
+//
+// Who has the file by another name, by a hard link say, or has deleted the lock,
+// does not come to that file. So where the system has locks that SQLite does not
+// use (Linux), the store itself is locked as well.
+type fileLock struct {
+	f     *os.File
+	store *os.File // nil where there is no such lock
+}
+
+// lockFile takes the lock beside the store at path, or returns a *LockedError
+// at once.
+func lockFile(path string) (*fileLock, error) {
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock store: %w", err)
+	}
+	if err := tryLock(f); err != nil {
+		pid := readPID(f)
+		f.Close()
+		if errors.Is(err, errHeld) {
+			return nil, &store.LockedError{Path: path, PID: pid}
+		}
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	// The pid is for people: a lock whose pid cannot be written still holds.
+	if f.Truncate(0) == nil {
+		f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return &fileLock{f: f}, nil
+}
+
+// holdStore locks the store itself, which must be there, or returns a
+// *LockedError at once.
+func (l *fileLock) holdStore(path string) (err error) {
+	if l.store, err = lockStore(path); errors.Is(err, errHeld) {
+		return &store.LockedError{Path: path}
+	}
+	return err
+}
+
+// release gives the lock up. No connection to the store may be open: to close a
+// file drops all locks that this process has on it by fcntl, which are SQLite's.
+func (l *fileLock) release() error {
+	if l.store != nil {
+		l.store.Close() // it was only read
+	}
+	l.f.Truncate(0) // nobody holds it: no pid
+	return l.f.Close()
+}
+
+// readPID returns the pid that f holds, or 0.
+func readPID(f *os.File) int {
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, 32))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}

@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+
+	"feedmill/internal/store"
+)
+
+// removedKept is how many removed items of a feed are remembered, so that they do
+// not come back: more than a document lists.
+const removedKept = 10_000
+
+// pruneSQL has the items of ?1 that go.
+const pruneSQL = `SELECT id, feed_id FROM (
+	SELECT id, feed_id, first_seen, row_number() OVER (PARTITION BY feed_id ORDER BY seq DESC) AS place FROM items
+	WHERE ?1 IS NULL OR feed_id IN (SELECT value FROM json_each(?1)))
+	WHERE place > ?2 AND first_seen < ?3 AND id <= ?4`
+
+// Prune deletes the items that q chooses, all of them or, with an error, none.
+// They do not come back: see the table removed, of which it forgets what no
+// document lists any more.
+func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, err error) {
+	older := int64(1) << 62
+	if !q.Older.IsZero() {
+		older = q.Older.Unix()
+	}
+	var ids any
+	if q.FeedIDs != nil {
+		ids = idList(q.FeedIDs)
+	}
+	args := []any{ids, q.Keep, older, q.UpTo}
+	err = db.write(ctx, func(w *writer) error {
+		err := w.query(`SELECT count(*), count(DISTINCT feed_id) FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) {
+			p.Items, p.Feeds = int(s.ColumnInt64(0)), int(s.ColumnInt64(1))
+		}, args...)
+		if err != nil || q.DryRun {
+			return err
+		}
+		if _, err := w.once(`DELETE FROM items WHERE id IN (SELECT id FROM (`+pruneSQL+`))`, args...); err != nil {
+			return err
+		}
+		_, err = w.once(`DELETE FROM removed WHERE (feed_id, key) IN (SELECT feed_id, key FROM (
+			SELECT feed_id, key, row_number() OVER (PARTITION BY feed_id ORDER BY seq DESC) AS place FROM removed)
+			WHERE place > ?)`, removedKept)
+		return err
+	})
+	if err != nil {
+		return p, fmt.Errorf("prune items: %w", err)
+	}
+	return p, nil
+}
+
+// Cursors returns all cursors that the store knows of, by name.
+func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
+	err = db.write(ctx, func(w *writer) error {
+		return w.query("SELECT name, ifnull(at, -1) FROM cursors ORDER BY name", func(s *sqlite.Stmt) {
+			all = append(all, store.Cursor{Name: s.ColumnText(0), At: s.ColumnInt64(1)})
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list cursors: %w", err)
+	}
+	return all, nil
+}
+
+// MoveCursor notes a cursor, or where it is now.
+func (db *DB) MoveCursor(ctx context.Context, c store.Cursor) error {
+	var at any
+	if c.At >= 0 {
+		at = c.At
+	}
+	err := db.write(ctx, func(w *writer) error {
+		_, err := w.once("INSERT INTO cursors (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at", c.Name, at)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note cursor: %w", err)
+	}
+	return nil
+}
+
+// DropCursor forgets a cursor and reports whether there was one.
+func (db *DB) DropCursor(ctx context.Context, name string) (bool, error) {
+	n := 0
+	err := db.write(ctx, func(w *writer) (err error) {
+		n, err = w.once("DELETE FROM cursors WHERE name = ?", name)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("forget cursor: %w", err)
+	}
+	return n > 0, nil
+}
+
+// LastItem returns the highest Item.ID that was ever given, 0 for none.
+func (db *DB) LastItem(ctx context.Context) (id int64, err error) {
+	err = db.write(ctx, func(w *writer) error {
+		return rowsOf(w.arrived, func() error { id = w.arrived.ColumnInt64(0); return nil })
+	})
+	if err != nil {
+		return 0, fmt.Errorf("find the last item: %w", err)
+	}
+	return id, nil
+}

@@ -1,0 +1,369 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"feedmill/internal/crash"
+	"feedmill/internal/feeds"
+	"feedmill/internal/store"
+)
+
+// Save records outcomes in one transaction, which is on disk when it returns
+// (see Durability). It returns one Saved for each, in order; an error means
+// that nothing of any of them is stored. A feed that is no longer subscribed
+// has store.ErrNoFeed as its Saved.Err and does not hold up the others.
+//
+// An item is new when the feed has none with its key, and nobody removed one
+// with it; it gets the feed's next seq, so the order of Outcome.Items is the
+// order in which they count as arrived. One that is there with another hash
+// is replaced in place, at most 24 times, and in silence where another version of
+// the reader, or the other reader, read what is there: then it counts as no update, and
+// one that only has another key now is not stored a second time (see store/identity.go). Classes of success replace
+// validators and body hash; truncated and parse store the items that were
+// salvaged and leave these as they are; all others say only how and when the
+// feed failed, and cancelled changes nothing. A permanent redirect is believed
+// when a second run in a row sees it.
+//
+// Once begun, Save finishes even when ctx ends.
+func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved, error) {
+	if len(outcomes) == 0 {
+		return nil, nil
+	}
+	var saved []feeds.Saved
+	err := db.write(ctx, func(w *writer) (err error) {
+		b := store.Batch{Rows: w, Run: db.run}
+		if saved, err = b.Save(outcomes); err != nil {
+			return err
+		}
+		crash.At("coordinator: before commit")
+		return nil
+	})
+	if err != nil {
+		return nil, err // refresh.StoreError says what was tried, here and in Jobs and Holds
+	}
+	if db.copier != nil {
+		db.copier.saved(outcomes)
+	}
+	return saved, nil
+}
+
+// A writer is a store.Rows: it writes at once.
+
+const (
+	statesSQL = `SELECT f.id, f.seq, f.items, f.moved_to, f.moved_run, f.reader
+		FROM json_each(?) j CROSS JOIN feeds f ON f.id = j.value`
+
+	// arrivedSQL is the highest id that was ever given to an item. SQLite itself
+	// gives the ids of deleted rows again, and AUTOINCREMENT, which does not,
+	// would have had stores rewritten.
+	arrivedSQL = `SELECT max(ifnull((SELECT max(id) FROM items), 0), (SELECT max(last) FROM arrivals))`
+
+	removedSQL = `SELECT r.feed_id, r.key FROM json_each(?) j CROSS JOIN removed r ON r.feed_id = j.value`
+)
+
+// itemsSQL has a row for each feed, with what is known of its items.
+var itemsSQL = `SELECT f.id, ` + knownSQL + ` FROM json_each(?) j CROSS JOIN feeds f ON f.id = j.value`
+
+// States is part of store.Rows.
+func (w *writer) States(ids []int64) (map[int64]*store.State, error) {
+	states := make(map[int64]*store.State, len(ids))
+	row := w.states
+	return states, rowsOf(row, func() error {
+		states[row.ColumnInt64(0)] = &store.State{
+			Seq: row.ColumnInt64(1), Items: row.ColumnInt64(2), MovedTo: row.ColumnText(3), MovedRun: row.ColumnInt64(4),
+			Reader: row.ColumnInt64(5),
+		}
+		return nil
+	}, idList(ids))
+}
+
+// LastID is part of store.Rows.
+func (w *writer) LastID() (id int64, err error) {
+	err = rowsOf(w.arrived, func() error { id = w.arrived.ColumnInt64(0); return nil })
+	return id, err
+}
+
+// Known is part of store.Rows.
+func (w *writer) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
+	all := make(map[int64]map[feeds.Key]uint64, len(ids))
+	var known []feeds.Known
+	var list []byte
+	row := w.items
+	return all, rowsOf(row, func() (err error) {
+		list = blob(row, 1, list)
+		if known, err = appendKnown(known[:0], list); err != nil {
+			return err
+		}
+		m := make(map[feeds.Key]uint64, len(known))
+		for _, k := range known {
+			m[k.Key] = k.Hash
+		}
+		all[row.ColumnInt64(0)] = m
+		return nil
+	}, idList(ids))
+}
+
+// Removed is part of store.Rows.
+func (w *writer) Removed(ids []int64) (map[int64]map[feeds.Key]bool, error) {
+	all := make(map[int64]map[feeds.Key]bool)
+	row := w.removed
+	return all, rowsOf(row, func() error {
+		id := row.ColumnInt64(0)
+		if all[id] == nil {
+			all[id] = make(map[feeds.Key]bool)
+		}
+		var key feeds.Key
+		row.ColumnBytes(1, key[:])
+		all[id][key] = true
+		return nil
+	}, idList(ids))
+}
+
+// Newest is part of store.Rows.
+func (w *writer) Newest(feed int64, n int) (rows []store.Stored, err error) {
+	row := w.newest
+	err = rowsOf(row, func() error {
+		r := store.Stored{GUID: row.ColumnText(1), Link: row.ColumnText(2), Title: row.ColumnText(3), Published: row.ColumnInt64(4)}
+		row.ColumnBytes(0, r.Key[:])
+		rows = append(rows, r)
+		return nil
+	}, feed, n)
+	return rows, err
+}
+
+// ByKey is part of store.Rows.
+func (w *writer) ByKey(feed int64, key feeds.Key) (it feeds.Item, there bool, err error) {
+	row := w.sharer
+	err = rowsOf(row, func() error {
+		there, it.Hash = true, uint64(row.ColumnInt64(0))
+		it.GUID, it.Link, it.Title, it.Published = row.ColumnText(1), row.ColumnText(2), row.ColumnText(3), row.ColumnInt64(4)
+		return json.Unmarshal([]byte(row.ColumnText(5)), &it.Enclosures)
+	}, feed, key[:])
+	return it, there, err
+}
+
+const (
+	shareSQL  = `INSERT INTO shared (feed_id, key) VALUES (?, ?) ON CONFLICT DO NOTHING`
+	sharerSQL = `SELECT hash, guid, link, title, ifnull(published, 0), enclosures FROM items WHERE feed_id = ? AND key = ?`
+	rekeySQL  = `UPDATE OR IGNORE items SET key = ? WHERE feed_id = ? AND key = ?`
+
+	// newestSQL has the last items that arrived.
+	newestSQL = `SELECT key, guid, link, title, ifnull(published, 0) FROM items WHERE feed_id = ? ORDER BY seq DESC LIMIT ?`
+
+	// adoptSQL replaces an item in silence.
+	adoptSQL = `UPDATE items SET hash = ?, published = ?, updated = ?, guid = ifnull(?, ''), link = ifnull(?, ''),
+		title = ifnull(?, ''), author = ifnull(?, ''), image = ifnull(?, ''), categories = ifnull(?, '[]'),
+		enclosures = ifnull(?, '[]'), summary = ifnull(?, ''), content = ifnull(?, ''), key = ?
+		WHERE feed_id = ? AND key = ?`
+
+	removeAlsoSQL = `INSERT INTO removed (feed_id, key, seq) SELECT feed_id, ?, seq FROM removed WHERE feed_id = ? AND key = ?
+		ON CONFLICT DO NOTHING`
+)
+
+// Share is part of store.Rows.
+func (w *writer) Share(feed int64, noted feeds.Key) (bool, error) {
+	n, err := w.run(w.share, feed, noted[:])
+	return n > 0, err
+}
+
+// Rekey is part of store.Rows.
+func (w *writer) Rekey(feed int64, from, to feeds.Key) (bool, error) {
+	n, err := w.run(w.rekey, to[:], feed, from[:])
+	return n > 0, err
+}
+
+// RemoveAlso is part of store.Rows.
+func (w *writer) RemoveAlso(feed int64, key, removed feeds.Key) error {
+	_, err := w.run(w.removeAlso, key[:], feed, removed[:])
+	return err
+}
+
+const (
+	// The insert is one row and has no OR clause: anything else makes SQLite
+	// keep a journal of the statement, which costs as much as the insert.
+	insertSQL = `INSERT INTO items (hash, published, updated, guid, link, title, author, image, categories, enclosures,
+		summary, content, feed_id, seq, key, first_seen, id)
+		VALUES (?, ?, ?, ifnull(?, ''), ifnull(?, ''), ifnull(?, ''), ifnull(?, ''), ifnull(?, ''),
+		ifnull(?, '[]'), ifnull(?, '[]'), ifnull(?, ''), ifnull(?, ''), ?, ?, ?, ?, ?)
+		ON CONFLICT (feed_id, key) DO NOTHING`
+
+	updateSQL = `UPDATE items SET hash = ?, published = ?, updated = ?, guid = ifnull(?, ''), link = ifnull(?, ''),
+		title = ifnull(?, ''), author = ifnull(?, ''), image = ifnull(?, ''), categories = ifnull(?, '[]'),
+		enclosures = ifnull(?, '[]'), summary = ifnull(?, ''), content = ifnull(?, ''), edits = edits + 1
+		WHERE feed_id = ? AND key = ? AND hash <> ? AND edits < ?`
+)
+
+// Insert is part of store.Rows.
+func (w *writer) Insert(o *feeds.Outcome, it *feeds.Item, seq, id int64) (bool, error) {
+	insert := w.insert
+	at := bindItem(insert, it)
+	insert.BindInt64(at, o.ID)
+	insert.BindInt64(at+1, seq)
+	insert.BindBytes(at+2, it.Key[:])
+	insert.BindInt64(at+3, o.At.Unix())
+	insert.BindInt64(at+4, id)
+	n, err := w.run(insert)
+	return n > 0, err
+}
+
+// Update is part of store.Rows.
+func (w *writer) Update(feed int64, it *feeds.Item) (bool, error) {
+	update := w.update
+	at := bindItem(update, it)
+	update.BindInt64(at, feed)
+	update.BindBytes(at+1, it.Key[:])
+	update.BindInt64(at+2, int64(it.Hash))
+	update.BindInt64(at+3, store.MaxEdits)
+	n, err := w.run(update)
+	return n > 0, err
+}
+
+// Replace is part of store.Rows.
+func (w *writer) Replace(feed int64, key feeds.Key, it *feeds.Item) error {
+	at := bindItem(w.adopt, it)
+	w.adopt.BindBytes(at, it.Key[:])
+	w.adopt.BindInt64(at+1, feed)
+	w.adopt.BindBytes(at+2, key[:])
+	_, err := w.run(w.adopt)
+	return err
+}
+
+// bindItem binds what insertSQL and updateSQL have in common, and returns the
+// number of the first parameter after that.
+func bindItem(s *sqlite.Stmt, it *feeds.Item) int {
+	s.BindInt64(1, int64(it.Hash))
+	bindTime(s, 2, it.Published)
+	bindTime(s, 3, it.Updated)
+	for i, v := range [...]string{
+		store.Readable(it.GUID), store.Readable(it.Link), store.Readable(it.Title), store.Readable(it.Author), store.Readable(it.Image),
+		store.CategoriesJSON(it.Categories), store.EnclosuresJSON(it.Enclosures), store.Readable(it.Summary), store.Readable(it.Content),
+	} {
+		bindText(s, 4+i, v)
+	}
+	return 13
+}
+
+// bindTime binds an item's time: NULL when it has none.
+func bindTime(s *sqlite.Stmt, param int, unix int64) {
+	if unix == 0 {
+		s.BindNull(param)
+	} else {
+		s.BindInt64(param, unix)
+	}
+}
+
+// bindText binds v to a parameter for which the statement takes NULL as the
+// empty text, which costs no copy for SQLite.
+func bindText(s *sqlite.Stmt, param int, v string) {
+	if v == "" {
+		s.BindNull(param)
+	} else {
+		s.BindText(param, v)
+	}
+}
+
+const succeedSQL = `UPDATE feeds SET
+	title = coalesce(?, title), link = coalesce(?, link), etag = ?, last_modified = ?, validators_url = ?, body_hash = ?,
+	next_due = ?, last_checked = ?, last_success = ?, fails = 0, class = ?, detail = ifnull(?, ''), status = ?,
+	moved_to = ?, moved_run = ?, seq = ?, items = ?,
+	last_full = ifnull(?, last_full), ttl = ?, skip_hours = ?, skip_days = ?, reader = ifnull(?, reader)
+	WHERE id = ?`
+
+// Succeed is part of store.Rows.
+func (w *writer) Succeed(o *feeds.Outcome, s *store.State, reader int64) error {
+	at := seconds(o.At)
+	_, err := w.run(w.succeed, text(o.Title), text(o.Link),
+		o.Validators.ETag, o.Validators.LastModified, o.Validators.URL, int64(o.BodyHash),
+		dueAt(o), at, at, string(o.Class), text(o.Detail), int64(o.Status),
+		s.MovedTo, s.MovedRun, s.Seq, s.Items,
+		fullAt(o), int64(o.Pacing.TTL/time.Second), int64(o.Pacing.SkipHours), int64(o.Pacing.SkipDays), some(reader), o.ID)
+	return err
+}
+
+const (
+	failSQL = `UPDATE feeds SET next_due = ?, last_checked = ?, fails = ?, class = ?, detail = ifnull(?, ''), status = ?,
+		seq = ?, items = ?, last_full = ifnull(?, last_full), reader = ifnull(?, reader) WHERE id = ?`
+
+	// backOffSQL is for a feed that was not asked.
+	backOffSQL = `UPDATE feeds SET next_due = ?, fails = ?, class = ?, detail = ifnull(?, ''), status = ? WHERE id = ?`
+)
+
+// Fail is part of store.Rows.
+func (w *writer) Fail(o *feeds.Outcome, s *store.State, reader int64) error {
+	_, err := w.run(w.fail, dueAt(o), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
+		s.Seq, s.Items, fullAt(o), some(reader), o.ID)
+	return err
+}
+
+// BackOff is part of store.Rows.
+func (w *writer) BackOff(o *feeds.Outcome) error {
+	_, err := w.run(w.backOff, dueAt(o), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
+	return err
+}
+
+// some returns n as an argument of a statement that leaves a column as it is for NULL.
+func some(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+// fullAt returns what becomes of last_full; nil when it stays.
+func fullAt(o *feeds.Outcome) any {
+	if !o.Full {
+		return nil
+	}
+	return o.At.Unix()
+}
+
+// dueAt returns when the feed is due again; 0, at once, when nobody said.
+func dueAt(o *feeds.Outcome) int64 {
+	if o.NextDue.IsZero() {
+		return 0
+	}
+	return o.NextDue.Unix()
+}
+
+const (
+	urlSQL = `SELECT url FROM feeds WHERE id = ?`
+
+	// formerSQL keeps the URL that a feed left; settledSQL takes back the one
+	// that it came to, should a feed have been there before.
+	formerSQL  = `INSERT INTO moved (url, feed_id) VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET feed_id = excluded.feed_id`
+	settledSQL = `DELETE FROM moved WHERE url = ?`
+
+	// moveSQL changes a feed's URL unless another feed has that one.
+	moveSQL = `UPDATE feeds SET url = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM feeds WHERE url = ?1)`
+)
+
+// Move is part of store.Rows.
+func (w *writer) Move(feed int64, to string) (bool, error) {
+	var before string
+	if err := rowsOf(w.url, func() error { before = w.url.ColumnText(0); return nil }, feed); err != nil {
+		return false, err
+	}
+	n, err := w.run(w.move, to, feed)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if _, err := w.run(w.settled, to); err != nil {
+		return false, err
+	}
+	_, err = w.run(w.former, before, feed)
+	return err == nil, err
+}
+
+// holdSQL keeps the later of two times.
+const holdSQL = `INSERT INTO hosts (domain, hold_until) VALUES (?, ?)
+	ON CONFLICT (domain) DO UPDATE SET hold_until = max(hold_until, excluded.hold_until)`
+
+// Hold is part of store.Rows.
+func (w *writer) Hold(domain string, until time.Time) error {
+	_, err := w.run(w.hold, domain, until.Unix())
+	return err
+}
