@@ -3,6 +3,7 @@ package analyse
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"feedmill/internal/bench/run"
 	"feedmill/internal/bench/stats"
@@ -178,26 +179,19 @@ func (a *analysis) measure(f figure, cell, base int) Measure {
 // judge puts verdicts into all pairs.
 func (a *analysis) judge() {
 	var all []*Measure
-	for _, ps := range [][]Pair{a.Rounds, a.Lists, a.Twins} {
-		for i := range ps {
-			all = append(all, &ps[i].CPU, &ps[i].Wall)
-		}
-	}
 	var ps []float64
-	for _, m := range all {
-		ps = append(ps, m.P)
+	for _, pairs := range [][]Pair{a.Rounds, a.Lists, a.Twins} {
+		for i := range pairs {
+			p := &pairs[i]
+			if p.Cell.Twin == 0 {
+				p.CPU.Visible, p.Wall.Visible = a.visible(p.Cell)
+			}
+			all, ps = append(all, &p.CPU, &p.Wall), append(ps, p.CPU.P, p.Wall.P)
+		}
 	}
 	for i, p := range stats.Holm(ps) {
 		all[i].P = p
-	}
-	for _, pairs := range [][]Pair{a.Rounds, a.Lists} {
-		for i := range pairs {
-			p := &pairs[i]
-			p.CPU.Visible, p.Wall.Visible = a.visible(p.Cell)
-		}
-	}
-	for _, m := range all {
-		m.Verdict = m.verdict()
+		all[i].Verdict = all[i].verdict()
 	}
 }
 
@@ -235,100 +229,101 @@ func (m *Measure) verdict() Verdict {
 	return Lower
 }
 
-// scales calculates what rounds of people's sizes cost.
+// scales calculates what rounds of people's sizes cost, on the line through
+// rounds of two sizes.
 func (a *analysis) scales() {
+	many, few := a.Settings.Feeds, a.Settings.Few()
 	for _, w := range []run.Work{run.AllNew, run.NothingNew} {
 		var cells []int
 		for _, mode := range []string{run.Goroutine, run.Pipe} {
-			many := a.Settings.At(w, mode)
-			few := many
-			few.Feeds = a.Settings.Few()
-			for _, c := range []run.Cell{many, few} {
+			for _, feeds := range []int{many, few} {
+				c := a.Settings.At(w, mode)
+				c.Feeds = feeds
 				if found, ok := a.Find(c); ok {
 					cells = append(cells, found.ID)
 				}
 			}
 		}
-		if len(cells) != 4 {
-			continue
-		}
 		t := a.table(func(_ *run.Cell, s *run.Sample) float64 { return float64(s.CPU) }, cells...)
-		if len(t.Groups) == 0 {
+		if len(cells) != 4 || len(t.Groups) == 0 || many == few {
 			continue
 		}
-		many, few := float64(a.Settings.Feeds), float64(a.Settings.Few())
 		for _, n := range []int{0, 300, 5_000, 100_000} {
-			at := func(m []float64, i int) float64 { // on the line through both
-				return m[i+1] + (m[i]-m[i+1])*(float64(n)-few)/(many-few)
+			of := func(goroutines, processes float64) stats.Interval {
+				return a.boot.Interval(t, func(rows [][]float64) float64 {
+					m, x := stats.Means(rows), float64(n-few)/float64(many-few)
+					return goroutines*(m[1]+(m[0]-m[1])*x) + processes*(m[3]+(m[2]-m[3])*x)
+				})
 			}
-			a.Scales = append(a.Scales, Scale{
-				Work: w, Feeds: n,
-				Goroutines: a.boot.Interval(t, func(rows [][]float64) float64 { return at(stats.Means(rows), 0) }),
-				Processes:  a.boot.Interval(t, func(rows [][]float64) float64 { return at(stats.Means(rows), 2) }),
-				More: a.boot.Interval(t, func(rows [][]float64) float64 {
-					m := stats.Means(rows)
-					return at(m, 2) - at(m, 0)
-				}),
-			})
+			a.Scales = append(a.Scales, Scale{Work: w, Feeds: n, Goroutines: of(1, 0), Processes: of(0, 1), More: of(-1, 1)})
 		}
 	}
 }
 
 // losses gathers what killers did, by killer and mode.
 func (a *analysis) losses() {
-	calm := make(map[string]run.Death)
+	calm := make(map[string]time.Duration)
 	for _, d := range a.Deaths {
 		if d.Killer == "" {
-			calm[d.Mode] = d
+			calm[d.Mode] = d.Wall
 		}
 	}
-	for _, k := range run.Killers {
-		for _, mode := range []string{run.Goroutine, run.Pipe} {
-			l := Loss{Killer: k.Name, Mode: mode}
-			var later []stats.Point
-			for _, d := range a.Deaths {
-				if d.Killer != k.Name || d.Mode != mode {
-					continue
-				}
-				l.Runs, l.Feeds, l.Lost = l.Runs+1, d.Feeds-1, append(l.Lost, d.Lost)
-				if d.Survived {
-					later = append(later, stats.Point{Block: len(later), X: float64(d.Wall - calm[mode].Wall)})
-				} else {
-					l.Died++
-				}
+	each(run.Killers, func(killer, mode string) {
+		l := Loss{Killer: killer, Mode: mode}
+		var later []stats.Point
+		for _, d := range a.Deaths {
+			switch {
+			case d.Killer != killer || d.Mode != mode:
+				continue
+			case d.Survived:
+				later = append(later, stats.Point{Block: len(later), X: float64(d.Wall - calm[mode])})
+			default:
+				l.Died++
 			}
-			l.Recovery = a.boot.Interval(stats.Pair(later), stats.Middle)
-			if l.Runs > 0 {
-				slices.Sort(l.Lost)
-				a.Losses = append(a.Losses, l)
-			}
+			l.Runs, l.Feeds, l.Lost = l.Runs+1, d.Feeds-1, append(l.Lost, d.Lost)
 		}
-	}
+		l.Recovery = a.boot.Interval(stats.Pair(later), stats.Middle)
+		if l.Runs > 0 {
+			slices.Sort(l.Lost)
+			a.Losses = append(a.Losses, l)
+		}
+	})
 }
 
 // burdens compares rounds that have a slow or large document with those of the
 // same repeat and mode that have none.
 func (a *analysis) burdens() {
-	of := func(document, mode string, figure func(run.Death) float64) (ps []stats.Point) {
-		for _, d := range a.Burdens {
-			if d.Killer == document && d.Mode == mode && d.Survived && d.Lost == 0 {
-				ps = append(ps, stats.Point{Block: d.Repeat, X: figure(d)})
+	each(run.Burdens, func(document, mode string) {
+		of := func(figure func(run.Death) float64) stats.Table {
+			var with, without []stats.Point
+			for _, d := range a.Burdens {
+				p := stats.Point{Block: d.Repeat, X: figure(d)}
+				switch {
+				case d.Mode != mode || !d.Survived || d.Lost > 0:
+				case d.Killer == document:
+					with = append(with, p)
+				case d.Killer == "":
+					without = append(without, p)
+				}
 			}
+			return stats.Pair(with, without)
 		}
-		return ps
-	}
-	tail := func(d run.Death) float64 { return float64(d.Tail) }
-	kept := func(d run.Death) float64 { return float64(d.Kept) }
-	for _, k := range run.Burdens {
-		for _, mode := range []string{run.Goroutine, run.Pipe} {
-			tails, memory := stats.Pair(of(k.Name, mode, tail), of("", mode, tail)), stats.Pair(of(k.Name, mode, kept), of("", mode, kept))
-			if n := len(tails.Rows()); n > 0 {
-				a.Beside = append(a.Beside, Beside{
-					Document: k.Name, Mode: mode, Runs: n,
-					Tail: a.boot.Interval(tails, stats.Column(0)), Later: a.boot.Interval(tails, stats.Difference(0, 1)),
-					Kept: a.boot.Interval(memory, stats.Difference(0, 1)),
-				})
-			}
+		tails := of(func(d run.Death) float64 { return float64(d.Tail) })
+		memory := of(func(d run.Death) float64 { return float64(d.Kept) })
+		if n := len(tails.Rows()); n > 0 {
+			a.Beside = append(a.Beside, Beside{
+				Document: document, Mode: mode, Runs: n,
+				Tail: a.boot.Interval(tails, stats.Column(0)), Later: a.boot.Interval(tails, stats.Difference(0, 1)),
+				Kept: a.boot.Interval(memory, stats.Difference(0, 1)),
+			})
 		}
+	})
+}
+
+// each calls f for each killer in both modes.
+func each(killers []run.Killer, f func(killer, mode string)) {
+	for _, k := range killers {
+		f(k.Name, run.Goroutine)
+		f(k.Name, run.Pipe)
 	}
 }

@@ -69,6 +69,28 @@ func TestTheSameAgainstItselfStaysSilent(t *testing.T) {
 	}
 }
 
+// TestATenthMoreIsFound in 95 of 100 runs, where nothing else differs: silence
+// alone would be cheap.
+func TestATenthMoreIsFound(t *testing.T) {
+	found := 0
+	for seed := range uint64(100) {
+		r := simulated(1000+seed, func(c run.Cell) float64 {
+			if c.Work == run.AllNew && c.Mode == run.Pipe {
+				return 1.1e5
+			}
+			return 1e5
+		})
+		r.Settings.Resamples = 100
+		r.Samples = slices.DeleteFunc(r.Samples, func(s run.Sample) bool { return !r.Cells[s.Cell].Work.Real() }) // the rest takes its time, and says nothing of this
+		if find(t, Run(r).Rounds, "all-new/pipe/workers=", "feeds=300/items=20/bytes=1000").CPU.Verdict == Higher {
+			found++
+		}
+	}
+	if found < 95 {
+		t.Errorf("a tenth more is found in %d of 100 runs, want 95", found)
+	}
+}
+
 // TestPlantedDifferencesAreSeen, as large as they are, and nowhere else; one that
 // is smaller than what the work differs from itself is not.
 func TestPlantedDifferencesAreSeen(t *testing.T) {
@@ -291,6 +313,28 @@ func TestDoubtsAreNamed(t *testing.T) {
 	}
 }
 
+// TestAdviceIsOfThisMachine: what is as it should be is not advised on, and what is
+// not is, one by one.
+func TestAdviceIsOfThisMachine(t *testing.T) {
+	steady := run.Environment{CPUs: 4, Governor: "performance"}
+	if got := Advice(steady); len(got) > 0 {
+		t.Errorf("a steady machine: got %q", got)
+	}
+	for want, spoil := range map[string]func(*run.Environment){
+		"cpupower":        func(e *run.Environment) { e.Governor = "powersave" },
+		"turbo":           func(e *run.Environment) { e.Turbo = true },
+		"SMT":             func(e *run.Environment) { e.SMT = true },
+		"1.5 of 4 CPUs":   func(e *run.Environment) { e.QuotaCPUs = 1.5 },
+		"virtual machine": func(e *run.Environment) { e.Virtual = true },
+	} {
+		e := steady
+		spoil(&e)
+		if got := Advice(e); len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("got %q, want one advice with %q", got, want)
+		}
+	}
+}
+
 // TestClaimsFareAsTheyAreMeasured, in Go and in Python apart.
 func TestClaimsFareAsTheyAreMeasured(t *testing.T) {
 	r := simulated(11, func(c run.Cell) float64 {
@@ -314,6 +358,7 @@ func TestClaimsFareAsTheyAreMeasured(t *testing.T) {
 		"tear":          {"yes", "not measured"},
 		"mends":         {"yes", "not measured"},
 		"queue":         {"yes", "yes"},
+		"whoever":       {"yes", "not measured"},
 		"shared memory": {"yes", "yes"},
 	} {
 		i := slices.IndexFunc(f.Claims, func(c Claim) bool { return strings.Contains(c.Says, says) })

@@ -32,31 +32,33 @@ const (
 
 var claims = []claim{
 	{says: "threads that parse take turns; processes do it side by side", kind: ratio, mode: run.Goroutine, base: run.Pipe, work: run.Parse, wall: true, yes: 1.1},
-	{says: "threads that fill lists of their own need no lock", kind: whole, mode: run.Goroutine},
-	{says: "sending keys to processes is cheap beside the lists", kind: keys, mode: run.Pipe, yes: 2},
+	{says: "threads that fill lists of their own need no lock", kind: whole, mode: run.Goroutine, work: run.Ship},
+	{says: "sending keys to processes is cheap beside the lists", kind: keys, mode: run.Pipe, work: run.Ship, yes: 2},
 	{says: "sending the lists back is not: messages are copies", kind: ratio, mode: run.Pipe, base: run.Goroutine, work: run.Ship, yes: 2},
 	{says: "two writers tear a pipe", kind: torn},
 	{says: "a lock mends it", kind: mended},
-	{says: "a queue may have several writers and needs no lock of one's own", kind: whole, mode: "queue"},
-	{says: "and several readers: whoever is free takes the next job", kind: whole, mode: run.ManyToMany},
+	{says: "a queue may have several writers and needs no lock of one's own", kind: whole, mode: "queue", work: run.Ship},
+	{says: "and several readers: whoever is free takes the next job", kind: whole, mode: run.ManyToMany, work: run.Ship},
 	{says: "shared memory spares the copy", kind: ratio, mode: run.Pipe, base: "shm", work: run.Ship, yes: 1},
 	{says: "a manager is slower than shared memory", kind: ratio, mode: "manager", base: "shm", work: run.Ship, yes: 1},
 }
+
+var notMeasured = Fared{Holds: "not measured"}
 
 // claims judges what the article says, in its order.
 func (a *analysis) claims() {
 	for _, c := range claims {
 		judged := Claim{Says: c.says}
 		for python := range len(a.Environment.Pythons) + 1 {
-			f := Fared{Holds: "not measured"}
+			mode, base := a.cell(c.mode, c.work, python), a.cell(c.base, c.work, python)
+			f := notMeasured
 			switch c.kind {
 			case whole:
-				f = a.whole(a.cell(c.mode, run.Ship, python))
+				f = a.whole(mode)
 			case ratio:
-				f = a.above(c, a.cell(c.mode, c.work, python), a.cell(c.base, c.work, python))
+				f = a.above(c, mode, base)
 			case keys:
-				mode := a.cell(c.mode, run.Ship, python)
-				base := mode
+				base = mode
 				base.Items = 0
 				f = a.above(c, mode, base)
 			case torn, mended:
@@ -83,7 +85,7 @@ func (a *analysis) whole(c run.Cell) Fared {
 	c, ok := a.Find(c)
 	switch {
 	case !ok || len(a.good[c.ID]) == 0:
-		return Fared{Holds: "not measured"}
+		return notMeasured
 	case a.unfit[c.ID]:
 		return Fared{"no", "its results differ from those of the others"}
 	}
@@ -96,7 +98,7 @@ func (a *analysis) above(c claim, mode, base run.Cell) Fared {
 	mode, ok := a.Find(mode)
 	p, ok2 := a.pair(mode, base)
 	if !ok || !ok2 {
-		return Fared{Holds: "not measured"}
+		return notMeasured
 	}
 	m, of := p.CPU, "CPU time"
 	if c.wall {
@@ -131,5 +133,5 @@ func (a *analysis) torn(locked bool, python int) Fared {
 		}
 		return f
 	}
-	return Fared{Holds: "not measured"}
+	return notMeasured
 }

@@ -26,6 +26,12 @@ const (
 // Real reports whether w is a round of the real program.
 func (w Work) Real() bool { return w != Parse && w != Ship }
 
+// own reports whether the feeds of w are the user's.
+func (w Work) own() bool { return w == OwnNew || w == OwnSame }
+
+// again reports whether the feeds of w were seen before.
+func (w Work) again() bool { return w == TenthNew || w == NothingNew || w == OwnSame }
+
 // The rungs that are no modes of the coordinator: each adds one mechanism to
 // the one before, up to the mode pipe, which adds the process.
 const (
@@ -85,13 +91,15 @@ func (c *Cell) name() string {
 	if c.Python > 0 {
 		n += fmt.Sprintf("/python=%d", c.Python)
 	}
-	for _, f := range []struct {
-		set  bool
-		name string
-	}{{c.OneCPU, "one-cpu"}, {c.Cold, "cold"}, {c.Gofeed, "gofeed"}, {c.Clocked, "clocked"}, {c.Twin > 0, "twin"}} {
-		if f.set {
-			n += "/" + f.name
+	also := func(set bool, name string) {
+		if set {
+			n += "/" + name
 		}
 	}
+	also(c.OneCPU, "one-cpu")
+	also(c.Cold, "cold")
+	also(c.Gofeed, "gofeed")
+	also(c.Clocked, "clocked")
+	also(c.Twin > 0, "twin")
 	return n
 }

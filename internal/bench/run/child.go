@@ -32,35 +32,36 @@ import (
 //	share   is a worker that shares queues of jobs and results with others
 //	tear    writes frames to a pipe that others write to, too
 func Child(ctx context.Context, args []string, stdin, stdout, stderr *os.File) int {
-	if len(args) == 0 {
-		args = []string{""}
-	}
 	var err error
-	switch args[0] {
+	as := "nothing"
+	if len(args) > 0 {
+		as, args = args[0], args[1:]
+	}
+	switch as {
 	case "sample":
 		err = takeSample(ctx, stdin, stdout)
 	case "worker":
-		err = serveWorker(ctx, args[1:], stdin, stdout)
+		err = serveWorker(ctx, args, stdin, stdout)
 	case "origin":
-		err = serveOrigin(ctx, args[1:], stdin, stdout)
+		err = serveOrigin(ctx, args, stdin, stdout)
 	case "rounds":
 		err = suffer(ctx, stdin, stdout)
 	case "share":
-		err = share(args[1:])
+		err = share(args)
 	case "tear":
-		err = tear(args[1:], stdout)
+		err = tear(args, stdout)
 	default:
-		err = fmt.Errorf("no child %q", args[0])
+		err = fmt.Errorf("no child %q", as)
 	}
-	if overrun, ok := errors.AsType[*worker.OverrunError](err); ok {
-		fmt.Fprintf(stderr, "worker: error: %v\n", overrun)
-		return pool.ExitCPU
+	if err == nil {
+		return 0
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return 1
+	status, who := 1, "bench"
+	if _, ok := errors.AsType[*worker.OverrunError](err); ok {
+		status, who = pool.ExitCPU, "worker: error" // as cmd/worker says it
 	}
-	return 0
+	fmt.Fprintf(stderr, "%s: %v\n", who, err)
+	return status
 }
 
 // serveWorker is a worker as cmd/worker is, but for its refresher. It gives up
@@ -73,13 +74,14 @@ func serveWorker(ctx context.Context, args []string, stdin, stdout *os.File) err
 	mode := f.String("carrier", string(carrier.Pipe), "")
 	generation := f.Uint64("generation", 0, "")
 	manages := f.Bool("manager", false, "")
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if *manages {
+	err := f.Parse(args)
+	switch {
+	case err == nil && *manages:
 		return serveManager(ctx, stdin)
+	case err == nil:
+		err = limitMemory(e.Memory)
 	}
-	if err := limitMemory(e.Memory); err != nil {
+	if err != nil {
 		return err
 	}
 	c := &clocks{off: !e.Clocked, plant: e.Plant}
@@ -108,13 +110,17 @@ func serveManager(ctx context.Context, stdin io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("inherit socket: %w", err)
 	}
+	return m.Serve(until(ctx, stdin), l)
+}
+
+// until returns a context that ends with what stdin says.
+func until(ctx context.Context, stdin io.Reader) context.Context {
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	go func() {
 		io.Copy(io.Discard, stdin)
 		stop()
 	}()
-	return m.Serve(ctx, l)
+	return ctx
 }
 
 // serveOrigin serves generated feeds, a folder and the hostile kit until stdin
@@ -130,12 +136,6 @@ func serveOrigin(ctx context.Context, args []string, stdin io.Reader, stdout io.
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		io.Copy(io.Discard, stdin)
-		stop()
-	}()
 	fmt.Fprintln(stdout, s.Addr())
-	return s.Run(ctx)
+	return s.Run(until(ctx, stdin))
 }

@@ -4,22 +4,28 @@ package run
 
 import (
 	"encoding/json"
+	"math"
 	"runtime"
+	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"feedmill/internal/ipc"
 )
 
-// The stages that clocks know: those of a Conn, and the work of a refresher.
+// The stages that clocks know: those of a Conn, the work of a refresher, and the
+// collector, which works beside them.
 const (
-	stageWork = ipc.Stages
-	stages    = ipc.Stages + 1
+	stageWork = ipc.Stages + iota
+	stageGC
+	stages
 )
 
 var stageNames = [stages]string{
-	ipc.StageEncode: "encode", ipc.StageWrite: "write", ipc.StageRead: "read", ipc.StageDecode: "decode", stageWork: "work",
+	ipc.StageEncode: "encode", ipc.StageWrite: "write", ipc.StageRead: "read", ipc.StageDecode: "decode", stageWork: "work", stageGC: "gc",
 }
 
 // A plant is a cost that a test puts into one stage, to see whether it is found
@@ -40,89 +46,66 @@ type clocks struct {
 	// and its answer handled, before its writer runs again: whoever reads the clocks
 	// then would miss all that the frame took.
 	sending sync.RWMutex
-	cpu     [stages]atomic.Int64
-	count   [stages]atomic.Int64
-	faults  [stages]atomic.Int64
+	spent   [stages]struct{ cpu, count, faults atomic.Int64 }
 }
 
-// used is what a process has used, up to one moment.
-type used struct {
-	CPU    [stages]int64 `json:"cpu"` // nanoseconds, by stage
-	Count  [stages]int64 `json:"count"`
-	Faults [stages]int64 `json:"faults"`
-	Cycles int64         `json:"cycles"` // of the collector
-	Marked int64         `json:"marked"` // bytes alive at the end of each, all together
-	GC     int64         `json:"gc"`     // nanoseconds; see collector
-}
+// spent is what a stage has taken: CPU time, how often, and page faults. Of the
+// collector the first is the bytes that it marked, which have a price.
+type spent struct{ CPU, Count, Faults int64 }
+
+// used is what a process has used, up to one moment, by stage.
+type used [stages]spent
 
 // read returns what was used so far, frames that are being sent included: it waits
-// for them. c may be nil.
-func (c *clocks) read() used {
-	var u used
-	if c != nil {
-		c.sending.Lock()
-		defer c.sending.Unlock()
-		for i := range stages {
-			u.CPU[i], u.Count[i], u.Faults[i] = c.cpu[i].Load(), c.count[i].Load(), c.faults[i].Load()
-		}
+// for them.
+func (c *clocks) read() (u used) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	for i := range u {
+		s := &c.spent[i]
+		u[i] = spent{s.cpu.Load(), s.count.Load(), s.faults.Load()}
 	}
-	if c != nil && !c.off {
-		u.Cycles, u.Marked = c.gc.read()
+	if !c.off {
+		u[stageGC].Count, u[stageGC].CPU = c.gc.read()
 	}
 	return u
 }
 
-// report returns what was used so far as text for a mark. When priced, its GC
-// is what the collector takes for a byte that is alive, in millionths of a
-// nanosecond; to find that out the collector runs, so it is for the last mark.
-func (c *clocks) report(priced bool) string {
-	u := c.read()
+// A mark is what a process says of itself: what it has used so far and, in the
+// last one, because to find that out the collector runs, its price.
+type mark struct {
+	Used  used
+	Price float64 // see gcPrice
+}
+
+// mark returns a mark as text.
+func (c *clocks) mark(priced bool) string {
+	m := mark{Used: c.read()}
 	if priced {
-		u.GC = int64(gcPrice() * 1e6)
+		m.Price = gcPrice()
 	}
-	b, err := json.Marshal(u)
-	if err != nil {
-		return err.Error()
-	}
+	b, _ := json.Marshal(m) // of numbers it cannot fail
 	return string(b)
 }
 
-// less returns what was used since before.
-func (u used) less(before used) used {
-	for i := range stages {
-		u.CPU[i] -= before.CPU[i]
-		u.Count[i] -= before.Count[i]
-		u.Faults[i] -= before.Faults[i]
-	}
-	u.Cycles -= before.Cycles
-	u.Marked -= before.Marked
-	u.GC -= before.GC
-	return u
-}
-
-// plus returns what two processes have used together.
-func (u used) plus(o used) used {
-	var zero used
-	return u.less(zero.less(o))
-}
-
-// list returns the stages that took any time.
-func (u used) list(side string) []Stage {
-	var all []Stage
-	for i, name := range stageNames {
-		if u.Count[i] > 0 {
-			all = append(all, Stage{Name: name, Side: side, CPU: time.Duration(u.CPU[i]), Count: u.Count[i], Faults: u.Faults[i]})
+// since returns the stages that took any time since before.
+func (m mark) since(before used, side string) (all []Stage) {
+	for i, s := range m.Used {
+		if s.Count -= before[i].Count; s.Count == 0 {
+			continue
 		}
-	}
-	if u.Cycles > 0 {
-		all = append(all, Stage{Name: "gc", Side: side, CPU: time.Duration(u.GC), Count: u.Cycles})
+		cpu := float64(s.CPU - before[i].CPU)
+		if i == int(stageGC) {
+			cpu *= m.Price
+		}
+		all = append(all, Stage{Name: stageNames[i], Side: side, CPU: time.Duration(cpu), Count: s.Count, Faults: s.Faults - before[i].Faults})
 	}
 	return all
 }
 
 // probe returns a probe for one Conn, nil when there is nothing to do.
 func (c *clocks) probe() ipc.Probe {
-	if c == nil || c.off && c.plant.Stage == "" {
+	if c.off && c.plant.Stage == "" {
 		return nil
 	}
 	return &probe{clocks: c}
@@ -142,7 +125,7 @@ func (p *probe) Begin(s ipc.Stage, _ int64, _ int) {
 			p.sending.RLock()
 		}
 		runtime.LockOSThread()
-		p.faults[s] = threadFaults()
+		p.faults[s] = rusage(unix.RUSAGE_THREAD).minor
 		p.began[s] = threadCPU()
 	}
 	if stageNames[s] == p.plant.Stage {
@@ -154,9 +137,9 @@ func (p *probe) End(s ipc.Stage) {
 	if p.off {
 		return
 	}
-	p.cpu[s].Add(int64(threadCPU() - p.began[s]))
-	p.clocks.faults[s].Add(threadFaults() - p.faults[s])
-	p.count[s].Add(1)
+	p.spent[s].cpu.Add(int64(threadCPU() - p.began[s]))
+	p.spent[s].faults.Add(rusage(unix.RUSAGE_THREAD).minor - p.faults[s])
+	p.spent[s].count.Add(1)
 	runtime.UnlockOSThread()
 	if sends(s) {
 		p.sending.RUnlock()
@@ -173,4 +156,56 @@ func spin(d time.Duration) {
 	defer runtime.UnlockOSThread()
 	for end := threadCPU() + d; threadCPU() < end; {
 	}
+}
+
+// A collector counts what the garbage collector had to mark: how many bytes
+// were alive at the end of each of its cycles. Times a price for a byte that is
+// the CPU time it took.
+//
+// Rejected: /cpu/classes/gc of runtime/metrics. It is made of the wall clock,
+// and on a machine that others use it was thirty times too much
+// (golang.org/issue/59749). A CPU profile, whose hundred samples a second see
+// nothing of a window of milliseconds.
+type collector struct {
+	arm    sync.Once
+	cycles atomic.Int64
+	marked atomic.Int64
+}
+
+// read returns the cycles and the bytes marked so far. The first call begins
+// the count.
+func (c *collector) read() (cycles, marked int64) {
+	c.arm.Do(func() { c.sentinel() })
+	return c.cycles.Load(), c.marked.Load()
+}
+
+// sentinel makes a piece of garbage that tells when it is collected, and then
+// makes another one.
+func (c *collector) sentinel() {
+	s := new([16]byte)
+	runtime.SetFinalizer(s, func(*[16]byte) {
+		c.cycles.Add(1)
+		c.marked.Add(liveBytes())
+		c.sentinel()
+	})
+}
+
+// liveBytes returns how many bytes were alive at the end of the last cycle.
+func liveBytes() int64 {
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64())
+}
+
+// gcPrice returns what the collector takes for each byte that is alive, in
+// nanoseconds of CPU time: that of a cycle of its own, over what it marks. It is
+// the cheapest of three, as the first one has others' garbage to sweep.
+func gcPrice() float64 {
+	best := math.Inf(1)
+	for range 3 {
+		before := processCPU(0)
+		runtime.GC()
+		best = min(best, float64(processCPU(0)-before))
+	}
+	return best / float64(max(liveBytes(), 1))
 }

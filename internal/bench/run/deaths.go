@@ -3,28 +3,24 @@
 package run
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"feedmill/internal/bench/stats"
 	"feedmill/internal/feeds"
-	"feedmill/internal/ipc/carrier"
-	"feedmill/internal/pool"
-	"feedmill/internal/refresh"
 )
 
-// What an ordeal allows: memory of the process that reads the feeds, as a small
-// container has it; CPU time of one document; and the time after which a round
-// is killed. In goroutines nothing ends a document that takes minutes: there it
-// is the impatience of whoever looks on that does.
+// What an ordeal allows, a round with a killer in a process of its own: memory of
+// the process that reads the feeds, as a small container has it; CPU time of one
+// document; and the time after which a round is killed. In goroutines nothing
+// ends a document that takes minutes: there it is the impatience of whoever looks
+// on that does.
 const (
 	ordealMemory     = 512 << 20
 	ordealCPU        = time.Second
@@ -38,43 +34,18 @@ const (
 	burdenRecycle = 64 << 20 // memory with which a worker is replaced, well below what the large document takes
 )
 
-// An ordeal is a round with a killer, in a process of its own: documents that
-// gofeed reads, handed out as a round does, to whoever asks for more.
-type ordeal struct {
-	Mode      string   `json:"mode"`
-	Killer    string   `json:"killer"`
-	Place     int      `json:"place"`
-	Feeds     int      `json:"feeds"`
-	Burden    bool     `json:"burden"` // the document kills nobody
-	Self      []string `json:"self"`
-	GOGC      int      `json:"gogc"`
-	Documents string   `json:"documents"`
-	Names     []string `json:"names"`
-}
-
 // A fate is a line that the process of an ordeal writes: what became of a feed,
 // or, last, of the workers.
 type fate struct {
 	ID     int64         `json:"id,omitempty"`
 	Class  feeds.Class   `json:"class,omitempty"`
 	Took   time.Duration `json:"took,omitempty"` // since it was handed out
+	At     time.Duration `json:"at,omitempty"`   // since the process began
 	Deaths int           `json:"deaths,omitempty"`
 	Kept   int64         `json:"kept,omitempty"` // bytes, see Death
 }
 
-// jobs returns the jobs of an ordeal.
-func (o *ordeal) jobs() []feeds.Job {
-	jobs := make([]feeds.Job, o.Feeds)
-	for i := range jobs {
-		jobs[i] = feeds.Job{ID: int64(i + 1), URL: fmt.Sprintf("bench://parse/%d?document=%s", i, o.Names[i%len(o.Names)])}
-	}
-	if o.Killer != "" {
-		jobs[o.Place].URL = "bench://kill/?by=" + o.Killer
-	}
-	return jobs
-}
-
-// lull returns jobs for which every worker does nothing for a time: what one
+// lull returns a phase in which every worker does nothing for a time: what one
 // window cannot hold goes to the others.
 func lull(d time.Duration) phase {
 	window := feeds.Options{}.Window()
@@ -85,31 +56,35 @@ func lull(d time.Duration) phase {
 	return phase{jobs: jobs, answer: func(feeds.Result) {}}
 }
 
-// suffer is the process of an ordeal: it does the jobs and writes the fate of
-// each feed when it is known.
+// suffer is the process of an ordeal: it does the jobs, handed out as a round
+// does, to whoever asks for more, and writes the fate of each feed when it is
+// known.
 func suffer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-	var o ordeal
-	if err := json.NewDecoder(stdin).Decode(&o); err != nil {
-		return fmt.Errorf("read ordeal: %w", err)
+	began := time.Now()
+	var t task
+	if err := json.NewDecoder(stdin).Decode(&t); err != nil {
+		return fmt.Errorf("read task: %w", err)
 	}
-	runner, p, err := o.runner()
+	runner, p, err := t.runner(&clocks{off: true})
+	if err == nil && p == nil {
+		err = limitMemory(t.Errand.Memory)
+	}
 	if err != nil {
 		return err
 	}
 	enc := json.NewEncoder(stdout)
 	var last fate
 	var handed sync.Map // when each feed was handed out
-	phases := []phase{{jobs: o.jobs(), answer: func(r feeds.Result) {
+	phases := []phase{{jobs: t.jobs(), answer: func(r feeds.Result) {
 		at, _ := handed.Load(r.ID)
-		enc.Encode(fate{ID: r.ID, Class: r.Class, Took: time.Since(at.(time.Time))})
+		enc.Encode(fate{ID: r.ID, Class: r.Class, Took: time.Since(at.(time.Time)), At: time.Since(began)})
 	}}}
-	if o.Burden {
+	if t.Burden {
 		// A worker is measured each second, and replaced after what it has begun.
 		phases = append(phases, lull(1200*time.Millisecond), lull(300*time.Millisecond))
 		phases[2].end = func() { last.Kept = treePSS() }
 	}
 	s := newScript(1, phases...)
-	s.advance()
 	err = runner.Run(ctx, func(ctx context.Context, worker int) ([]feeds.Job, error) {
 		jobs, err := s.next(ctx, worker)
 		for _, j := range jobs {
@@ -124,44 +99,18 @@ func suffer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	return err
 }
 
-// runner returns the runner of the ordeal's mode. The memory limit is that of
-// the process in which the feeds are read.
-func (o *ordeal) runner() (refresh.Runner, *pool.Pool, error) {
-	options := feeds.Options{Parser: feeds.ParserGofeed, Ship: feeds.ShipAll}
-	if o.Mode == Goroutine {
-		return &refresh.Goroutines{Workers: ordealWorkers, Options: options, NewRefresher: func(fo feeds.Options) (refresh.Refresher, error) {
-			return newBare(o.Documents, fo.Parser, &clocks{off: true}), nil
-		}}, nil, limitMemory(ordealMemory)
-	}
-	e := errand{Documents: o.Documents, ParseCPU: ordealCPU, Memory: ordealMemory}
-	recycle := int64(-1)
-	if o.Burden {
-		e.ParseCPU, recycle = burdenCPU, burdenRecycle
-	}
-	p, err := pool.New(pool.Options{
-		Path: o.Self[0], Args: e.args(o.Self), Mode: carrier.Mode(o.Mode), Workers: ordealWorkers, Env: []string{"GOGC=" + strconv.Itoa(o.GOGC)},
-		Refresh: options, RecycleAt: recycle,
-	})
-	return p, p, err
-}
-
 // deaths draws killers and their places, and has goroutines and processes suffer
 // each of them. Every killer comes equally often, as far as that goes.
 func (e *executor) deaths(ctx context.Context) error {
-	e.run.Deaths = nil
-	names, err := e.documents(ctx, e.o.Settings.Items, e.o.Settings.Bytes)
-	if err != nil {
-		return err
-	}
 	order := e.rand.Perm(len(Killers))
 	for n := range 1 + e.o.Settings.Deaths {
-		or := ordeal{Self: e.o.Self, GOGC: e.o.Settings.GOGC, Documents: e.dir, Names: names, Feeds: ordealFeeds}
-		if n > 0 { // the first run is the one that the others are compared with
-			or.Killer, or.Place = Killers[order[n%len(order)]].Name, e.rand.IntN(ordealFeeds)
+		killer, place := "", 0 // the first run is the one that the others are compared with
+		if n > 0 {
+			killer, place = Killers[order[n%len(order)]].Name, e.rand.IntN(ordealFeeds)
 		}
-		for _, or.Mode = range []string{Goroutine, Pipe} {
-			e.progress(fmt.Sprintf("killer %d of %d, %s", n, e.o.Settings.Deaths, or.Mode))
-			d, err := endure(ctx, e.o, or)
+		for _, mode := range []string{Goroutine, Pipe} {
+			e.progress("killer %d of %d, %s", n, e.o.Settings.Deaths, mode)
+			d, err := e.endure(ctx, mode, killer, place, false)
 			if err != nil {
 				return err
 			}
@@ -175,24 +124,12 @@ func (e *executor) deaths(ctx context.Context) error {
 // burdens has goroutines and processes read documents that are slow or large
 // among others, and none of them, in random order.
 func (e *executor) burdens(ctx context.Context) error {
-	e.run.Burdens = nil
-	names, err := e.documents(ctx, e.o.Settings.Items, e.o.Settings.Bytes)
-	if err != nil {
-		return err
-	}
-	var all []ordeal
-	for _, mode := range []string{Goroutine, Pipe} {
-		for _, b := range append([]killer{{}}, Burdens...) {
-			all = append(all, ordeal{Mode: mode, Killer: b.Name, Burden: true, Self: e.o.Self, GOGC: e.o.Settings.GOGC, Documents: e.dir, Names: names, Feeds: burdenFeeds})
-		}
-	}
+	documents := append([]Killer{{}}, Burdens...)
 	for n := range e.o.Settings.burdens() {
 		place := e.rand.IntN(burdenFeeds / 2) // what comes after it has time to show
-		for _, i := range e.rand.Perm(len(all)) {
-			e.progress(fmt.Sprintf("burden %d of %d", n+1, e.o.Settings.burdens()))
-			or := all[i]
-			or.Place = place
-			d, err := endure(ctx, e.o, or)
+		for _, i := range e.rand.Perm(2 * len(documents)) {
+			e.progress("burden %d of %d", n+1, e.o.Settings.burdens())
+			d, err := e.endure(ctx, []string{Goroutine, Pipe}[i%2], documents[i/2].Name, place, true)
 			if err != nil {
 				return err
 			}
@@ -204,40 +141,39 @@ func (e *executor) burdens(ctx context.Context) error {
 	return nil
 }
 
-// endure runs one ordeal and returns what was left.
-func endure(ctx context.Context, o *Options, or ordeal) (Death, error) {
-	in, err := json.Marshal(or)
+// endure runs one ordeal, on documents that gofeed reads, and returns what was
+// left.
+func (e *executor) endure(ctx context.Context, mode, killer string, place int, burden bool) (Death, error) {
+	names, err := e.documents(ctx, e.o.Settings.Items, e.o.Settings.Bytes)
 	if err != nil {
-		return Death{}, fmt.Errorf("write ordeal: %w", err)
+		return Death{}, err
+	}
+	t := e.task(Cell{Work: Parse, Mode: mode, Workers: ordealWorkers, Feeds: ordealFeeds, Gofeed: true}, names)
+	t.Killer, t.Place, t.Burden, t.Errand.ParseCPU, t.Errand.Memory = killer, place, burden, ordealCPU, ordealMemory
+	if burden {
+		t.Cell.Feeds, t.Errand.ParseCPU, t.Recycle = burdenFeeds, burdenCPU, burdenRecycle
 	}
 	patience := ordealPatience
-	if or.Mode == Goroutine && or.Killer == "time" {
+	if mode == Goroutine && killer == "time" {
 		patience = ordealImpatience
 	}
 	short, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c := o.command(short, "rounds")
-	c.Stderr = nil // how it dies is long, and known from its exit status
-	c.Stdin = bytes.NewReader(in)
-	stdout, err := c.StdoutPipe()
-	if err != nil {
-		return Death{}, fmt.Errorf("start ordeal: %w", err)
-	}
+	c := e.o.telling(short, "rounds", t)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, nil // how it dies is long, and known from its exit status
 	start := time.Now()
-	if err := c.Start(); err != nil {
-		return Death{}, fmt.Errorf("start ordeal: %w", err)
-	}
-	d := Death{Killer: or.Killer, Mode: or.Mode, Place: or.Place, Feeds: or.Feeds, Lost: or.Feeds}
-	if or.Killer != "" {
-		d.Lost--
-	}
-	d.read(stdout, start)
-	err = c.Wait()
+	err = c.Run()
 	if ctx.Err() != nil {
 		return Death{}, context.Cause(ctx)
+	} else if c.ProcessState == nil {
+		return Death{}, fmt.Errorf("start ordeal: %w", err)
 	}
-	d.Wall = time.Since(start)
-	d.Survived = err == nil
+	d := Death{Killer: killer, Mode: mode, Place: place, Feeds: t.Cell.Feeds, Lost: t.Cell.Feeds, Wall: time.Since(start), Survived: err == nil}
+	if killer != "" {
+		d.Lost--
+	}
+	d.read(out.Bytes())
 	d.Ended = strings.TrimSpace(c.ProcessState.String())
 	if short.Err() != nil {
 		d.Ended = fmt.Sprintf("did not end, killed after %v", d.Wall.Round(time.Second))
@@ -246,16 +182,11 @@ func endure(ctx context.Context, o *Options, or ordeal) (Death, error) {
 }
 
 // read takes the fates.
-func (d *Death) read(r io.Reader, start time.Time) {
+func (d *Death) read(said []byte) {
 	var took []float64
-	defer func() {
-		if len(took) > 0 {
-			d.Tail = time.Duration(stats.Quantile(took, 0.99))
-		}
-	}()
-	for lines := bufio.NewScanner(r); lines.Scan(); {
+	for line := range bytes.Lines(said) {
 		var f fate
-		if json.Unmarshal(lines.Bytes(), &f) != nil {
+		if json.Unmarshal(line, &f) != nil {
 			continue
 		}
 		d.Deaths, d.Kept = d.Deaths+f.Deaths, d.Kept+f.Kept
@@ -265,8 +196,11 @@ func (d *Death) read(r io.Reader, start time.Time) {
 			d.Class = string(f.Class)
 		case f.Class == feeds.OK:
 			d.Lost--
-			d.Last = time.Since(start)
+			d.Last = f.At
 			took = append(took, float64(f.Took))
 		}
+	}
+	if len(took) > 0 {
+		d.Tail = time.Duration(stats.Quantile(took, 0.99))
 	}
 }

@@ -3,11 +3,45 @@
 package run
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"time"
 )
+
+// sampleTime is how long one sample may take. Past it the process is killed and
+// the sample has failed.
+const sampleTime = time.Minute
+
+// An executor takes samples: each in a process of its own, one at a time.
+type executor struct {
+	o      *Options
+	run    *Run
+	rand   *rand.Rand
+	dir    string // for documents and the article's program
+	origin *served
+	names  map[string][]string // documents by size
+	lots   map[int]*lot        // of rounds of the real program, by cell
+
+	done, all time.Duration // what was expected of what is done, and of everything
+}
+
+func newExecutor(o *Options, run *Run, dir string) *executor {
+	return &executor{
+		o: o, run: run, dir: dir, names: make(map[string][]string), lots: make(map[int]*lot), all: Estimate(o),
+		rand: rand.New(rand.NewPCG(o.Settings.Seed, 0x6f72646572)),
+	}
+}
 
 // Execute does the experiment that o describes and returns what it measured,
 // also with an error, which may leave it incomplete: an interrupted run has the
@@ -27,25 +61,22 @@ func Execute(ctx context.Context, o Options) (*Run, error) {
 	defer os.RemoveAll(dir)
 	e := newExecutor(&o, run, dir)
 	if len(o.Pythons) == 0 {
-		run.Warnings = append(run.Warnings, Warning{Kind: "no-python", Text: "no Python was found: the article's own program was not run"})
+		e.warn("no-python", "no Python was found: the article's own program was not run")
 	}
 	if o.Coordinator == "" {
-		run.Warnings = append(run.Warnings, Warning{Kind: "missing-mode", Text: "the worker program was not found: the real program was not measured"})
+		e.warn("missing-mode", "the worker program was not found: the real program was not measured")
 	}
 	err = e.everything(ctx)
 	run.Complete = err == nil
-	if saveErr := e.save(); err == nil {
-		err = saveErr
-	}
-	return run, err
+	return run, errors.Join(err, e.save())
 }
 
 // everything takes everything that is measured.
 func (e *executor) everything(ctx context.Context) (err error) {
-	if e.run.Limits, err = limits(ctx, e); err != nil {
+	if err := e.limits(ctx); err != nil {
 		return err
 	}
-	if err := e.blocks(ctx, e.save); err != nil {
+	if err := e.blocks(ctx); err != nil {
 		return err
 	}
 	if e.origin, err = e.o.serve(ctx); err != nil {
@@ -60,8 +91,270 @@ func (e *executor) everything(ctx context.Context) (err error) {
 		if err := m.measure(ctx); ctx.Err() != nil {
 			return context.Cause(ctx)
 		} else if err != nil {
-			e.run.Warnings = append(e.run.Warnings, Warning{Kind: "missing-mode", Text: m.what + ": not measured: " + err.Error()})
+			e.warn("missing-mode", m.what+": not measured: "+err.Error())
 		}
 	}
 	return nil
+}
+
+func (e *executor) warn(kind, text string) {
+	e.run.Warnings = append(e.run.Warnings, Warning{Kind: kind, Text: text})
+}
+
+// save hands the run on as far as it is.
+func (e *executor) save() error {
+	e.run.Elapsed = time.Since(e.run.Started)
+	if e.o.Save == nil {
+		return nil
+	}
+	return e.o.Save(e.run)
+}
+
+// step counts what was expected of something that is done.
+func (e *executor) step(d time.Duration) { e.done += d }
+
+// progress says what is going on and how long it will take, as far as the past
+// tells.
+func (e *executor) progress(what string, args ...any) {
+	left := e.all
+	if e.done > 0 {
+		left = time.Duration(float64(time.Since(e.run.Started)) * max(0, float64(e.all-e.done)) / float64(e.done))
+	}
+	if e.o.Progress != nil {
+		e.o.Progress(fmt.Sprintf(what, args...) + fmt.Sprintf("; about %v left", left.Round(time.Second)))
+	}
+}
+
+// blocks takes all samples: for each invocation a discarded block and then
+// blocks of every cell once, in an order of its own, after each of which the run
+// is saved. An invocation has its own origin and its own size of environment,
+// which moves the stacks of its processes (Mytkowicz 2009).
+func (e *executor) blocks(ctx context.Context) error {
+	for invocation := range e.run.Settings.Invocations {
+		if err := e.invocation(ctx, invocation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *executor) invocation(ctx context.Context, invocation int) (err error) {
+	if e.origin, err = e.o.serve(ctx); err != nil {
+		return err
+	}
+	defer e.origin.stop()
+	defer e.drop()
+	padding := "BENCH_PADDING=" + strings.Repeat("x", e.rand.IntN(4096))
+	// The first block of an invocation fills caches, the origin's among them.
+	// One sample of each work is enough for that; one of every cell of the real
+	// program, whose stores it fills.
+	for _, c := range e.firsts() {
+		if _, err := e.sample(ctx, c, padding); err != nil {
+			return err
+		}
+	}
+	for block := range e.run.Settings.Blocks {
+		e.progress("block %d of %d, invocation %d of %d", block+1, e.run.Settings.Blocks, invocation+1, e.run.Settings.Invocations)
+		if err := e.block(ctx, invocation, block, padding); err != nil {
+			return err
+		}
+		if err := e.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firsts returns a cell of each work and size, goroutines where there are, and
+// those of the real program that need a store with feeds.
+func (e *executor) firsts() []*Cell {
+	var firsts []*Cell
+	seen := make(map[string]bool)
+	for i := range e.run.Cells {
+		c := &e.run.Cells[i]
+		key := fmt.Sprint(c.Work, c.Items, c.Bytes)
+		if c.Work.again() || c.Mode == Goroutine && !seen[key] {
+			seen[key] = true
+			firsts = append(firsts, c)
+		}
+	}
+	return firsts
+}
+
+// block takes a sample of each cell.
+func (e *executor) block(ctx context.Context, invocation, block int, padding string) error {
+	first := len(e.run.Samples)
+	before, own := machineTime(), e.ourCPU()
+	for _, i := range e.rand.Perm(len(e.run.Cells)) {
+		s, err := e.sample(ctx, &e.run.Cells[i], padding)
+		if err != nil {
+			return err
+		}
+		s.Cell, s.Invocation, s.Block, s.Order = i, invocation, block, len(e.run.Samples)
+		e.run.Samples = append(e.run.Samples, s)
+	}
+	// The kernel counts the machine's time in ticks, so a single sample is
+	// too short to tell who else was there.
+	after, own2 := machineTime(), e.ourCPU()
+	if total := float64(after.total - before.total); total > 0 {
+		foreign := (float64(after.busy-before.busy) - float64(own2-own)/float64(tick)) / total
+		for i := first; i < len(e.run.Samples); i++ {
+			s := &e.run.Samples[i]
+			s.Foreign, s.Steal = max(0, foreign), float64(after.steal-before.steal)/total
+		}
+	}
+	return nil
+}
+
+// ourCPU returns the CPU time of everything that the experiment has started.
+func (e *executor) ourCPU() time.Duration {
+	sum := ownUsage().cpu + endedUsage().cpu + processCPU(e.origin.cmd.Process.Pid)
+	for _, l := range e.lots {
+		if l.origin != e.origin {
+			sum += processCPU(l.origin.cmd.Process.Pid)
+		}
+	}
+	return sum
+}
+
+// sample takes one sample. An error means that the experiment cannot go on; a
+// sample that failed says so itself.
+func (e *executor) sample(ctx context.Context, c *Cell, padding string) (s Sample, err error) {
+	var names []string
+	var l *lot
+	switch {
+	case c.Work.Real():
+		l, err = e.lot(ctx, c)
+	case c.Work == Parse:
+		names, err = e.documents(ctx, c.Items, c.Bytes)
+	}
+	if err != nil {
+		return s, err
+	}
+	switch {
+	case c.Work.Real():
+		s, err = e.round(ctx, c, l)
+	case c.InPython():
+		s, err = e.inPython(ctx, c, names)
+	default:
+		s, err = e.ours(ctx, c, names, padding)
+	}
+	if ctx.Err() != nil {
+		return s, context.Cause(ctx)
+	}
+	if err != nil {
+		s.Failed = err.Error()
+	}
+	e.step(e.o.Settings.expected())
+	return s, nil
+}
+
+// ours takes a sample of the experiment's own programs.
+func (e *executor) ours(ctx context.Context, c *Cell, names []string, padding string) (s Sample, err error) {
+	t := e.task(*c, names)
+	if e.o.planting != nil {
+		t.Errand.Plant = e.o.planting(c)
+	}
+	ctx, cancel := context.WithTimeout(ctx, sampleTime)
+	defer cancel()
+	cmd := e.o.telling(ctx, "sample", t)
+	cmd.Env = append(cmd.Environ(), padding)
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &s)
+	}
+	return s, err
+}
+
+// command returns the program as one of the experiment's children.
+func (o *Options) command(ctx context.Context, args ...string) *exec.Cmd {
+	args = append(o.Self[1:len(o.Self):len(o.Self)], args...)
+	c := exec.CommandContext(ctx, o.Self[0], args...)
+	c.Stderr = os.Stderr
+	return c
+}
+
+// telling returns the program as a child that is told a task.
+func (o *Options) telling(ctx context.Context, as string, t *task) *exec.Cmd {
+	in, _ := json.Marshal(t) // of such fields it cannot fail
+	c := o.command(ctx, as)
+	c.Stdin = bytes.NewReader(in)
+	return c
+}
+
+// served is an origin in a process of its own, from start to stop.
+type served struct {
+	addr  string
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+// serve starts an origin.
+func (o *Options) serve(ctx context.Context, args ...string) (*served, error) {
+	c := o.command(ctx, append([]string{"origin", "--folder", o.Settings.Folder}, args...)...)
+	stdin, err := c.StdinPipe()
+	stdout, err2 := c.StdoutPipe()
+	if err = errors.Join(err, err2); err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start origin: %w", err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	s := &served{addr: strings.TrimSpace(line), cmd: c, stdin: stdin}
+	if err != nil {
+		s.stop()
+		return nil, fmt.Errorf("start origin: %w", err)
+	}
+	return s, nil
+}
+
+// stop ends the origin and waits for it.
+func (s *served) stop() {
+	s.stdin.Close()
+	s.cmd.Wait()
+}
+
+// documentsOfSize is how many different documents one size of feed has.
+const documentsOfSize = 8
+
+// documents returns the names of the documents of a size in the executor's
+// folder, where they are put when they are asked for first.
+func (e *executor) documents(ctx context.Context, items, size int) ([]string, error) {
+	key := fmt.Sprintf("%d-%d", items, size)
+	if names := e.names[key]; names != nil {
+		return names, nil
+	}
+	var names []string
+	for i := range documentsOfSize {
+		ext := []string{"rss", "atom"}[i%2]
+		body, err := ask(ctx, http.MethodGet, fmt.Sprintf("http://%s/feed/%d.%s?items=%d&bytes=%d&enc=identity", e.origin.addr, i, ext, items, size))
+		name := fmt.Sprintf("%s-%d.%s", key, i, ext)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(e.dir, name), body, 0o600)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("fetch document: %w", err)
+		}
+		names = append(names, name)
+	}
+	e.names[key] = names
+	return names, nil
+}
+
+// ask makes a request of an origin.
+func ask(ctx context.Context, method, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return nil, errors.New(resp.Status)
+	}
+	return io.ReadAll(resp.Body)
 }

@@ -200,6 +200,68 @@ func TestKillersCostGoroutinesTheRoundAndProcessesOneFeed(t *testing.T) {
 	}
 }
 
+// TestEveryRungAndModeIsTheSameWork: lists are what goroutines hand over, also where
+// one takes several frames, and the clocks of a rung know the stages that it adds.
+func TestEveryRungAndModeIsTheSameWork(t *testing.T) {
+	o := small(t)
+	o.Settings.Blocks, o.Settings.Feeds, o.Settings.Items, o.Settings.Bytes = 1, 6, 20, 40_000
+	var cells []run.Cell
+	for _, mode := range append(run.Modes(), run.Codec, run.LocalPipe) {
+		c := o.Settings.At(run.Ship, mode)
+		c.Clocked = mode == run.Codec || mode == run.LocalPipe || mode == run.Pipe
+		cells = append(cells, c.Named())
+	}
+	r := sampled(t, &o, cells, nothing)
+	for _, s := range r.Samples {
+		if s.Hash != r.Samples[0].Hash {
+			t.Errorf("%s: results hash to %s, want %s", cells[s.Cell].Name, s.Hash, r.Samples[0].Hash)
+		}
+		seen := make(map[string]bool)
+		for _, st := range s.Stages {
+			seen[st.Side+" "+st.Name] = st.CPU > 0 && st.Count > 0
+		}
+		for _, want := range map[string][]string{
+			run.Codec:     {"coordinator encode", "coordinator decode", "coordinator work"},
+			run.LocalPipe: {"coordinator encode", "coordinator write", "coordinator read", "coordinator decode"},
+			run.Pipe:      {"worker work", "worker encode", "worker write", "coordinator read", "coordinator decode"},
+		}[cells[s.Cell].Mode] {
+			if !seen[want] {
+				t.Errorf("%s: no time in %q, but %v", cells[s.Cell].Name, want, s.Stages)
+			}
+		}
+	}
+}
+
+// TestAStartIsInTheWindowOfColdCellsAlone: workers that are started for the work
+// take CPU time for it, and more page faults than workers that were there.
+func TestAStartIsInTheWindowOfColdCellsAlone(t *testing.T) {
+	o := small(t)
+	o.Settings.Blocks = 1
+	warm := o.Settings.At(run.Ship, run.Pipe)
+	cold := warm
+	cold.Cold = true
+	r := sampled(t, &o, []run.Cell{warm.Named(), cold.Named()}, nothing)
+	by := map[bool]run.Sample{}
+	for _, s := range r.Samples {
+		by[r.Cells[s.Cell].Cold] = s
+	}
+	if w, c := by[false], by[true]; c.Hash != w.Hash || c.CPU < w.CPU+2*time.Millisecond || c.MinorFaults < w.MinorFaults+500 {
+		t.Errorf("cold %v and %d faults, warm %v and %d, want the same work and two starts more", c.CPU, c.MinorFaults, w.CPU, w.MinorFaults)
+	}
+}
+
+// TestAChildThatIsNoneSaysSo, and so do those that are told nonsense.
+func TestAChildThatIsNoneSaysSo(t *testing.T) {
+	o := small(t)
+	for _, args := range [][]string{{}, {"nothing"}, {"sample"}, {"rounds"}, {"share", "{"}, {"tear", "0", "x", "true", ""}, {"worker", "--errand", "{"}} {
+		c := exec.CommandContext(t.Context(), o.Self[0], append(o.Self[1:len(o.Self):len(o.Self)], args...)...)
+		out, err := c.CombinedOutput()
+		if c.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "bench: ") {
+			t.Errorf("%q: got %v and %q, want status 1 and why", args, err, out)
+		}
+	}
+}
+
 // TestManyToManyIsTheSameWork: whoever takes a job, every list comes back as
 // goroutines hand it over, and one that no message holds is no silent loss.
 func TestManyToManyIsTheSameWork(t *testing.T) {

@@ -18,7 +18,7 @@ func SampleCells(ctx context.Context, o *Options, dir string, cells []Cell, plan
 		return plant{stage, cost}
 	}
 	r := &Run{Schema: schema, Settings: o.Settings, Cells: cells}
-	return r, newExecutor(o, r, dir).blocks(ctx, func() error { return nil })
+	return r, newExecutor(o, r, dir).blocks(ctx)
 }
 
 // Ladder returns the cells of a ledger.
@@ -48,11 +48,5 @@ func Endure(ctx context.Context, o *Options, dir, mode, document string, place i
 		return Death{}, err
 	}
 	defer e.origin.stop()
-	names, err := e.documents(ctx, o.Settings.Items, o.Settings.Bytes)
-	if err != nil {
-		return Death{}, err
-	}
-	or := ordeal{Mode: mode, Killer: document, Place: place, Self: o.Self, GOGC: 100, Documents: dir, Names: names, Feeds: burdenFeeds}
-	or.Burden = slices.ContainsFunc(Burdens, func(k killer) bool { return k.Name == document })
-	return endure(ctx, o, or)
+	return e.endure(ctx, mode, document, place, slices.ContainsFunc(Burdens, func(k Killer) bool { return k.Name == document }))
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/mmcdole/gofeed"
 )
 
-// A killer is a document that ends the program which reads it with a parser that
+// A Killer is a document that ends the program which reads it with a parser that
 // many programs use, as they use it: with nothing before it that looks at the
 // document first, as this project's own readers have.
-type killer struct {
+type Killer struct {
 	Name, Parser string
 	What         string // for people
 	document     func() string
@@ -21,7 +21,7 @@ type killer struct {
 
 // Killers are the documents among which one is drawn. None needs more than some
 // megabytes, and all of them shrink to a few kilobytes with gzip.
-var Killers = []killer{
+var Killers = []Killer{
 	{"stack", "gofeed", "5 MB of tags that are never closed: it calls itself for each of them, and no recover helps against a stack that is full", func() string {
 		return `<rss version="2.0" xmlns:x="u"><channel><title>x</title><item><title>a</title>` + strings.Repeat("<x:a>", 1_000_000)
 	}, readGofeed},
@@ -31,7 +31,7 @@ var Killers = []killer{
 
 // Burdens are documents that only take their time, or memory that is given back:
 // what they cost is told by the feeds beside them.
-var Burdens = []killer{
+var Burdens = []Killer{
 	{"slow", "gofeed", "with 2,000 namespaces and as many items: half a second of copying names", func() string { return namespaces(2_000) }, readGofeed},
 	{"large", "encoding/xml", "3 MB of empty elements, read into a tree that is then dropped", func() string { return empties(800_000) }, readTree},
 }

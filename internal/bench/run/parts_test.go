@@ -45,9 +45,51 @@ func TestClocksAreReadWithTheFrameThatIsBeingSent(t *testing.T) {
 			runtime.Gosched()
 		}
 		p.End(stage)
-		if u := <-got; u.Count[stage] != 1 {
-			t.Errorf("%s: the clocks have counted %d frames, want 1", stageNames[stage], u.Count[stage])
+		if u := <-got; u[stage].Count != 1 {
+			t.Errorf("%s: the clocks have counted %d frames, want 1", stageNames[stage], u[stage].Count)
 		}
+	}
+}
+
+// TestProcessesAreLookedAtWhileTheyLive: a child is found, its clock ticks finer
+// than /proc's and stops with it, and what it used is then among the ended.
+func TestProcessesAreLookedAtWhileTheyLive(t *testing.T) {
+	c := exec.Command("sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo; read x")
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := endedUsage()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdout.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	u := usageOf(c.Process.Pid)
+	if !slices.Contains(children(), c.Process.Pid) || u.cpu <= 0 || u.cpu%tick == 0 || u.minor <= 0 || u.switches <= 0 || pss(c.Process.Pid) <= 0 {
+		t.Errorf("of children %v, %d has used %+v, want CPU time finer than %v, faults, switches and memory", children(), c.Process.Pid, u, tick)
+	}
+	stdin.Close()
+	c.Wait() // its read fails
+	if got := endedUsage().less(ended); got.cpu < u.cpu-tick || got.minor < u.minor || processCPU(c.Process.Pid) != 0 {
+		t.Errorf("ended: got %+v, alive it had %+v", got, u)
+	}
+}
+
+// TestNumbersOfProcAreBytes where the kernel says kB, and what is no number is 0.
+func TestNumbersOfProcAreBytes(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "status")
+	if err := os.WriteFile(name, []byte("Name:\tcat\nPss:     12 kB\nThreads:\t4\nEmpty:\nno colon\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := statusFields(name)
+	if got["Pss"] != 12<<10 || got["Threads"] != 4 || got["Name"] != 0 || len(statusFields(name+"x")) > 0 {
+		t.Errorf("got %v, want 12288 bytes and 4 threads, and of no file nothing", got)
 	}
 }
 
@@ -104,7 +146,6 @@ func TestAScriptHandsOutEveryJobOncePhaseByPhase(t *testing.T) {
 			return phase{jobs: jobs, begin: note("begin"), end: note("end"), answer: func(feeds.Result) { counts[n]++ }}
 		}
 		s := newScript(lists, ph(0), ph(1))
-		s.advance()
 		var done sync.WaitGroup
 		for worker := range 3 {
 			done.Go(func() {
@@ -134,7 +175,6 @@ func TestAScriptHandsOutEveryJobOncePhaseByPhase(t *testing.T) {
 // TestAScriptEndsWhenItIsCancelled, also for a worker that waits for others.
 func TestAScriptEndsWhenItIsCancelled(t *testing.T) {
 	s := newScript(2, phase{jobs: []feeds.Job{{ID: 1}}, answer: func(feeds.Result) {}})
-	s.advance()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int)
 	go func() {
@@ -179,13 +219,13 @@ func TestWhatARefreshSaysIsItsWork(t *testing.T) {
 // TestFatesAreCountedUntilTheProgramDies: whoever has no line is lost.
 func TestFatesAreCountedUntilTheProgramDies(t *testing.T) {
 	d := Death{Killer: "stack", Place: 1, Lost: 4}
-	d.read(strings.NewReader(`{"id":1,"class":"ok"}
+	d.read([]byte(`{"id":1,"class":"ok"}
 {"id":2,"class":"worker_crash"}
-{"id":3,"class":"ok"}
+{"id":3,"class":"ok","at":5}
 {"id":4,"class":"parse"}
 {"deaths":2}
-{"id":5,"cla`), time.Now())
-	if d.Lost != 2 || d.Class != "worker_crash" || d.Deaths != 2 || d.Last <= 0 {
+{"id":5,"cla`))
+	if d.Lost != 2 || d.Class != "worker_crash" || d.Deaths != 2 || d.Last != 5 {
 		t.Errorf("got %+v, want 2 lost, the killer's class and 2 deaths", d)
 	}
 }
@@ -233,9 +273,9 @@ func TestTheArticlesProgramCountsAsWeDo(t *testing.T) {
 	var first Sample
 	for _, mode := range []string{PythonThreads, PythonPipe, "python-queue"} {
 		c := Cell{Work: Ship, Mode: mode, Workers: 2, Feeds: 20, Items: 3, Bytes: 700, Python: 1}
-		s, err := e.pythonSample(t.Context(), &c)
-		if err != nil || s.Failed != "" {
-			t.Fatalf("%s: %v %s", mode, err, s.Failed)
+		s, err := e.inPython(t.Context(), &c, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", mode, err)
 		}
 		if first.Hash == "" {
 			first = s

@@ -53,6 +53,17 @@ type planner struct {
 	cells []Cell
 }
 
+// A factor is what cells have else than the centre.
+type factor func(*Cell)
+
+func centre(*Cell)    {}
+func clocked(c *Cell) { c.Clocked = true }
+func cold(c *Cell)    { c.Cold = true }
+func gofed(c *Cell)   { c.Gofeed = true }
+func keys(c *Cell)    { c.Items = 0 } // answers carry no list
+func far(c *Cell)     { c.Latency = farAway }
+func oneCPU(c *Cell)  { c.OneCPU, c.Workers = true, 1 }
+
 // Plan returns the cells of a run: a centre and, from there, one factor at a
 // time. All combinations of all factors would take hours. Cells that need a
 // program which o does not have are left out.
@@ -62,18 +73,27 @@ func Plan(o *Options) []Cell {
 		p.real()
 	}
 	p.ladder()
-	for _, mode := range p.s.Modes {
-		p.add(p.s.At(Ship, mode))
-	}
+	p.add(Ship, centre, p.s.Modes...)
+	article := []string{PythonThreads, PythonPipe}
 	if p.s.Profile != "quick" {
-		p.add(p.s.At(Ship, ManyToMany))
+		p.add(Ship, centre, ManyToMany)
+		article = append(article, "python-pool", "python-queue", "python-manager", "python-shm")
 	}
-	p.parse()
-	keys := p.s.At(Ship, Pipe) // whose answers carry no list
-	keys.Items = 0
-	p.add(keys)
+	p.twins(Parse, centre)
+	p.twins(Parse, gofed)
+	p.add(Ship, keys, Pipe)
 	for i := range o.Pythons {
-		p.article(i + 1)
+		in := func(also factor) factor {
+			return func(c *Cell) {
+				c.Python = i + 1
+				also(c)
+			}
+		}
+		p.add(Ship, in(centre), article...)
+		p.add(Parse, in(centre), PythonThreads)
+		p.twins(Parse, in(centre), PythonPipe)
+		p.twins(Ship, in(centre), PythonPipe)
+		p.add(Ship, in(keys), PythonPipe)
 	}
 	return p.cells
 }
@@ -83,13 +103,14 @@ func (s *Settings) Few() int { return max(1, s.Feeds/10) }
 
 // At returns the cell of a work and mode at the centre.
 func (s *Settings) At(w Work, mode string) Cell {
-	c := Cell{Work: w, Mode: mode, Workers: s.Workers, Feeds: s.Feeds, Items: s.Items, Bytes: s.Bytes}
-	return c
+	return Cell{Work: w, Mode: mode, Workers: s.Workers, Feeds: s.Feeds, Items: s.Items, Bytes: s.Bytes}
 }
 
-// add plans a cell, unless it is planned already.
-func (p *planner) add(cells ...Cell) {
-	for _, c := range cells {
+// add plans a cell of each mode, unless it is planned already.
+func (p *planner) add(w Work, f factor, modes ...string) {
+	for _, mode := range modes {
+		c := p.s.At(w, mode)
+		f(&c)
 		c.Name = c.name()
 		if !slices.ContainsFunc(p.cells, func(have Cell) bool { return have.Name == c.Name }) {
 			c.ID = len(p.cells)
@@ -98,94 +119,51 @@ func (p *planner) add(cells ...Cell) {
 	}
 }
 
-// twins plans a cell in goroutines and in processes, and the second one again:
-// a claim is worth no more than what its own work differs from itself.
-func (p *planner) twins(c Cell) {
-	c.Mode = Goroutine
-	p.add(c)
-	c.Mode = Pipe
-	p.add(c)
-	c.Twin = 1
-	p.add(c)
+// twins plans a cell of each mode, of goroutines and processes if none is named,
+// and the last one again: a claim is worth no more than what its own work differs
+// from itself.
+func (p *planner) twins(w Work, f factor, modes ...string) {
+	if modes == nil {
+		modes = []string{Goroutine, Pipe}
+	}
+	p.add(w, f, modes...)
+	p.add(w, func(c *Cell) {
+		c.Twin = 1
+		f(c)
+	}, modes[len(modes)-1])
 }
 
 // real plans rounds of the real program.
 func (p *planner) real() {
-	works := []Work{AllNew, TenthNew, NothingNew}
-	if p.s.Folder != "" {
-		works = append(works, OwnNew, OwnSame)
-	}
-	for _, w := range works {
-		p.twins(p.s.At(w, Pipe))
+	for _, w := range []Work{AllNew, TenthNew, NothingNew, OwnNew, OwnSame} {
+		if !w.own() || p.s.Folder != "" {
+			p.twins(w, centre)
+		}
 	}
 	// What is paid once for a round is told from what each feed costs by a round
 	// of fewer feeds.
 	for _, w := range []Work{AllNew, NothingNew} {
-		for _, mode := range []string{Goroutine, Pipe} {
-			c := p.s.At(w, mode)
-			c.Feeds = p.s.Few()
-			p.add(c)
-		}
+		p.add(w, func(c *Cell) { c.Feeds = p.s.Few() }, Goroutine, Pipe)
 	}
-	far, one := p.s.At(AllNew, Pipe), p.s.At(AllNew, Pipe)
-	far.Latency, one.OneCPU, one.Workers = farAway, true, 1
-	p.twins(far)
-	p.twins(one)
+	p.twins(AllNew, far)
+	p.twins(AllNew, oneCPU)
 }
 
 // ladder plans the rungs, and those with clocks.
 func (p *planner) ladder() {
-	for _, mode := range []string{Goroutine, Codec, LocalPipe, Pipe} {
-		c := p.s.At(Ship, mode)
-		p.add(c)
-		c.Clocked = true
-		p.add(c)
+	for _, f := range []factor{centre, clocked} {
+		p.add(Ship, f, Goroutine, Codec, LocalPipe, Pipe)
 	}
-	cold := p.s.At(Ship, Pipe)
-	cold.Cold = true
-	p.add(cold)
-	p.twins(p.s.At(Ship, Pipe))
-}
-
-// parse plans parsing with the project's reader and with gofeed.
-func (p *planner) parse() {
-	c := p.s.At(Parse, Pipe)
-	p.twins(c)
-	c.Gofeed = true
-	p.twins(c)
-}
-
-// article plans the article's own program in one interpreter.
-func (p *planner) article(n int) {
-	at := func(w Work, mode string) Cell {
-		c := p.s.At(w, mode)
-		c.Python = n
-		return c
-	}
-	modes := []string{PythonThreads, PythonPipe}
-	if p.s.Profile != "quick" {
-		modes = append(modes, "python-pool", "python-queue", "python-manager", "python-shm")
-	}
-	for _, mode := range modes {
-		p.add(at(Ship, mode))
-	}
-	keys, twin := at(Ship, PythonPipe), at(Ship, PythonPipe)
-	keys.Items, twin.Twin = 0, 1
-	p.add(keys, twin, at(Parse, PythonThreads), at(Parse, PythonPipe))
-	twin = at(Parse, PythonPipe)
-	twin.Twin = 1
-	p.add(twin)
+	p.add(Ship, cold, Pipe)
+	p.twins(Ship, centre)
 }
 
 // What things take on a machine of today with nothing else to do, for the time
 // that is left. They need not be right: what was done so far corrects them.
 const (
-	limitTimes     = 7 // that each limit is measured
-	limitExpected  = 60 * time.Millisecond
+	limitTimes     = 7 // that each limit is measured, which is soon done
 	deathExpected  = 2 * time.Second
 	burdenExpected = 3500 * time.Millisecond
-	kitExpected    = 3500 * time.Millisecond
-	tearExpected   = 200 * time.Millisecond
 )
 
 // leastBurdens is how often a burden is laid on at least: with fewer there is no
@@ -200,24 +178,14 @@ func (s *Settings) burdens() int {
 	return 0
 }
 
-// expected is what a sample of a cell takes.
-func expected(c *Cell) time.Duration {
-	per := map[bool]time.Duration{true: 800 * time.Microsecond, false: 150 * time.Microsecond}[c.Work.Real()]
-	switch {
-	case c.InPython():
-		return 350 * time.Millisecond
-	case c.Gofeed:
-		per = 1500 * time.Microsecond
-	}
-	return 80*time.Millisecond + c.Latency*time.Duration(c.Feeds)/16 + per*time.Duration(c.Feeds)
+// expected is what a sample takes.
+func (s *Settings) expected() time.Duration {
+	return 80*time.Millisecond + time.Duration(s.Feeds)*500*time.Microsecond
 }
 
 // Estimate returns about how long an experiment will take.
 func Estimate(o *Options) time.Duration {
 	s := &o.Settings
-	sum := limitExpected*limitTimes*5 + deathExpected*time.Duration(2*(s.Deaths+1)) + burdenExpected*time.Duration(2*(len(Burdens)+1)*s.burdens()) + 2*kitExpected + 6*tearExpected
-	for _, c := range Plan(o) {
-		sum += expected(&c) * time.Duration(s.Invocations*s.Blocks)
-	}
-	return sum
+	return deathExpected*time.Duration(2*(s.Deaths+1)) + burdenExpected*time.Duration(2*(len(Burdens)+1)*s.burdens()) +
+		s.expected()*time.Duration(len(Plan(o))*s.Invocations*s.Blocks)
 }

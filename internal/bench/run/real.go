@@ -36,15 +36,22 @@ func host(first string, i int) string {
 	return netip.AddrPortFrom(netip.AddrFrom4(ip), a.Port()).String()
 }
 
+// A lot is what a cell of the real program needs for an invocation: an origin,
+// the list of its feeds, and where feeds were seen before a store that has them.
+type lot struct {
+	origin *served
+	list   string // file
+	store  string // file; empty for a new one each time
+}
+
 // lot returns the lot of a cell, made when it is asked for first. News are an
 // origin's of its own: each refresh moves it on.
-func (e *executor) lot(ctx context.Context, c *Cell) (*lot, error) {
+func (e *executor) lot(ctx context.Context, c *Cell) (l *lot, err error) {
 	if l := e.lots[c.ID]; l != nil {
 		return l, nil
 	}
-	l := &lot{origin: e.origin, list: filepath.Join(e.dir, fmt.Sprintf("list-%d", c.ID))}
+	l = &lot{origin: e.origin, list: filepath.Join(e.dir, fmt.Sprintf("list-%d", c.ID))}
 	if c.Work == TenthNew {
-		var err error
 		if l.origin, err = e.o.serve(ctx, "--news-every=10"); err != nil {
 			return nil, err
 		}
@@ -52,35 +59,36 @@ func (e *executor) lot(ctx context.Context, c *Cell) (*lot, error) {
 	e.lots[c.ID] = l
 	urls, err := e.urls(l.origin.addr, c)
 	if err != nil {
+		return nil, fmt.Errorf("read feeds: %w", err)
+	}
+	if err := writeList(l.list, urls); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(l.list, []byte(strings.Join(urls, "\n")), 0o600); err != nil {
-		return nil, fmt.Errorf("write list: %w", err)
+	if c.Work.again() {
+		l.store = filepath.Join(e.dir, fmt.Sprintf("store-%d.db", c.ID))
+		_, _, err = e.refresh(ctx, c, l.list, l.store)
 	}
-	if c.Work == TenthNew || c.Work == NothingNew || c.Work == OwnSame {
-		store := filepath.Join(e.dir, fmt.Sprintf("store-%d.db", c.ID))
-		if _, _, err := e.refresh(ctx, c, l, store); err != nil {
-			return nil, err
-		}
-		l.store = store
+	return l, err
+}
+
+// writeList writes a list of feeds.
+func writeList(name string, urls []string) error {
+	if err := os.WriteFile(name, []byte(strings.Join(urls, "\n")), 0o600); err != nil {
+		return fmt.Errorf("write list: %w", err)
 	}
-	return l, nil
+	return nil
 }
 
 // urls returns the feeds of a cell.
-func (e *executor) urls(addr string, c *Cell) ([]string, error) {
-	var urls []string
-	if c.Work == OwnNew || c.Work == OwnSame {
+func (e *executor) urls(addr string, c *Cell) (urls []string, err error) {
+	if c.Work.own() {
 		files, err := os.ReadDir(e.o.Settings.Folder)
-		if err != nil {
-			return nil, fmt.Errorf("read feeds: %w", err)
-		}
 		for i, f := range files {
 			if f.Type().IsRegular() {
 				urls = append(urls, fmt.Sprintf("http://%s/dir/%s", host(addr, i), url.PathEscape(f.Name())))
 			}
 		}
-		return urls, nil
+		return urls, err
 	}
 	for i := range c.Feeds {
 		format := []string{"rss", "atom"}[i/2%2]
@@ -99,7 +107,7 @@ func (e *executor) drop() {
 			removeStore(l.store)
 		}
 	}
-	e.lots = make(map[int]*lot)
+	clear(e.lots)
 }
 
 // removeStore removes a store with its log.
@@ -111,14 +119,10 @@ func removeStore(path string) {
 
 // round takes a sample of the real program: the command that people type, from
 // its start to its end.
-func (e *executor) round(ctx context.Context, c *Cell) (Sample, error) {
-	l, err := e.lot(ctx, c)
-	if err != nil {
-		return Sample{}, err
-	}
+func (e *executor) round(ctx context.Context, c *Cell, l *lot) (s Sample, err error) {
 	if c.Work == TenthNew {
 		if _, err := ask(ctx, http.MethodPost, "http://"+l.origin.addr+"/-/epoch?add=1"); err != nil {
-			return Sample{}, err
+			return s, err
 		}
 	}
 	store := l.store
@@ -126,24 +130,18 @@ func (e *executor) round(ctx context.Context, c *Cell) (Sample, error) {
 		store = filepath.Join(e.dir, "new.db")
 		defer removeStore(store)
 	}
-	s, t, err := e.refresh(ctx, c, l, store)
-	if ctx.Err() != nil {
-		return s, context.Cause(ctx)
-	}
-	if err == nil && t.failed > 0 && c.Work != OwnNew && c.Work != OwnSame {
+	s, t, err := e.refresh(ctx, c, l.list, store)
+	if err == nil && t.failed > 0 && !c.Work.own() {
 		err = fmt.Errorf("%d feeds failed", t.failed)
 	}
-	if err != nil {
-		s.Failed = err.Error()
-	}
-	return s, nil
+	return s, err
 }
 
 // refresh runs coordinator refresh and returns what it took and what it did.
-func (e *executor) refresh(ctx context.Context, c *Cell, l *lot, store string, more ...string) (Sample, told, error) {
-	short, cancel := context.WithTimeout(ctx, sampleTime)
+func (e *executor) refresh(ctx context.Context, c *Cell, list, store string, more ...string) (s Sample, t told, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
-	cmd := exec.CommandContext(short, e.o.Coordinator, append([]string{"refresh", "--db", store, "--list", l.list, "--force", "--json", "--quiet",
+	cmd := exec.CommandContext(ctx, e.o.Coordinator, append([]string{"refresh", "--db", store, "--list", list, "--force", "--json", "--quiet",
 		"--mode", c.Mode, "--workers", strconv.Itoa(c.Workers), "--worker", e.o.Worker, "--allow-net", "127.0.0.0/8"}, more...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -152,12 +150,11 @@ func (e *executor) refresh(ctx context.Context, c *Cell, l *lot, store string, m
 		begin = func() error { return startOnOneCPU(cmd) }
 	}
 	start := time.Now()
-	if err := begin(); err != nil {
-		return Sample{}, told{}, fmt.Errorf("start refresh: %w", err)
+	if err = begin(); err == nil {
+		err = cmd.Wait()
+		s.Wall = time.Since(start)
+		s.ended(cmd.ProcessState)
 	}
-	err := cmd.Wait()
-	s := Sample{Wall: time.Since(start)}
-	s.ended(cmd.ProcessState)
 	t, readErr := s.took(out.Bytes())
 	// Feeds of somebody's own, and hostile ones, may fail, as long as all modes
 	// agree on which.
@@ -208,7 +205,6 @@ func (s *Sample) took(out []byte) (t told, err error) {
 
 // kits has the real program read the project's own hostile documents.
 func (e *executor) kits(ctx context.Context) error {
-	e.run.Kits = nil
 	if e.o.Coordinator == "" {
 		return nil
 	}
@@ -221,20 +217,18 @@ func (e *executor) kits(ctx context.Context) error {
 		u, _, _ := strings.Cut(line, "\t")
 		urls = append(urls, u)
 	}
-	list := filepath.Join(e.dir, "hostile")
-	if err := os.WriteFile(list, []byte(strings.Join(urls, "\n")), 0o600); err != nil {
-		return fmt.Errorf("write list: %w", err)
+	list, store := filepath.Join(e.dir, "hostile"), filepath.Join(e.dir, "hostile.db")
+	if err := writeList(list, urls); err != nil {
+		return err
 	}
 	for _, mode := range []string{Goroutine, Pipe} {
-		e.progress("hostile documents, " + mode)
-		store := filepath.Join(e.dir, "hostile.db")
-		_, t, err := e.refresh(ctx, &Cell{Mode: mode, Workers: e.o.Settings.Workers}, &lot{list: list}, store, "--timeout", "2s")
+		e.progress("hostile documents, %s", mode)
+		_, t, err := e.refresh(ctx, &Cell{Mode: mode, Workers: e.o.Settings.Workers}, list, store, "--timeout", "2s")
 		removeStore(store)
 		if ctx.Err() != nil {
 			return err
 		}
 		e.run.Kits = append(e.run.Kits, Kit{Mode: mode, Cases: len(urls), Answered: t.answered, Deaths: t.deaths, Survived: t.whole})
-		e.step(kitExpected)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -217,24 +218,22 @@ type Warning struct {
 }
 
 // Limit returns a limit by name.
-func (r *Run) Limit(name string) (Limit, bool) {
-	for _, l := range r.Limits {
-		if l.Name == name {
-			return l, true
-		}
+func (r *Run) Limit(name string) (l Limit, ok bool) {
+	i := slices.IndexFunc(r.Limits, func(l Limit) bool { return l.Name == name })
+	if i >= 0 {
+		l = r.Limits[i]
 	}
-	return Limit{}, false
+	return l, i >= 0
 }
 
 // Find returns the cell that has the factors of c, if it is planned.
-func (r *Run) Find(c Cell) (Cell, bool) {
+func (r *Run) Find(c Cell) (found Cell, ok bool) {
 	name := c.name()
-	for _, have := range r.Cells {
-		if have.Name == name {
-			return have, true
-		}
+	i := slices.IndexFunc(r.Cells, func(have Cell) bool { return have.Name == name })
+	if i >= 0 {
+		found = r.Cells[i]
 	}
-	return Cell{}, false
+	return found, i >= 0
 }
 
 // WriteTo writes r as indented JSON. It implements io.WriterTo.

@@ -8,44 +8,114 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc/carrier"
+	"feedmill/internal/pool"
+	"feedmill/internal/refresh"
 )
 
-// takeSample is the process that takes one sample: a task on stdin, a Sample
-// on stdout.
-func takeSample(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-	var t task
-	if err := json.NewDecoder(stdin).Decode(&t); err != nil {
-		return fmt.Errorf("read task: %w", err)
-	}
-	s, err := t.run(ctx)
-	if err != nil {
-		s.Failed = err.Error()
-	}
-	return json.NewEncoder(stdout).Encode(s)
+// A task is what a process is told that takes a sample of a cell, or that does
+// the cell's jobs with a killer among them.
+type task struct {
+	Cell    Cell     `json:"cell"`
+	Self    []string `json:"self"`    // how the program is started as one of its children
+	Names   []string `json:"names"`   // of the documents of this cell
+	GOGC    int      `json:"gogc"`    // of every process
+	Recycle int64    `json:"recycle"` // memory with which a worker is replaced, -1 for none
+	Errand  errand   `json:"errand"`
+
+	Killer string `json:"killer"`
+	Place  int    `json:"place"`  // of the killer
+	Burden bool   `json:"burden"` // the document kills nobody
 }
 
-// run takes the sample.
-func (t *task) run(ctx context.Context) (Sample, error) {
-	runtime.GOMAXPROCS(min(t.Cell.Workers, runtime.NumCPU()))
-	debug.SetGCPercent(t.GOGC)
-	w := &window{clocks: &clocks{off: !t.Cell.Clocked, plant: t.Plant}}
-	jobs := t.jobs()
-	d := make(dictionary, len(jobs))
-	take := t.warm
-	if t.Cell.Cold {
-		take = t.cold
-	}
-	err := take(ctx, w, jobs, d)
-	if err == nil {
-		w.s.Hash, err = d.judge()
-	}
-	return w.s, err
+// An errand is what a worker of the experiment is told beside what every worker
+// is: where documents are, which costs are planted, whether there are clocks, and
+// what one document may take.
+type errand struct {
+	Documents string        `json:"documents"` // folder
+	Plant     plant         `json:"plant"`
+	Clocked   bool          `json:"clocked"`
+	ParseCPU  time.Duration `json:"parse_cpu"`
+	Memory    int64         `json:"memory"`
 }
+
+// task returns the task of a cell.
+func (e *executor) task(c Cell, names []string) *task {
+	return &task{Cell: c, Self: e.o.Self, Names: names, GOGC: e.o.Settings.GOGC, Recycle: -1, Errand: errand{Documents: e.dir, Clocked: c.Clocked}}
+}
+
+// args returns the arguments with which the program is a child on the errand.
+func (t *task) args(as, flag string) []string {
+	told, _ := json.Marshal(&t.Errand) // of such fields it cannot fail
+	return append(slices.Clone(t.Self[1:]), as, flag+string(told))
+}
+
+// jobs returns the jobs of the cell.
+func (t *task) jobs() []feeds.Job {
+	c := &t.Cell
+	jobs := make([]feeds.Job, c.Feeds)
+	for i := range jobs {
+		url := fmt.Sprintf("bench://ship/%d?items=%d&bytes=%d", i, c.Items, c.Bytes)
+		switch {
+		case t.Killer != "" && i == t.Place:
+			url = "bench://kill/?by=" + t.Killer
+		case c.Work == Parse:
+			url = fmt.Sprintf("bench://parse/%d?document=%s", i, t.Names[i%len(t.Names)])
+		}
+		jobs[i] = feeds.Job{ID: int64(i + 1), URL: url}
+	}
+	return jobs
+}
+
+// runner returns the runner of the cell's mode, and the pool where there is
+// one.
+func (t *task) runner(c *clocks) (refresh.Runner, *pool.Pool, error) {
+	options := feeds.Options{Ship: feeds.ShipAll} // of every refresher of every mode
+	if t.Cell.Gofeed {
+		options.Parser = feeds.ParserGofeed
+	}
+	gogc := "GOGC=" + strconv.Itoa(t.GOGC)
+	switch t.Cell.Mode {
+	case Goroutine, Codec, LocalPipe:
+		return &refresh.Goroutines{Workers: t.Cell.Workers, Options: options, NewRefresher: func(o feeds.Options) (refresh.Refresher, error) {
+			return detour(t.Cell.Mode, newBare(t.Errand.Documents, o.Parser, c), c.probe()), nil
+		}}, nil, nil
+	case ManyToMany:
+		return &shared{t.Cell.Workers, func(ctx context.Context) *exec.Cmd {
+			c := exec.CommandContext(ctx, t.Self[0], t.args("share", "")...)
+			c.Env = append(os.Environ(), gogc, "GOMAXPROCS=1")
+			c.Stderr = os.Stderr
+			return c
+		}}, nil, nil
+	}
+	p, err := pool.New(pool.Options{
+		Path: t.Self[0], Args: t.args("worker", "--errand="), Env: []string{gogc},
+		Mode: carrier.Mode(t.Cell.Mode), Workers: t.Cell.Workers, Refresh: options,
+		RecycleAt: t.Recycle, Probe: c.probe,
+	})
+	return p, p, err
+}
+
+// A dictionary is what the article's program keeps: for each feed its list. It
+// is made before the first worker starts, with a place for each feed, and each
+// place is written once.
+type dictionary []entry // of job i+1
+
+type entry struct {
+	class feeds.Class
+	items []feeds.Item
+}
+
+func (d dictionary) put(r feeds.Result) { d[r.ID-1] = entry{r.Class, r.Items} }
 
 // judge returns the hash of all results, and an error if one of them is no
 // success.
@@ -60,87 +130,145 @@ func (d dictionary) judge() (string, error) {
 	return strconv.FormatUint(all, 16), nil
 }
 
+// takeSample is the process that takes one sample: a task on stdin, a Sample
+// on stdout.
+func takeSample(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	var t task
+	if err := json.NewDecoder(stdin).Decode(&t); err != nil {
+		return fmt.Errorf("read task: %w", err)
+	}
+	runtime.GOMAXPROCS(min(t.Cell.Workers, runtime.NumCPU()))
+	debug.SetGCPercent(t.GOGC)
+	w := &window{clocks: &clocks{off: !t.Cell.Clocked, plant: t.Errand.Plant}}
+	d := make(dictionary, t.Cell.Feeds)
+	take := t.warm
+	if t.Cell.Cold {
+		take = t.cold
+	}
+	err := take(ctx, w, d)
+	if err == nil {
+		w.s.Hash, err = d.judge()
+	}
+	if err != nil {
+		w.s.Failed = err.Error()
+	}
+	return json.NewEncoder(stdout).Encode(w.s)
+}
+
 // warm does the work twice with the same workers, and the second time counts.
-func (t *task) warm(ctx context.Context, w *window, jobs []feeds.Job, d dictionary) error {
-	runner, p, err := t.runner(w.clocks)
+func (t *task) warm(ctx context.Context, w *window, d dictionary) error {
+	jobs := t.jobs()
+	var before, after []mark
+	phases := []phase{
+		{jobs: jobs, answer: d.put, end: func() { clear(d) }}, t.mark(&before, ""),
+		{jobs: jobs, answer: d.put, begin: w.start, end: w.stop}, t.mark(&after, "?priced"),
+	}
+	if !t.Cell.Clocked || t.Cell.Mode != Pipe {
+		phases, after = []phase{phases[0], phases[2]}, nil
+	}
+	stats, err := t.play(ctx, w.clocks, phases...)
+	if err == nil && w.strange {
+		err = errors.New("a process began or ended inside the window")
+	}
 	if err != nil {
 		return err
 	}
-	marked := p != nil && t.Cell.Clocked
-	var before, after []used
-	var received int64
-	phases := []phase{{jobs: jobs, answer: d.put, end: d.drop}}
-	if marked {
-		phases = append(phases, t.mark(&before, ""))
-	}
-	phases = append(phases, phase{jobs: jobs, answer: d.put, begin: w.start, end: w.stop})
-	var sum used
-	if marked {
-		phases = append(phases, t.mark(&after, "?priced"))
-	}
-	s := newScript(t.Cell.Workers, phases...)
-	s.advance()
-	if err := runner.Run(ctx, s.next, s.emit); err != nil {
-		return err
-	}
-	if !s.ended {
-		return errors.New("the run ended before all was answered")
-	}
-	if p != nil {
-		stats := p.Stats()
-		// The first pass was the same as the second.
-		received = stats.Received / 2
-		if stats.Deaths > 0 {
-			return fmt.Errorf("%d workers died", stats.Deaths)
-		}
-	}
-	if w.strange {
-		return errors.New("a process began or ended inside the window")
-	}
-	w.s.WireBytes = received
+	w.s.WireBytes = stats.Received / 2 // the first pass was the same as the second
 	for i := range after {
-		u := after[i].less(before[i])
-		u.GC = int64(float64(u.Marked) * float64(after[i].GC) / 1e6)
-		sum = sum.plus(u)
+		w.s.Stages = append(w.s.Stages, after[i].since(before[i].Used, "worker")...)
 	}
-	w.s.Stages = append(w.s.Stages, sum.list("worker")...)
 	return nil
 }
 
 // cold does the work twice, each time with workers of its own, and the second
 // time counts, from the start of the first worker to the end of the last.
-func (t *task) cold(ctx context.Context, w *window, jobs []feeds.Job, d dictionary) error {
-	for pass := range 2 {
-		if pass == 1 {
-			d.drop()
-			w.start()
-		}
-		runner, p, err := t.runner(w.clocks)
-		if err != nil {
-			return err
-		}
-		s := newScript(t.Cell.Workers, phase{jobs: jobs, answer: d.put})
-		s.advance()
-		if err := runner.Run(ctx, s.next, s.emit); err != nil {
-			return err
-		}
-		if stats := p.Stats(); stats.Deaths > 0 {
-			return fmt.Errorf("%d workers died", stats.Deaths)
-		}
+func (t *task) cold(ctx context.Context, w *window, d dictionary) error {
+	work := phase{jobs: t.jobs(), answer: d.put}
+	if _, err := t.play(ctx, w.clocks, work); err != nil {
+		return err
 	}
+	clear(d)
+	w.start()
+	_, err := t.play(ctx, w.clocks, work)
 	w.stop()
-	return nil
+	return err
+}
+
+// play has the runner of the cell do phases.
+func (t *task) play(ctx context.Context, c *clocks, phases ...phase) (stats pool.Stats, err error) {
+	runner, p, err := t.runner(c)
+	if err != nil {
+		return stats, err
+	}
+	s := newScript(t.Cell.Workers, phases...)
+	if err := runner.Run(ctx, s.next, s.emit); err != nil {
+		return stats, err
+	}
+	if p != nil {
+		stats = p.Stats()
+	}
+	switch {
+	case !s.ended:
+		err = errors.New("the run ended before all was answered")
+	case stats.Deaths > 0:
+		err = fmt.Errorf("%d workers died", stats.Deaths)
+	}
+	return stats, err
 }
 
 // mark returns a phase in which each worker says what it has used.
-func (t *task) mark(all *[]used, query string) phase {
+func (t *task) mark(all *[]mark, query string) phase {
 	var jobs []feeds.Job
 	for n := range t.Cell.Workers {
 		jobs = append(jobs, feeds.Job{ID: int64(n + 1), URL: "bench://mark/" + query})
 	}
-	*all = make([]used, len(jobs))
+	*all = make([]mark, len(jobs))
 	return phase{jobs: jobs, answer: func(r feeds.Result) {
 		// What it cannot read stays zero, and shows as a residue.
 		json.Unmarshal([]byte(r.Detail), &(*all)[r.ID-1])
 	}}
+}
+
+// A window takes the figures of one sample, between its start and its stop.
+type window struct {
+	clocks *clocks
+	began  time.Time
+	own    usage
+	ended  usage         // of children
+	others map[int]usage // that live
+	used   used
+
+	s       Sample
+	strange bool // a process that was there at the start was gone at the end, or the other way round
+}
+
+func (w *window) start() {
+	runtime.GC()
+	w.used = w.clocks.read()
+	w.others = make(map[int]usage)
+	for _, pid := range children() {
+		w.others[pid] = usageOf(pid)
+	}
+	w.ended = endedUsage()
+	w.began = time.Now()
+	w.own = ownUsage()
+}
+
+// stop ends the window. Of processes that are there it also takes the memory.
+func (w *window) stop() {
+	tree := ownUsage().less(w.own)
+	w.s.Wall = time.Since(w.began)
+	tree = tree.plus(endedUsage().less(w.ended))
+	w.s.PSS = treePSS()
+	for _, pid := range children() {
+		before, there := w.others[pid]
+		tree = tree.plus(usageOf(pid).less(before))
+		w.strange = w.strange || !there
+		delete(w.others, pid)
+	}
+	w.strange = w.strange || len(w.others) > 0
+	w.s.CPU, w.s.MinorFaults, w.s.Switches = tree.cpu, tree.minor, tree.switches
+	if !w.clocks.off {
+		w.s.Stages = mark{w.clocks.read(), gcPrice()}.since(w.used, "coordinator")
+	}
 }

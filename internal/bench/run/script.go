@@ -20,11 +20,11 @@ type script struct {
 	workers int
 	phases  []phase
 
-	mu    sync.Mutex      // guards the fields below; at is written by one goroutine at a time
-	turn  sync.Cond       // something below has changed
-	at    int             // phase
-	queue [][][]feeds.Job // phase, worker
-	left  int             // unanswered in this phase
+	mu    sync.Mutex    // guards the fields below; at is written by one goroutine at a time
+	turn  sync.Cond     // something below has changed
+	at    int           // phase
+	queue [][]feeds.Job // of it, by worker
+	left  int           // unanswered in it
 	ended bool
 }
 
@@ -33,37 +33,36 @@ type phase struct {
 	jobs []feeds.Job
 	// begin is called when all of the phase before is answered and nothing of
 	// this one is handed out; end when all of it is answered. answer gets each
-	// result, with what gives its items back. All three are called from one
-	// goroutine at a time.
+	// result. All three are called from one goroutine at a time.
 	begin, end func()
 	answer     func(feeds.Result)
 }
 
-// newScript returns a script. Its first phase begins with the first advance.
+// newScript returns a script whose first phase has begun.
 func newScript(workers int, phases ...phase) *script {
-	s := &script{workers: workers, phases: phases, at: -1, queue: make([][][]feeds.Job, len(phases))}
+	s := &script{workers: workers, phases: phases, at: -1}
 	s.turn.L = &s.mu
-	for p, ph := range phases {
-		s.queue[p] = make([][]feeds.Job, workers)
-		for i, j := range ph.jobs {
-			s.queue[p][i%workers] = append(s.queue[p][i%workers], j)
-		}
-	}
+	s.advance()
 	return s
 }
 
 // advance begins the next phase. The caller holds no lock.
 func (s *script) advance() {
 	next := s.at + 1
-	if next < len(s.phases) && s.phases[next].begin != nil {
-		s.phases[next].begin()
+	queue := make([][]feeds.Job, s.workers)
+	left := 0
+	if next < len(s.phases) {
+		left = len(s.phases[next].jobs)
+		for i, j := range s.phases[next].jobs {
+			queue[i%s.workers] = append(queue[i%s.workers], j)
+		}
+		if begin := s.phases[next].begin; begin != nil {
+			begin()
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at = next
-	if s.ended = next == len(s.phases); !s.ended {
-		s.left = len(s.phases[next].jobs)
-	}
+	s.at, s.queue, s.left, s.ended = next, queue, left, next == len(s.phases)
 	s.turn.Broadcast()
 }
 
@@ -71,15 +70,16 @@ func (s *script) advance() {
 // for the others to be done: a worker that is told that there is no more ends,
 // and what it used would be missing when the window is closed.
 func (s *script) next(ctx context.Context, worker int) ([]feeds.Job, error) {
-	stop := context.AfterFunc(ctx, s.wake)
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.turn.Broadcast()
+	})
 	defer stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
-		if s.ended || ctx.Err() != nil {
-			return nil, nil
-		}
-		if q := &s.queue[s.at][worker%s.workers]; len(*q) > 0 {
+	for !s.ended && ctx.Err() == nil {
+		if q := &s.queue[worker%s.workers]; len(*q) > 0 {
 			n := min(batch, len(*q))
 			jobs := (*q)[:n:n]
 			*q = (*q)[n:]
@@ -87,12 +87,7 @@ func (s *script) next(ctx context.Context, worker int) ([]feeds.Job, error) {
 		}
 		s.turn.Wait()
 	}
-}
-
-func (s *script) wake() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.turn.Broadcast()
+	return nil, nil
 }
 
 // emit is a refresh.Emit.
@@ -110,20 +105,3 @@ func (s *script) emit(r feeds.Result) {
 		s.advance()
 	}
 }
-
-// A dictionary is what the article's program keeps: for each feed its list. It
-// is made before the first worker starts, with a place for each feed, and each
-// place is written once.
-type dictionary []entry // of job i+1
-
-// An entry is a feed's place.
-type entry struct {
-	class feeds.Class
-	items []feeds.Item
-}
-
-// put keeps a result.
-func (d dictionary) put(r feeds.Result) { d[r.ID-1] = entry{r.Class, r.Items} }
-
-// drop forgets the lists.
-func (d dictionary) drop() { clear(d) }

@@ -38,19 +38,8 @@ func processCPU(pid int) time.Duration {
 
 func clock(id int32) time.Duration {
 	var t unix.Timespec
-	if unix.ClockGettime(id, &t) != nil {
-		return 0
-	}
+	_ = unix.ClockGettime(id, &t) // of a process that is gone it leaves zero
 	return time.Duration(t.Nano())
-}
-
-// threadFaults returns how many minor page faults the calling thread has taken.
-func threadFaults() int64 {
-	var r unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_THREAD, &r) != nil {
-		return 0
-	}
-	return r.Minflt
 }
 
 // usage is what processes have used up to one moment.
@@ -76,22 +65,22 @@ func ownUsage() usage {
 // endedUsage returns what the children have used that were waited for.
 func endedUsage() usage { return rusage(unix.RUSAGE_CHILDREN) }
 
+// rusage returns what this process, the calling thread or the children that were
+// waited for have used.
 func rusage(who int) usage {
 	var r unix.Rusage
-	if unix.Getrusage(who, &r) != nil {
-		return usage{}
-	}
-	return usage{
-		cpu:   time.Duration(r.Utime.Nano() + r.Stime.Nano()),
-		minor: r.Minflt, switches: r.Nvcsw + r.Nivcsw,
-	}
+	_ = unix.Getrusage(who, &r) // which fails for no such who
+	return usage{cpu: time.Duration(r.Utime.Nano() + r.Stime.Nano()), minor: r.Minflt, switches: r.Nvcsw + r.Nivcsw}
 }
 
 // usageOf returns what a process that is alive has used.
 func usageOf(pid int) usage {
 	u := usage{cpu: processCPU(pid)}
-	if fields := statFields(pid); len(fields) > 10 {
-		u.minor = number(fields[7])
+	// The second field of stat, the name, may hold anything.
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
+		if fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])); len(fields) > 7 {
+			u.minor = number(fields[7])
+		}
 	}
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	for _, t := range tasks {
@@ -101,38 +90,20 @@ func usageOf(pid int) usage {
 	return u
 }
 
-// statFields returns the fields of /proc/PID/stat from the third on, the state:
-// the second one may hold anything.
-func statFields(pid int) []string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return nil
-	}
-	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-}
-
 // statusFields returns the numbers of a file like /proc/PID/status or
 // smaps_rollup; those in kB in bytes.
 func statusFields(path string) map[string]int64 {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
+	b, _ := os.ReadFile(path)
 	fields := make(map[string]int64)
 	for line := range strings.Lines(string(b)) {
-		name, rest, ok := strings.Cut(line, ":")
+		name, rest, _ := strings.Cut(line, ":")
 		words := strings.Fields(rest)
-		if !ok || len(words) == 0 {
-			continue
-		}
-		n, err := strconv.ParseInt(words[0], 10, 64)
-		if err != nil {
-			continue
+		if len(words) > 0 {
+			fields[name] = number(words[0])
 		}
 		if len(words) > 1 && words[1] == "kB" {
-			n <<= 10
+			fields[name] <<= 10
 		}
-		fields[name] = n
 	}
 	return fields
 }
@@ -178,13 +149,8 @@ type machine struct {
 
 // machineTime returns what the machine has done so far.
 func machineTime() machine {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return machine{}
-	}
-	line, _, _ := strings.Cut(string(b), "\n")
-	fields := strings.Fields(line)
 	var m machine
+	fields := strings.Fields(firstLine("/proc/stat"))
 	if len(fields) < 9 {
 		return m
 	}
@@ -214,15 +180,6 @@ func limitMemory(bytes int64) error {
 		return fmt.Errorf("limit memory: %w", err)
 	}
 	return nil
-}
-
-// fileLock returns what takes and gives back the lock of a file, which the
-// system takes back from a process that dies.
-func fileLock(f *os.File) (lock, unlock func() error) {
-	how := func(op int) func() error {
-		return func() error { return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), op)) }
-	}
-	return how(unix.LOCK_EX), how(unix.LOCK_UN)
 }
 
 // ownGroup puts a program into a process group of its own, which is killed with

@@ -98,9 +98,8 @@ func (b Bootstrap) resample(f func(*rand.Rand) float64, tables ...Table) Interva
 	if len(xs) == 0 {
 		return Exactly(estimate)
 	}
-	slices.Sort(xs)
 	tail := (1 - Confidence) / 2
-	return Interval{estimate, quantile(xs, tail), quantile(xs, 1-tail)}
+	return Interval{estimate, Quantile(xs, tail), Quantile(xs, 1-tail)}
 }
 
 // drawn returns as many invocations and blocks as there are, drawn anew.

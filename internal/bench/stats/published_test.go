@@ -19,6 +19,7 @@ func TestRanksAsRHasThem(t *testing.T) {
 		"R's example":                {x, y, 0.2544},
 		"the other way round":        {y, x, 0.2544},
 		"four and four, all apart":   {[]float64{1, 2, 3, 4}, []float64{5, 6, 7, 8}, 2. / 70},
+		"SciPy's example":            {[]float64{19, 22, 16, 29, 24}, []float64{20, 11, 17, 12}, 1. / 9},
 		"eight and eight, all apart": {[]float64{1, 2, 3, 4, 5, 6, 7, 8}, []float64{11, 12, 13, 14, 15, 16, 17, 18}, 2. / 12870},
 		"all the same":               {[]float64{1, 1, 1}, []float64{1, 1, 1}, 1},
 		"nothing":                    {nil, []float64{1}, 1},
@@ -48,11 +49,11 @@ func TestHolmAsRHasIt(t *testing.T) {
 func TestQuantilesAsRHasThem(t *testing.T) {
 	xs := slices.Sorted(slices.Values([]float64{735, 320, 325, 392, 524, 450, 1459, 135, 465, 600}))
 	for q, want := range map[float64]float64{0: 135, 0.25: 341.75, 0.5: 457.5, 0.75: 581, 0.9: 807.4, 1: 1459} {
-		if got := quantile(xs, q); !near(got, want, 1e-9) {
+		if got := Quantile(xs, q); !near(got, want, 1e-9) {
 			t.Errorf("quantile %v: got %v, want %v", q, got, want)
 		}
 	}
-	if got := quantile(nil, 0.5); !math.IsNaN(got) {
+	if got := Quantile(nil, 0.5); !math.IsNaN(got) {
 		t.Errorf("of nothing: got %v, want NaN", got)
 	}
 }
@@ -65,6 +66,34 @@ func TestNoneOfNBoundsTheShare(t *testing.T) {
 		if got := AtMost(n); !near(got, want, 5e-4) {
 			t.Errorf("none of %d: got at most %.4f, want %.4f", n, got, want)
 		}
+	}
+}
+
+// TestBootstrapOfMiceIsEfrons: of the seven treated mice of Efron and Tibshirani
+// (An Introduction to the Bootstrap, tables 2.1 and 2.2) the standard error of the
+// mean is 23.36, and the median's percentiles are known exactly: the median of a
+// resample is the smallest mouse once in 98, and the second or less once in 10.
+func TestBootstrapOfMiceIsEfrons(t *testing.T) {
+	var mice []Point
+	for i, days := range []float64{94, 197, 16, 38, 99, 141, 23} {
+		mice = append(mice, Point{i, 0, days})
+	}
+	b := Bootstrap{20_000, 1}
+	mean := b.Interval(Pair(mice), Column(0))
+	if half := (mean.High - mean.Low) / 2; !near(mean.Estimate, 86.86, 0.005) || !near(half, 1.96*23.36, 2) {
+		t.Errorf("mean: got %v, want 86.86 ± 45.8", mean)
+	}
+	if got := b.Interval(Pair(mice), Middle); got != (Interval{94, 23, 141}) {
+		t.Errorf("median: got %v, want 94 [23, 141]", got)
+	}
+}
+
+// TestARatioIsOfMeansAndNotAMeanOfRatios, which would make of two programs, each
+// of which is twice as slow at one of two documents, that either is slower.
+func TestARatioIsOfMeansAndNotAMeanOfRatios(t *testing.T) {
+	a, b := []Point{{0, 0, 10}, {0, 1, 20}}, []Point{{0, 0, 20}, {0, 1, 10}}
+	if got := (Bootstrap{100, 1}).Interval(Pair(a, b), Ratio(0, 1)); got.Estimate != 1 {
+		t.Errorf("got %v, want 1", got)
 	}
 }
 

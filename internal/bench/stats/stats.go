@@ -85,24 +85,16 @@ func Means(rows [][]float64) []float64 {
 	return m
 }
 
-// quantile returns the q-quantile of xs, which is sorted, between its values
-// (R's type 7), and NaN of none.
-func quantile(xs []float64, q float64) float64 {
+// Quantile returns the q-quantile of xs, in whatever order they are, between its
+// values (R's type 7), and NaN of none.
+func Quantile(xs []float64, q float64) float64 {
 	if len(xs) == 0 {
 		return math.NaN()
 	}
+	xs = slices.Sorted(slices.Values(xs))
 	at := q * float64(len(xs)-1)
-	i := int(at)
-	if i+1 >= len(xs) {
-		return xs[len(xs)-1]
-	}
-	return xs[i] + (at-float64(i))*(xs[i+1]-xs[i])
-}
-
-// Quantile returns the q-quantile of xs, in whatever order they are, and NaN of
-// none.
-func Quantile(xs []float64, q float64) float64 {
-	return quantile(slices.Sorted(slices.Values(xs)), q)
+	i := min(int(at), max(len(xs)-2, 0))
+	return xs[i] + (at-float64(i))*(xs[min(i+1, len(xs)-1)]-xs[i])
 }
 
 // MannWhitney returns the two-sided P value of two samples: exact for few

@@ -12,7 +12,7 @@ func near(a, b, by float64) bool { return math.Abs(a-b) <= by }
 func TestQuantilesOfKnownSamples(t *testing.T) {
 	xs := []float64{1, 2, 3, 4, 10}
 	for q, want := range map[float64]float64{0: 1, 0.25: 2, 0.5: 3, 0.75: 4, 0.875: 7, 1: 10} {
-		if got := quantile(xs, q); !near(got, want, 1e-12) {
+		if got := Quantile(xs, q); !near(got, want, 1e-12) {
 			t.Errorf("quantile %v: got %v, want %v", q, got, want)
 		}
 	}

@@ -4,13 +4,16 @@ package run
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/feeds/read"
@@ -33,10 +36,16 @@ type bare struct {
 	probe     *probe // of this refresher's work
 	observer  feeds.Observer
 	now       atomic.Int64 // the job that is being done
+	lists     map[string]*lists
+	bodies    map[string]feeds.Body
+}
 
-	mu    sync.Mutex
-	lists map[string]*lists
-	docs  map[string]feeds.Body
+// newBare returns a bare refresher.
+func newBare(documents string, parser feeds.Parser, c *clocks) *bare {
+	return &bare{
+		documents: documents, parser: parser, clocks: c, probe: &probe{clocks: c},
+		lists: make(map[string]*lists), bodies: make(map[string]feeds.Body),
+	}
 }
 
 func (b *bare) Run(_ context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
@@ -59,18 +68,7 @@ func (b *bare) Observe(o feeds.Observer) { b.observer = o }
 
 func (b *bare) Close() {}
 
-func (b *bare) Status() feeds.Status {
-	id := b.now.Load()
-	return feeds.Status{Parsing: id}
-}
-
-// newBare returns a bare refresher.
-func newBare(documents string, parser feeds.Parser, c *clocks) *bare {
-	return &bare{
-		documents: documents, parser: parser, clocks: c, probe: &probe{clocks: c},
-		lists: make(map[string]*lists), docs: make(map[string]feeds.Body),
-	}
-}
+func (b *bare) Status() feeds.Status { return feeds.Status{Parsing: b.now.Load()} }
 
 // do does one job. What it cannot do ends as a failed parse, which no mode
 // hides.
@@ -79,11 +77,11 @@ func (b *bare) do(job *feeds.Job) feeds.Result {
 		b.probe.Begin(stageWork, 0, 0)
 		defer b.probe.End(stageWork)
 	}
-	res, err := b.try(job)
+	r, err := b.try(job)
 	if err != nil {
 		return feeds.Result{ID: job.ID, Class: feeds.Parse, Detail: err.Error()}
 	}
-	return res
+	return r
 }
 
 func (b *bare) try(job *feeds.Job) (feeds.Result, error) {
@@ -94,17 +92,14 @@ func (b *bare) try(job *feeds.Job) (feeds.Result, error) {
 	}
 	switch u.Host {
 	case "ship":
-		l, err := b.list(u.RawQuery)
-		if err != nil {
-			return res, err
+		var l *lists
+		if l, err = b.list(u.RawQuery); err == nil {
+			res.Items = l[job.ID%distinct]
 		}
-		res.Items = l[job.ID%distinct]
-		res.Seen, res.New = len(res.Items), len(res.Items)
 	case "parse":
 		res.Items, err = b.read(u.Query().Get("document"))
-		res.Seen, res.New = len(res.Items), len(res.Items)
 	case "mark":
-		res.Detail = b.clocks.report(u.Query().Has("priced"))
+		res.Detail = b.clocks.mark(u.Query().Has("priced"))
 	case "rest":
 		var d time.Duration
 		d, err = time.ParseDuration(u.Query().Get("for"))
@@ -114,42 +109,90 @@ func (b *bare) try(job *feeds.Job) (feeds.Result, error) {
 	default:
 		err = fmt.Errorf("no such job: %s", job.URL)
 	}
+	res.Seen, res.New = len(res.Items), len(res.Items)
 	return res, err
 }
 
 // list returns the lists that a query asks for, which are made once.
 func (b *bare) list(query string) (*lists, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if l := b.lists[query]; l != nil {
-		return l, nil
+	if b.lists[query] == nil {
+		var items, bytes int
+		if _, err := fmt.Sscanf(query, "items=%d&bytes=%d", &items, &bytes); err != nil {
+			return nil, err
+		}
+		b.lists[query] = newLists(items, bytes)
 	}
-	var items, bytes int
-	if _, err := fmt.Sscanf(query, "items=%d&bytes=%d", &items, &bytes); err != nil {
-		return nil, err
-	}
-	b.lists[query] = newLists(items, bytes)
 	return b.lists[query], nil
 }
 
 // read reads a document as a worker does, which has it in memory.
 func (b *bare) read(name string) ([]feeds.Item, error) {
-	b.mu.Lock()
-	body, ok := b.docs[name]
-	b.mu.Unlock()
+	body, ok := b.bodies[name]
 	if !ok {
 		text, err := os.ReadFile(filepath.Join(b.documents, filepath.Base(name)))
 		if err != nil {
 			return nil, err
 		}
 		body = feeds.Body{Bytes: text, ContentType: "application/xml", URL: "http://127.0.0.1/", Parser: b.parser}
-		b.mu.Lock()
-		b.docs[name] = body
-		b.mu.Unlock()
+		b.bodies[name] = body
 	}
 	parsed, err := read.Read(&body)
 	if err != nil {
 		return nil, err
 	}
 	return parsed.Items, nil
+}
+
+// distinct is how many different lists there are for one size. The feeds take
+// turns: making a list of its own for each would cost more than what is
+// measured, and the text that a real one is copied from has just been parsed,
+// so it is in the cache as these are.
+const distinct = 4
+
+// Lists are the lists of work ship, as a parser would have left them: strings
+// that point into the text of a document.
+type lists [distinct][]feeds.Item
+
+// newLists makes lists of so many items with so many bytes of text each. All
+// of it is that of one string: nothing is copied.
+func newLists(items, bytes int) *lists {
+	text := strings.Repeat("etaoin shrdlu cmfwyp vbgkqj ", bytes/28+4)
+	var l lists
+	for n := range l {
+		list := make([]feeds.Item, items)
+		for i := range list {
+			list[i] = listItem(text[(n*items+i)%28:], bytes)
+			binary.BigEndian.PutUint64(list[i].Key[:], uint64(n*items+i))
+			list[i].Hash = feeds.ContentHash(&list[i])
+		}
+		l[n] = list
+	}
+	return &l
+}
+
+// listItem returns an item that has bytes of text, as far as there are enough
+// for its shorter fields.
+func listItem(text string, bytes int) feeds.Item {
+	it := feeds.Item{Published: 1_700_000_000}
+	for _, f := range []struct {
+		field *string
+		most  int
+	}{
+		{&it.GUID, 40}, {&it.Link, 60}, {&it.Title, 50}, {&it.Author, 15}, {&it.Summary, 150}, {&it.Content, 1 << 30},
+	} {
+		n := min(f.most, bytes)
+		*f.field, bytes = text[:n], bytes-n
+	}
+	return it
+}
+
+// hashResult returns the hash of what a result is worth: its class and every
+// field of its items. When and how long is not in it.
+func hashResult(class feeds.Class, items []feeds.Item) uint64 {
+	d := xxhash.New()
+	fmt.Fprintln(d, class, len(items))
+	for i := range items {
+		fmt.Fprintln(d, items[i].Key, feeds.ContentHash(&items[i]))
+	}
+	return d.Sum64()
 }
