@@ -37,8 +37,8 @@ the results of all modes must hash the same, or a mode gets no figures. CPU time
 of the whole process tree stands beside the clock.
 
 Into --out go run.json, which has every measurement, and what is made of it:
-report.md, which is printed too, report.html, bench.txt (for benchstat -col
-/mode) and ledger.svg. An interrupted run keeps what it has.`
+report.md, which is printed too, report.html and bench.txt (for benchstat -col
+/mode). An interrupted run keeps what it has.`
 
 const benchExample = `  coordinator bench --quick
   coordinator bench --full --out docs/bench

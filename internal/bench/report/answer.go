@@ -60,21 +60,19 @@ const unnoticed = 1.05
 // headline is the answer in one line.
 func headline(f *analyse.Findings) string {
 	p, ok := round(f, near(run.AllNew))
-	if !ok {
+	switch {
+	case !ok:
 		return "No answer: the real program was not measured."
-	}
-	price := "take no more CPU time that could be seen"
-	if p.CPU.Verdict != analyse.NotSeen {
-		price = "take " + percent(p.CPU.Ratio.Estimate) + " CPU time"
-	}
-	if p.CPU.Verdict == analyse.NotSeen && p.Wall.Verdict == analyse.NotSeen {
+	case p.CPU.Verdict == analyse.NotSeen && p.Wall.Verdict == analyse.NotSeen:
 		return fmt.Sprintf("To refresh %d new feeds, processes cost nothing that this run could see.", f.Settings.Feeds)
 	}
-	clock := "no more on the clock that could be seen"
-	if p.Wall.Verdict != analyse.NotSeen {
-		clock = percent(p.Wall.Ratio.Estimate) + " on the clock"
+	took := func(m analyse.Measure, what string) string {
+		if m.Verdict == analyse.NotSeen {
+			return "no more " + what + " that could be seen"
+		}
+		return percent(m.Ratio.Estimate) + " " + what
 	}
-	return fmt.Sprintf("To refresh %d new feeds, processes %s and %s.", f.Settings.Feeds, price, clock)
+	return fmt.Sprintf("To refresh %d new feeds, processes take %s and %s.", f.Settings.Feeds, took(p.CPU, "CPU time"), took(p.Wall, "time on the clock"))
 }
 
 // answer is what the run says to those who read no further: when processes cost
@@ -89,9 +87,12 @@ func answer(f *analyse.Findings) (all []string) {
 		say("%s: from servers %s away a refresh takes %s.", notice, duration.exact(p.Cell.Latency), told(p.Wall, "time"))
 	}
 	var parts []string
-	for _, w := range []run.Work{run.AllNew, run.TenthNew, run.NothingNew} {
-		if p, ok := round(f, near(w)); ok {
-			parts = append(parts, fmt.Sprintf("%s when %s", told(p.CPU, "CPU time"), map[run.Work]string{run.AllNew: "every feed is new", run.TenthNew: "a tenth of them has news", run.NothingNew: "nothing is new"}[w]))
+	for _, w := range []struct {
+		work run.Work
+		when string
+	}{{run.AllNew, "every feed is new"}, {run.TenthNew, "a tenth of them has news"}, {run.NothingNew, "nothing is new"}} {
+		if p, ok := round(f, near(w.work)); ok {
+			parts = append(parts, told(p.CPU, "CPU time")+" when "+w.when)
 		}
 	}
 	if len(parts) > 0 {
@@ -116,41 +117,53 @@ func answer(f *analyse.Findings) (all []string) {
 	return all
 }
 
-// questions are those that people have, each answered with figures of the run.
+// questions are those that people have, each answered with figures of the run. An
+// answer is a line, so that all of them are on the first screen.
 func questions(f *analyse.Findings) section {
 	s := section{ID: "questions", Title: "Should my program use processes?", Table: &table{Caption: "By what it does", Columns: []string{"my program", "processes?", "because here"}}}
-	ask := func(ok bool, who, answer, format string, args ...any) {
+	const mayDie = "if a parser may die"
+	ask := func(ok bool, who, answer, because string) {
 		if ok {
-			s.Table.add(who, answer, fmt.Sprintf(format, args...))
+			s.Table.add(who, answer, because)
 		}
 	}
+	both := func(p analyse.Pair) string { return "CPU time " + times(p.CPU) + ", clock " + times(p.Wall) }
+	yes := map[bool]string{true: "yes", false: "no"}
 	runs, dead, _, _ := died(f, run.Goroutine)
 	parse, ok := list(f, f.Settings.At(run.Parse, run.Pipe))
-	price := ""
+	price := "some CPU time"
 	if ok && f.Ledger != nil && f.Ledger.Spawn != nil {
-		more := parse.CPU.More.Times(10_000).Plus(f.Ledger.Spawn.Ladder.Times(float64(f.Settings.Workers)))
-		price = fmt.Sprintf("for 10,000 files of %s they add %s of CPU time; ", size.format(float64(f.Settings.Items*f.Settings.Bytes)), duration.difference(more))
+		price = duration.difference(parse.CPU.More.Times(10_000).Plus(f.Ledger.Spawn.Ladder.Times(float64(f.Settings.Workers)))) + " of CPU time"
 	}
-	ask(runs > 0, "parses 10,000 files with a library that may crash", "yes", "%sa crash ended %d of %d programs of goroutines, and with them all that was not done; no recover() helps against a full stack or a fault in C", price, dead, runs)
+	ask(runs > 0, "parses 10,000 files with a library that may crash", "yes", fmt.Sprintf("for %s; without them a crash ended %d of %d programs, and no recover() helps", price, dead, runs))
 	one, ok := round(f, func(c run.Cell) bool { return c.OneCPU })
-	ask(ok, "has some hundred feeds and one core", "if a parser may die", "%d feeds on one CPU: %s, %s by the clock, %s of memory", one.Cell.Feeds, told(one.CPU, "CPU time"), told(one.Wall, "time"), size.signed(one.Memory.Estimate))
+	ask(ok, "has some hundred feeds and one core", mayDie, both(one))
 	same, ok := round(f, near(run.NothingNew))
-	ask(ok, "asks every quarter of an hour, mostly for nothing", "if a parser may die", "a round without news: %s, which is %s for the whole round", told(same.CPU, "CPU time"), duration.difference(same.CPU.More.Times(float64(same.Cell.Feeds))))
+	ask(ok, "asks every quarter of an hour, mostly for nothing", mayDie, duration.difference(same.CPU.More.Times(float64(same.Cell.Feeds)))+" of CPU time a round")
 	if i := slices.IndexFunc(f.Scales, func(s analyse.Scale) bool { return s.Feeds == 100_000 }); i >= 0 {
-		ask(true, "has 100,000 feeds", "if a parser may die", "all new: %s of CPU time beside %s", duration.difference(f.Scales[i].More), duration.format(f.Scales[i].Goroutines.Estimate))
+		ask(true, "has 100,000 feeds", mayDie, "all new: "+duration.difference(f.Scales[i].More)+" of CPU time beside "+duration.format(f.Scales[i].Goroutines.Estimate))
 	}
-	ask(parse.Cell.Feeds > 0, "is in Go and should be faster", "no", "goroutines use every CPU already: parsing and sending back takes processes %s, %s by the clock", told(parse.CPU, "CPU time"), told(parse.Wall, "time"))
+	all, ok := round(f, near(run.AllNew))
+	ask(ok, "has little memory", "no", size.signed(all.Memory.Estimate)+" for "+many(f.Settings.Workers, "worker")+", the peaks of all processes together")
+	for _, k := range f.Kits {
+		ask(k.Mode == run.Goroutine, "has a parser that looks before it parses", "as an insurance", fmt.Sprintf("of %d hostile documents %d ended well in goroutines, too", k.Cases, k.Answered))
+	}
+	later := make(map[string]stats.Interval)
+	for _, b := range f.Beside {
+		if b.Document == "slow" {
+			later[b.Mode] = b.Later
+		}
+	}
+	in, out := later[run.Goroutine], later[run.Pipe]
+	ask(len(later) == 2, "meets a document that takes half a second", yes[out.High < in.Low], fmt.Sprintf("it holds others up by %s in processes, %s in goroutines", duration.difference(out), duration.difference(in)))
+	ask(parse.Cell.Feeds > 0, "is in Go and should be faster", yes[parse.Wall.Verdict == analyse.Lower], both(parse)+": goroutines use every CPU already")
 	for i, p := range f.Environment.Pythons {
 		c := f.Settings.At(run.Parse, run.PythonPipe)
 		c.Python = i + 1
 		pair, ok := list(f, c)
-		verdict := "no"
-		if pair.Wall.Verdict == analyse.Lower {
-			verdict = "yes"
-		}
-		ask(ok, "is in "+p.Name+" and should be faster", verdict, "its threads take turns where they hold the lock; parsing and sending back takes processes %s by the clock, %s", told(pair.Wall, "time"), told(pair.CPU, "CPU time"))
+		ask(ok, "is in "+p.Name+" and should be faster", yes[pair.Wall.Verdict == analyse.Lower], both(pair))
 	}
 	ship, ok := list(f, f.Settings.At(run.Ship, run.Pipe))
-	ask(ok, "sends large results between its parts", "not for that", "a list of %s costs %s of CPU time to send, and nothing to hand over", size.format(float64(f.Settings.Items*f.Settings.Bytes)), duration.difference(ship.CPU.More))
+	ask(ok, "sends large results between its parts", "not for that", fmt.Sprintf("a list of %s costs %s of CPU time to send", size.format(float64(f.Settings.Items*f.Settings.Bytes)), duration.difference(ship.CPU.More)))
 	return s
 }

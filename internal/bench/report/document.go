@@ -2,12 +2,49 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"feedmill/internal/bench/analyse"
 	"feedmill/internal/bench/run"
 )
+
+// A document is what there is to say, in the order in which it is read, before
+// it becomes Markdown or a page: both say the same, but the text has no charts.
+type document struct {
+	Headline string
+	Doubts   []string // why the figures are not to be relied on
+	Answer   []string
+	Sections []section
+}
+
+// A section is one subject. More is folded away on the page.
+type section struct {
+	ID, Title  string
+	Text       []string
+	Chart      *chart
+	Table      *table
+	After      []string
+	More       *table
+	Code, List []string
+}
+
+// A table has a caption, and a cell for each column in every row.
+type table struct {
+	Caption string
+	Columns []string
+	Rows    [][]string
+}
+
+func (t *table) add(cells ...string) { t.Rows = append(t.Rows, cells) }
+
+// Number reports whether a column is set to the right: its cells are numbers.
+func (t *table) Number(i int) bool {
+	return i > 0 && !slices.ContainsFunc(t.Rows, func(r []string) bool {
+		return r[i] != "" && !strings.ContainsRune("0123456789+−–", []rune(r[i])[0])
+	})
+}
 
 // build makes the document. Subjects that there is nothing about are left out.
 func build(f *analyse.Findings) document {
@@ -27,8 +64,8 @@ func build(f *analyse.Findings) document {
 
 // compared is a table of pairs: each with what the base takes, so that a large
 // ratio of little is seen to be little. CPU stands beside the clock.
-func compared(caption, first string, pairs []analyse.Pair, name func(analyse.Pair) string) *table {
-	t := &table{Caption: caption, Columns: []string{first, "goroutines, CPU a feed", "processes, CPU", "processes, clock", "memory"}}
+func compared(caption, first, base string, pairs []analyse.Pair, name func(analyse.Pair) string) *table {
+	t := &table{Caption: caption, Columns: []string{first, base + ", CPU a feed", "processes, CPU", "processes, clock", "memory"}}
 	for _, p := range pairs {
 		memory := "–"
 		if p.Memory.Estimate != 0 {
@@ -39,16 +76,6 @@ func compared(caption, first string, pairs []analyse.Pair, name func(analyse.Pai
 	return t
 }
 
-// times writes a ratio with its interval and, where it could not be told from 1,
-// says so.
-func times(m analyse.Measure) string {
-	s := ratio(m.Ratio)
-	if m.Verdict == analyse.NotSeen {
-		s += " not seen"
-	}
-	return s
-}
-
 // rounds is what people run: the first table, because it is their answer.
 func rounds(f *analyse.Findings) section {
 	few := f.Settings.Few()
@@ -56,10 +83,11 @@ func rounds(f *analyse.Findings) section {
 	s := section{ID: "rounds", Title: "What a refresh costs", Text: []string{fmt.Sprintf(
 		"The real program as people run it: coordinator refresh, start to end, every item stored durably, %d generated feeds of %d items of %s, %d workers. "+
 			"Worker processes over goroutines, both of the same program.", f.Settings.Feeds, f.Settings.Items, size.format(float64(f.Settings.Bytes)), f.Settings.Workers)}}
-	s.Table = compared("Worker processes over goroutines, with 95 % intervals", "a refresh", pairs, func(p analyse.Pair) string { return work(p.Cell) })
+	name := func(p analyse.Pair) string { return work(p.Cell) }
+	s.Table = compared("Worker processes over goroutines, with 95 % intervals", "a refresh", "goroutines", pairs, name)
 	s.After = []string{"× is of what goroutines take; “not seen” is a difference that the same work against itself would show as well, or that the correction for looking at everything leaves doubtful. " +
 		"Memory is the sum of the peaks of all processes. “One CPU” holds all processes to one CPU of the system; GOMAXPROCS=1 would give each of them one."}
-	s.Chart = ratios("rounds-chart", "Worker processes over goroutines, the real program", pairs, func(p analyse.Pair) string { return work(p.Cell) })
+	s.Chart = ratios("Worker processes over goroutines, the real program", pairs, name)
 	return s
 }
 
@@ -78,6 +106,9 @@ func scales(f *analyse.Findings) section {
 	return s
 }
 
+// killers says what each of run.Killers does.
+var killers = map[string]string{"stack": "overflows the stack (gofeed)", "memory": "eats 512 MiB (encoding/xml)", "time": "takes minutes (gofeed)"}
+
 // losses is what the price is paid for.
 func losses(f *analyse.Findings) section {
 	s := section{ID: "losses", Title: "What it buys",
@@ -90,7 +121,7 @@ func losses(f *analyse.Findings) section {
 		if l.Died < l.Runs {
 			late = duration.difference(l.Recovery)
 		}
-		s.Table.add(killer(l.Killer), people(l.Mode), fmt.Sprint(l.Runs), fmt.Sprint(l.Died), fmt.Sprint(l.Lost[0]), fmt.Sprint(l.Lost[n/2]), fmt.Sprint(l.Lost[n-1]), late)
+		s.Table.add(killers[l.Killer], people(l.Mode), fmt.Sprint(l.Runs), fmt.Sprint(l.Died), fmt.Sprint(l.Lost[0]), fmt.Sprint(l.Lost[n/2]), fmt.Sprint(l.Lost[n-1]), late)
 	}
 	for _, k := range run.Killers {
 		s.After = append(s.After, fmt.Sprintf("%s: %s: %s.", upper(k.Name), k.Parser, k.What))
@@ -122,35 +153,26 @@ func beside(f *analyse.Findings) section {
 	return s
 }
 
-func killer(name string) string {
-	for _, k := range run.Killers {
-		if k.Name == name {
-			return map[string]string{"stack": "overflows the stack", "memory": "eats 512 MiB", "time": "takes minutes"}[name] + " (" + k.Parser + ")"
-		}
-	}
-	return name
-}
-
 // lists is the article's experiment.
 func lists(f *analyse.Findings) section {
 	s := section{ID: "lists", Title: "The article's experiment", Text: []string{
 		"Not what a refresh does: here every list is sent back whole and kept in a dictionary, nothing is fetched and nothing stored. It shows what a message is: a copy. " +
 			"Goroutines hand over a pointer, so the ratio is large and says little; look at the microseconds."}}
-	var pairs []analyse.Pair
+	var ours, python []analyse.Pair
 	for _, p := range f.Lists {
-		if !p.Cell.InPython() && p.Cell.Mode != run.Codec && p.Cell.Mode != run.LocalPipe {
-			pairs = append(pairs, p)
+		switch {
+		case p.Cell.InPython():
+			python = append(python, p)
+		case p.Cell.Mode != run.Codec && p.Cell.Mode != run.LocalPipe:
+			ours = append(ours, p)
 		}
 	}
-	s.Table = compared(fmt.Sprintf("Lists of %d items of %s, over goroutines", f.Settings.Items, size.format(float64(f.Settings.Bytes))), "work and mode", pairs,
+	s.Table = compared(fmt.Sprintf("Lists of %d items of %s, over goroutines", f.Settings.Items, size.format(float64(f.Settings.Bytes))), "work and mode", "goroutines", ours,
 		func(p analyse.Pair) string { return work(p.Cell) + ": " + people(p.Cell.Mode) })
-	s.More = &table{Caption: "CPython, over its own threads", Columns: []string{"work and program", "threads, CPU a feed", "CPU", "clock", "memory"}}
-	for _, p := range f.Lists {
-		if p.Cell.InPython() {
-			s.More.add(fmt.Sprintf("%s: %s, %s", work(p.Cell), strings.TrimPrefix(p.Cell.Mode, "python-"), f.Environment.Pythons[p.Cell.Python-1].Name),
-				duration.format(p.CPU.Base), times(p.CPU), times(p.Wall), size.signed(p.Memory.Estimate))
-		}
-	}
+	s.More = compared("CPython, over its own threads", "work and program", "threads", python,
+		func(p analyse.Pair) string {
+			return fmt.Sprintf("%s: %s, %s", work(p.Cell), strings.TrimPrefix(p.Cell.Mode, "python-"), f.Environment.Pythons[p.Cell.Python-1].Name)
+		})
 	return s
 }
 
@@ -247,13 +269,14 @@ func method(f *analyse.Findings) section {
 	return s
 }
 
+// plain is a word that a shell takes as it is.
+var plain = regexp.MustCompile(`^[-\w=,./:+@%]+$`)
+
 // quoted makes words safe to type where they need it.
 func quoted(words []string) []string {
 	all := slices.Clone(words)
 	for i, w := range words {
-		if w == "" || strings.ContainsFunc(w, func(r rune) bool {
-			return !strings.ContainsRune("-_=,./:+@%", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-		}) {
+		if !plain.MatchString(w) {
 			all[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -49,43 +48,39 @@ func goBench(w io.Writer, f *analyse.Findings) error {
 			fmt.Fprintf(b, "Unit %s better=lower\n", m.unit)
 		}
 	}
-	samples := slices.Clone(f.Samples)
-	slices.SortStableFunc(samples, func(x, y run.Sample) int {
-		place := func(s run.Sample) int {
-			if f.Cells[s.Cell].Mode == run.Goroutine {
-				return s.Cell - len(f.Cells)
+	for _, first := range []bool{true, false} {
+		for _, c := range f.Cells {
+			for i := range f.Samples {
+				s := &f.Samples[i]
+				if s.Cell != c.ID || s.Failed != "" || c.Clocked || c.Feeds < 1 || first != (c.Mode == run.Goroutine) {
+					continue
+				}
+				fmt.Fprintf(b, "%s-%d %d", goName(c), max(e.CPUs, 1), c.Feeds)
+				for _, m := range measurements {
+					fmt.Fprintf(b, " %s %s", number(m.of(s)/float64(c.Feeds)), m.unit)
+				}
+				b.WriteByte('\n')
 			}
-			return s.Cell
 		}
-		return place(x) - place(y)
-	})
-	for i := range samples {
-		s, c := &samples[i], f.Cells[samples[i].Cell]
-		if s.Failed != "" || c.Clocked || c.Feeds < 1 {
-			continue
-		}
-		fmt.Fprintf(b, "%s-%d %d", goName(c), max(e.CPUs, 1), c.Feeds)
-		for _, m := range measurements {
-			fmt.Fprintf(b, " %s %s", number(m.of(s)/float64(c.Feeds)), m.unit)
-		}
-		b.WriteByte('\n')
 	}
 	return b.Flush()
 }
 
 // goName is the cell as the name of a benchmark, with a key for each factor.
 func goName(c run.Cell) string {
-	factors := strings.SplitN(oneLine(c.Name), "/", 3)
-	if len(factors) < 3 {
-		return "BenchmarkRefresh/cell=" + strings.Join(factors, "/")
-	}
-	rest := strings.Split(factors[2], "/")
-	for i, f := range rest {
-		if !strings.Contains(f, "=") {
-			rest[i] = f + "=true"
+	name := "BenchmarkRefresh"
+	for i, f := range strings.Split(oneLine(c.Name), "/") {
+		switch {
+		case i == 0:
+			f = "work=" + f
+		case i == 1:
+			f = "mode=" + f
+		case !strings.Contains(f, "="):
+			f += "=true"
 		}
+		name += "/" + f
 	}
-	return fmt.Sprintf("BenchmarkRefresh/work=%s/mode=%s/%s", factors[0], factors[1], strings.Join(rest, "/"))
+	return name
 }
 
 // oneLine keeps what a machine says of itself from beginning a line.

@@ -43,26 +43,18 @@ func Text(w io.Writer, f *analyse.Findings) error {
 	return b.Flush()
 }
 
-// paragraph writes s in lines.
+// paragraph writes s in lines. A no-break space is none to break at.
 func paragraph(w io.Writer, s string) {
 	const columns = 100
-	line := 0
-	fmt.Fprintln(w)
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' }) { // not at a no-break space
-		n := utf8.RuneCountInString(word)
-		switch {
-		case line == 0:
-		case line+1+n > columns:
-			fmt.Fprintln(w)
-			line = 0
-		default:
-			fmt.Fprint(w, " ")
-			line++
+	line := ""
+	for word := range strings.SplitSeq(s, " ") {
+		if line != "" && utf8.RuneCountInString(line+" "+word) > columns {
+			fmt.Fprint(w, "\n"+line)
+			line = ""
 		}
-		fmt.Fprint(w, word)
-		line += n
+		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	fmt.Fprintln(w)
+	fmt.Fprint(w, "\n"+line+"\n")
 }
 
 // markdown writes a table; a nil one or one without rows is none.
@@ -71,37 +63,28 @@ func (t *table) markdown(w io.Writer) {
 		return
 	}
 	const wide = 60 // a column beyond this is text, and not padded
-	widths := make([]int, len(t.Columns))
-	rows := append([][]string{t.Columns}, t.Rows...)
-	for _, r := range rows {
-		for i, c := range r {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
-		}
-	}
+	rows := slices.Concat([][]string{t.Columns, make([]string, len(t.Columns))}, t.Rows)
 	fmt.Fprintf(w, "\n%s:\n\n", t.Caption)
 	for n, r := range rows {
 		for i, c := range r {
-			pad := strings.Repeat(" ", max(0, min(widths[i], wide)-utf8.RuneCountInString(c)))
-			if t.Number(i) {
-				fmt.Fprintf(w, "| %s%s ", pad, c)
-			} else {
-				fmt.Fprintf(w, "| %s%s ", c, pad)
+			width := 3
+			for _, r := range rows {
+				width = min(wide, max(width, utf8.RuneCountInString(r[i])))
 			}
+			pad := strings.Repeat(" ", max(0, width-utf8.RuneCountInString(c)))
+			switch {
+			case n == 1 && t.Number(i):
+				c = strings.Repeat("-", width-1) + ":"
+			case n == 1:
+				c = strings.Repeat("-", width)
+			case t.Number(i):
+				c = pad + c
+			default:
+				c += pad
+			}
+			fmt.Fprintf(w, "| %s ", c)
 		}
 		fmt.Fprintln(w, "|")
-		for i := range r {
-			if n > 0 {
-				break
-			}
-			line := strings.Repeat("-", max(3, min(widths[i], wide)))
-			if t.Number(i) {
-				line = line[1:] + ":"
-			}
-			fmt.Fprintf(w, "| %s ", line)
-		}
-		if n == 0 {
-			fmt.Fprintln(w, "|")
-		}
 	}
 }
 

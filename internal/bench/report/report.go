@@ -7,6 +7,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,22 +16,21 @@ import (
 	"feedmill/internal/bench/analyse"
 )
 
+// The files that Write makes. RunFile is not among them: it is what they are
+// made from, and the page links to it by this name.
+const (
+	RunFile     = "run.json"
+	textFile    = "report.md"
+	pageFile    = "report.html"
+	goBenchFile = "bench.txt"
+)
+
 // Write makes all files of a run in dir, which must exist.
 func Write(dir string, f *analyse.Findings) error {
-	for _, file := range []struct {
-		name  string
-		write func(io.Writer, *analyse.Findings) error
-	}{
-		{textFile, Text}, {pageFile, writePage}, {goBenchFile, goBench}, {plotFile, writePlot},
-	} {
-		if file.name == plotFile && f.Ledger == nil {
-			continue
-		}
-		if err := Replace(filepath.Join(dir, file.name), func(w io.Writer) error { return file.write(w, f) }); err != nil {
-			return err
-		}
+	made := func(name string, write func(io.Writer, *analyse.Findings) error) error {
+		return Replace(filepath.Join(dir, name), func(w io.Writer) error { return write(w, f) })
 	}
-	return nil
+	return errors.Join(made(textFile, Text), made(pageFile, writePage), made(goBenchFile, goBench))
 }
 
 // Replace writes a file beside its name and then renames it, so that no reader
@@ -41,11 +41,8 @@ func Replace(name string, write func(io.Writer) error) error {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	defer os.Remove(f.Name()) // gone already when all is well
-	err = write(f)
-	for _, do := range []func() error{func() error { return f.Chmod(0o644) }, f.Close, func() error { return os.Rename(f.Name(), name) }} {
-		if err == nil {
-			err = do()
-		}
+	if err = errors.Join(write(f), f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)

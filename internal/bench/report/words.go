@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"feedmill/internal/bench/analyse"
 	"feedmill/internal/bench/run"
 	"feedmill/internal/bench/stats"
 )
@@ -50,12 +51,7 @@ func (u unit) exact(d time.Duration) string {
 }
 
 // signed is format with a plus sign before what is above 0.
-func (u unit) signed(v float64) string {
-	if v > 0 {
-		return "+" + u.format(v)
-	}
-	return u.format(v)
-}
+func (u unit) signed(v float64) string { return sign(v) + u.format(v) }
 
 // bounds writes the ends of an interval in the unit of its estimate.
 func (u unit) bounds(i stats.Interval) string {
@@ -66,11 +62,15 @@ func (u unit) bounds(i stats.Interval) string {
 // difference writes a difference with its interval.
 func (u unit) difference(i stats.Interval) string {
 	name, factor := u.scale(i.Estimate, (i.High-i.Low)/2)
-	sign := ""
-	if i.Estimate > 0 {
-		sign = "+"
+	return sign(i.Estimate) + figures(i.Estimate/factor) + "\u00a0" + name + " " + u.bounds(i)
+}
+
+// sign is what stands before what is above 0.
+func sign(v float64) string {
+	if v > 0 {
+		return "+"
 	}
-	return sign + figures(i.Estimate/factor) + "\u00a0" + name + " " + u.bounds(i)
+	return ""
 }
 
 // figures writes three significant figures, and all that are before the point.
@@ -94,16 +94,14 @@ func figures(v float64) string {
 	return strings.Replace(s, "-", "−", 1)
 }
 
-// grouped puts commas between the thousands of a number of five figures or more.
+// grouped puts commas between the thousands of a number.
 func grouped(s string) string {
 	whole, rest, found := strings.Cut(s, ".")
-	if len(strings.TrimPrefix(whole, "-")) > 4 {
-		for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
-			whole = whole[:i] + "," + whole[i:]
-		}
+	for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
 	}
 	if found {
-		return whole + "." + rest
+		whole += "." + rest
 	}
 	return whole
 }
@@ -125,11 +123,7 @@ func many(n int, what string) string {
 	if n != 1 {
 		what += "s"
 	}
-	number := strconv.Itoa(n)
-	if len(number) > 3 {
-		number = number[:len(number)-3] + "," + number[len(number)-3:]
-	}
-	return number + "\u00a0" + what
+	return grouped(strconv.Itoa(n)) + "\u00a0" + what
 }
 
 // people is what people call what runs in a mode.
@@ -156,6 +150,15 @@ func ratio(i stats.Interval) string {
 	return fmt.Sprintf("%s× [%s,\u00a0%s]", figures(i.Estimate), figures(i.Low), figures(i.High))
 }
 
+// times writes a ratio with its interval and, where it could not be told from 1,
+// says so.
+func times(m analyse.Measure) string {
+	if m.Verdict == analyse.NotSeen {
+		return ratio(m.Ratio) + " not seen"
+	}
+	return ratio(m.Ratio)
+}
+
 // rung is what people call a step.
 func rung(name string) string {
 	return map[string]string{run.Codec: "bytes", run.LocalPipe: "pipe", "process": "process"}[name]
@@ -168,16 +171,15 @@ func work(c run.Cell) string {
 		run.OwnNew: "your own feeds, all new", run.OwnSame: "your own feeds, once more",
 		run.Parse: "parse, and send the lists back", run.Ship: "send parsed lists back",
 	}[c.Work]
-	for _, f := range []struct {
-		is   bool
-		text string
-	}{
-		{c.Latency > 0, ", servers " + duration.exact(c.Latency) + " away"}, {c.OneCPU, ", one CPU for everything"}, {c.Gofeed, ", by gofeed"},
-		{c.Cold, ", workers started for it"}, {c.Items == 0 && !c.Work.Real(), ", keys alone"},
-	} {
-		if f.is {
-			s += f.text
+	also := func(is bool, text string) {
+		if is {
+			s += ", " + text
 		}
 	}
+	also(c.Latency > 0, "servers "+duration.exact(c.Latency)+" away")
+	also(c.OneCPU, "one CPU for everything")
+	also(c.Gofeed, "by gofeed")
+	also(c.Cold, "workers started for it")
+	also(c.Items == 0 && !c.Work.Real(), "keys alone")
 	return s
 }
