@@ -113,7 +113,6 @@ var (
 	foreignHead = map[foreign]field{
 		{vocabDC, "title"}:                    headDCTitle,
 		{vocabDC, "creator"}:                  headAuthor,
-		{vocabDCTerms, "creator"}:             headAuthor,
 		{vocabITunes, "author"}:               headAuthor,
 		{vocabGooglePlay, "author"}:           headAuthor,
 		{vocabAtom, "author"}:                 headAuthor,
@@ -133,16 +132,10 @@ var (
 		{vocabDC, "description"}: fieldDCDescription,
 		{vocabDC, "date"}:        fieldDCDate,
 		{vocabDC, "identifier"}:  fieldDCIdentifier,
-
-		{vocabDCTerms, "title"}:       fieldDCTitle,
-		{vocabDCTerms, "creator"}:     fieldCreator,
-		{vocabDCTerms, "subject"}:     fieldCategory,
-		{vocabDCTerms, "description"}: fieldDCDescription,
-		{vocabDCTerms, "abstract"}:    fieldDCDescription,
-		{vocabDCTerms, "date"}:        fieldDCDate,
-		{vocabDCTerms, "issued"}:      fieldIssued,
-		{vocabDCTerms, "created"}:     fieldCreated,
-		{vocabDCTerms, "modified"}:    fieldModified,
+		{vocabDC, "abstract"}:    fieldDCDescription, // as the next ones, of DCMI's terms
+		{vocabDC, "issued"}:      fieldIssued,
+		{vocabDC, "created"}:     fieldCreated,
+		{vocabDC, "modified"}:    fieldModified,
 
 		{vocabITunes, "title"}:    fieldITunesTitle,
 		{vocabITunes, "author"}:   fieldITunesAuthor,

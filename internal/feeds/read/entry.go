@@ -2,6 +2,7 @@ package read
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -203,7 +204,7 @@ func (m *maker) illustrate(e *rawItem, it *feeds.Item) {
 	for i := range e.files {
 		f := &e.files[i]
 		enclosure := feeds.Enclosure{URL: m.link(f.base, m.text(f.url))}
-		if enclosure.URL == "" || has(list, enclosure.URL) {
+		if enclosure.URL == "" || slices.ContainsFunc(list, func(e feeds.Enclosure) bool { return e.URL == enclosure.URL }) {
 			continue
 		}
 		enclosure.Type, enclosure.Length = m.keep(m.text(f.kind)), fileSize(f.length)
@@ -217,16 +218,6 @@ func (m *maker) illustrate(e *rawItem, it *feeds.Item) {
 	if len(list) > 0 {
 		it.Enclosures, m.enclosures = list[:len(list):len(list)], list[len(list):]
 	}
-}
-
-// has reports whether a file is in list.
-func has(list []feeds.Enclosure, url string) bool {
-	for i := range list {
-		if list[i].URL == url {
-			return true
-		}
-	}
-	return false
 }
 
 // isPicture reports whether f is an image, which the end of its URL tells where

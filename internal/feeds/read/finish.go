@@ -34,7 +34,7 @@ type finisher struct {
 // relative to.
 func (c *finisher) head(title, link, base string, isAtom bool) *feeds.Document {
 	c.root = locationOf([]byte(base))
-	d := &feeds.Document{Title: c.bounded(title, maxText), Link: c.link(link)}
+	d := &feeds.Document{Title: c.bounded(title), Link: c.link(link)}
 	if home := locationOf([]byte(d.Link)); home != nil && len(home.scheme) > 0 && len(home.host) > 0 && !isAtom {
 		// RSS and JSON Feed say nothing of relative links. They are taken as
 		// relative to the site, since feeds are often served from elsewhere.
@@ -140,34 +140,31 @@ func (c *finisher) bound(it *feeds.Item) {
 	for _, at := range []*int64{&it.Published, &it.Updated} {
 		*at = date.Sensible(*at, c.now)
 	}
-	it.GUID = c.bounded(it.GUID, maxText)
-	it.Link = c.bounded(it.Link, maxText)
-	it.Title = c.bounded(it.Title, maxText)
-	it.Author = c.bounded(it.Author, maxText)
-	it.Summary = c.bounded(it.Summary, maxText)
-	it.Content = c.bounded(it.Content, maxText)
-	it.Image = c.bounded(it.Image, maxText)
+	for _, text := range [...]*string{&it.GUID, &it.Link, &it.Title, &it.Author, &it.Summary, &it.Content, &it.Image} {
+		*text = c.bounded(*text)
+	}
 	if len(it.Categories) > maxCategories {
 		it.Categories, c.cut = slices.Clone(it.Categories[:maxCategories]), true
 	}
 	for i := range it.Categories {
-		it.Categories[i] = c.bounded(it.Categories[i], maxText)
+		it.Categories[i] = c.bounded(it.Categories[i])
 	}
 	if len(it.Enclosures) > maxEnclosures {
 		it.Enclosures, c.cut = slices.Clone(it.Enclosures[:maxEnclosures]), true
 	}
 	for i := range it.Enclosures {
 		e := &it.Enclosures[i]
-		e.URL, e.Type = c.bounded(e.URL, maxText), c.bounded(e.Type, maxText)
+		e.URL, e.Type = c.bounded(e.URL), c.bounded(e.Type)
 	}
 }
 
-// bounded trims s and cuts it to size bytes at most, before a character.
-func (c *finisher) bounded(s string, size int) string {
+// bounded trims s and cuts it to maxText bytes at most, before a character.
+func (c *finisher) bounded(s string) string {
 	s = strings.TrimSpace(s)
-	if len(s) <= size {
+	if len(s) <= maxText {
 		return s
 	}
+	size := maxText
 	c.cut = true
 	for size > 0 && !utf8.RuneStart(s[size]) {
 		size--

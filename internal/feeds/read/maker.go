@@ -49,11 +49,11 @@ func (m *maker) reset() {
 	clear(m.tag.Attrs[:cap(m.tag.Attrs)])
 	clear(m.kid.Attrs[:cap(m.kid.Attrs)])
 	clear(m.writer.open[:cap(m.writer.open)])
-	clear(m.writer.bound[:cap(m.writer.bound)])
+	clear(m.writer.bound.inScope[:cap(m.writer.bound.inScope)])
 	*m = maker{
 		scratch: m.scratch, out: m.out, room: m.room, names: m.names[:0], found: m.found[:0],
 		tag: scan.Scanner{Attrs: m.tag.Attrs[:0]}, kid: scan.Scanner{Attrs: m.kid.Attrs[:0]},
-		writer: xhtmlWriter{open: m.writer.open[:0], bound: m.writer.bound[:0]},
+		writer: xhtmlWriter{open: m.writer.open[:0], bound: bindings{inScope: m.writer.bound.inScope[:0]}},
 	}
 }
 

@@ -13,7 +13,6 @@ const (
 	vocabAtom
 	vocabContent
 	vocabDC
-	vocabDCTerms
 	vocabITunes
 	vocabMedia
 	vocabSyndication
@@ -45,7 +44,7 @@ var namespaces = map[string]vocabulary{
 	"purl.org/dc/elements/1.1":                 vocabDC,
 	"purl.org/dc/elements/1.0":                 vocabDC,
 	"purl.org/rss/1.0/modules/dc":              vocabDC,
-	"purl.org/dc/terms":                        vocabDCTerms,
+	"purl.org/dc/terms":                        vocabDC,
 	"www.itunes.com/dtds/podcast-1.0.dtd":      vocabITunes,
 	"search.yahoo.com/mrss":                    vocabMedia,
 	"www.rssboard.org/media-rss":               vocabMedia,
@@ -65,7 +64,7 @@ var namespaces = map[string]vocabulary{
 // namespaces more often than they take a well-known prefix for something else.
 var prefixes = map[string]vocabulary{
 	"rss": vocabRSS, "rdf": vocabRSS, "atom": vocabAtom, "atom10": vocabAtom, "atom03": vocabAtom, "a10": vocabAtom,
-	"content": vocabContent, "dc": vocabDC, "dcterms": vocabDCTerms, "itunes": vocabITunes, "media": vocabMedia,
+	"content": vocabContent, "dc": vocabDC, "dcterms": vocabDC, "itunes": vocabITunes, "media": vocabMedia,
 	"sy": vocabSyndication, "feedburner": vocabFeedBurner, "pheedo": vocabFeedBurner, "googleplay": vocabGooglePlay,
 	"xhtml": vocabXHTML, "svg": vocabDrawing, "math": vocabDrawing, "mml": vocabDrawing, "enc": vocabEnclosure,
 }
@@ -123,20 +122,6 @@ func isFieldName(local []byte) bool {
 func isPartName(local []byte) bool {
 	switch string(local) {
 	case "name", "email", "uri", "url":
-		return true
-	}
-	return false
-}
-
-// isVoid reports whether an element of that name has no end tag in HTML. Text
-// with such HTML that nobody escaped is common.
-func isVoid(local []byte) bool {
-	if len(local) > len("source") {
-		return false
-	}
-	var name [len("source")]byte
-	switch string(lower(name[:0], local)) {
-	case "br", "hr", "img", "wbr", "input", "embed", "meta", "area", "base", "col", "param", "track":
 		return true
 	}
 	return false

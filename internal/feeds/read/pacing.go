@@ -31,30 +31,19 @@ func (t *pacingText) pacing() feeds.Pacing {
 	return p
 }
 
+// periods holds those of the syndication module.
+var periods = map[string]time.Duration{
+	"hourly": time.Hour, "daily": 24 * time.Hour, "weekly": 7 * 24 * time.Hour, "monthly": 30 * 24 * time.Hour, "yearly": 365 * 24 * time.Hour,
+}
+
 // updateInterval returns the interval that the syndication module asks for: a
 // period, daily when it is not named, divided by the updates in it.
 func updateInterval(period, frequency string) time.Duration {
 	period, frequency = strings.ToLower(strings.TrimSpace(period)), strings.TrimSpace(frequency)
-	var interval time.Duration
-	switch period {
-	case "hourly":
-		interval = time.Hour
-	case "daily":
-		interval = 24 * time.Hour
-	case "weekly":
-		interval = 7 * 24 * time.Hour
-	case "monthly":
-		interval = 30 * 24 * time.Hour
-	case "yearly":
-		interval = 365 * 24 * time.Hour
-	case "":
-		if frequency == "" {
-			return 0
-		}
-		interval = 24 * time.Hour
-	default:
-		return 0
+	if period == "" && frequency != "" {
+		period = "daily"
 	}
+	interval := periods[period]
 	if times, err := strconv.Atoi(frequency); err == nil && times > 0 {
 		interval /= time.Duration(times)
 	}

@@ -181,14 +181,9 @@ func (r *reading) readJSON(text []byte, start int) {
 // withLineFeeds returns text with a line feed for each end of a line, however it is
 // written (XML 1.0, 2.11). It is text itself when there is nothing to do.
 func withLineFeeds(text []byte) []byte {
-	n := bytes.IndexByte(text, '\r')
-	if n < 0 {
+	if bytes.IndexByte(text, '\r') < 0 {
 		return text
 	}
-	out := make([]byte, 0, len(text))
-	for ; n >= 0; n = bytes.IndexByte(text, '\r') {
-		out = append(append(out, text[:n]...), '\n')
-		text = bytes.TrimPrefix(text[n+1:], []byte("\n"))
-	}
-	return append(out, text...)
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 }

@@ -22,15 +22,14 @@ const snippetSize = 80
 type format uint8
 
 const (
-	formatRSS format = iota + 1 // RSS 0.91, 0.92, 0.93 and 2.0
-	formatRDF                   // RSS 0.90 and 1.0
+	formatRSS format = iota + 1 // of any version
 	formatAtom
 	formatJSON
 )
 
 // rootFormats holds the formats of XML by the name of their root in lower case. An
 // entry alone is a document, too (RFC 4287, section 2).
-var rootFormats = map[string]format{"rss": formatRSS, "channel": formatRSS, "rdf": formatRDF, "feed": formatAtom, "entry": formatAtom}
+var rootFormats = map[string]format{"rss": formatRSS, "channel": formatRSS, "rdf": formatRSS, "feed": formatAtom, "entry": formatAtom}
 
 // sniff finds the root of the feed in text: its format, where it begins, and
 // whether something stands before it that should not. White space, comments,
@@ -108,8 +107,7 @@ func sniff(text []byte, base string) (f format, start int, junk bool, err *feeds
 // opens returns by how much the start tag that s stands on deepens a document
 // of unknown making: not at all when it is empty, as written or in HTML.
 func opens(s *scan.Scanner) int {
-	name := string(s.Name.Full)
-	if s.Empty || strings.EqualFold(name, "br") || strings.EqualFold(name, "hr") {
+	if s.Empty || scan.IsVoid(s.Name.Full) {
 		return 0
 	}
 	return 1

@@ -150,12 +150,12 @@ func appendReference(dst, text []byte) (out []byte, size int) {
 // are one character, as those who write them mean it; the numbers of C1 controls
 // are characters of windows-1252, as in HTML.
 func appendNumber(dst, text []byte) (out []byte, size int) {
-	n, size := numberOf(text)
+	n, size := scan.Number(text)
 	switch {
 	case size == 0:
 		return dst, 0
 	case n >= 0xd800 && n < 0xdc00:
-		if low, more := numberOf(text[size:]); more > 0 && low >= 0xdc00 && low < 0xe000 {
+		if low, more := scan.Number(text[size:]); more > 0 && low >= 0xdc00 && low < 0xe000 {
 			return utf8.AppendRune(dst, (n-0xd800)<<10|(low-0xdc00)+0x10000), size + more
 		}
 	case n >= 0x80 && n < 0xa0:
@@ -164,38 +164,4 @@ func appendNumber(dst, text []byte) (out []byte, size int) {
 		n = utf8.RuneError
 	}
 	return utf8.AppendRune(dst, n), size // which makes U+FFFD of what is no character
-}
-
-// numberOf returns the number of the reference at the beginning of text, and its
-// length; 0 when there is none.
-func numberOf(text []byte) (n rune, size int) {
-	if len(text) < 4 || text[0] != '&' || text[1] != '#' {
-		return 0, 0
-	}
-	from, base := 2, 10
-	if text[2]|0x20 == 'x' {
-		from, base = 3, 16
-	}
-	at := from
-	for ; at < len(text) && isDigit(text[at], base); at++ {
-		if n <= utf8.MaxRune {
-			n = n*rune(base) + rune(digit(text[at]))
-		}
-	}
-	if at == from || at == len(text) || text[at] != ';' {
-		return 0, 0
-	}
-	return n, at + 1
-}
-
-// digit returns the value of a digit.
-func digit(c byte) int {
-	if c <= '9' {
-		return int(c - '0')
-	}
-	return int(c|0x20-'a') + 10
-}
-
-func isDigit(c byte, base int) bool {
-	return '0' <= c && c <= '9' || base == 16 && 'a' <= c|0x20 && c|0x20 <= 'f'
 }

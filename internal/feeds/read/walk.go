@@ -224,7 +224,7 @@ func (w *walker) openWithin(l level) {
 		w.hidden++
 	}
 	repeated := bytes.Equal(w.open[len(w.open)-1].name.Full, w.Name.Full) && isOptional(local)
-	if w.Empty || isVoid(local) || repeated && len(w.open) > w.leaf {
+	if w.Empty || scan.IsVoid(local) || repeated && len(w.open) > w.leaf {
 		w.declared -= btoi(l.declares)
 		return
 	}
@@ -263,7 +263,7 @@ func (w *walker) closeElement() {
 		at = len(w.open) - 1
 		if !bytes.EqualFold(w.open[at].name.Local(), w.Name.Local()) {
 			w.elements++ // each is looked for among all that are open
-			if !isVoid(w.Name.Local()) {
+			if !scan.IsVoid(w.Name.Local()) {
 				w.stray++
 			}
 			return

@@ -17,7 +17,7 @@ type xhtmlWriter struct {
 	base *location
 
 	open     []xhtmlElement
-	bound    []xhtmlPrefix
+	bound    bindings
 	rawText  bool // within an element whose text HTML does not decode
 	roots    int  // elements that stand in no other
 	bare     bool // text stands in no element
@@ -31,17 +31,11 @@ type xhtmlElement struct {
 	bound int
 }
 
-// An xhtmlPrefix is one that HTML does without, or not.
-type xhtmlPrefix struct {
-	name  []byte
-	plain bool
-}
-
 // xhtml returns the markup in p as HTML, without the div around it when unwrap is
 // true and there is just that. The result is valid until the next text.
 func (m *maker) xhtml(p *passage, unwrap bool) []byte {
 	w := &m.writer
-	*w = xhtmlWriter{m: m, out: m.scratch[:0], base: p.base, open: w.open[:0], bound: append(w.bound[:0], xhtmlPrefix{p.prefix, true})}
+	*w = xhtmlWriter{m: m, out: m.scratch[:0], base: p.base, open: w.open[:0], bound: bindings{inScope: append(w.bound.inScope[:0], binding{prefix: p.prefix, vocab: vocabXHTML})}}
 	div := false
 	for s := m.piece(bytes.TrimSpace(p.raw)); ; {
 		kind := s.Next()
@@ -72,12 +66,11 @@ func (m *maker) xhtml(p *passage, unwrap bool) []byte {
 
 // startTag writes the start tag that s stands on.
 func (w *xhtmlWriter) startTag(s *scan.Scanner) {
-	e := xhtmlElement{name: s.Name.Full, base: w.base, bound: len(w.bound)}
+	e := xhtmlElement{name: s.Name.Full, base: w.base, bound: len(w.bound.inScope)}
 	for i := range s.Attrs {
 		switch a := &s.Attrs[i]; {
 		case bytes.HasPrefix(a.Name.Full, []byte("xmlns:")):
-			v := namespaceOf(a.Value)
-			w.bound = append(w.bound, xhtmlPrefix{a.Name.Full[len("xmlns:"):], v == vocabXHTML || v == vocabDrawing})
+			w.bound.inScope = append(w.bound.inScope, binding{prefix: a.Name.Full[len("xmlns:"):], vocab: namespaceOf(a.Value)})
 		case string(a.Name.Full) == "xml:base":
 			w.base = w.base.join(attrText(a))
 		}
@@ -93,9 +86,9 @@ func (w *xhtmlWriter) startTag(s *scan.Scanner) {
 		w.attribute(e.tag, &s.Attrs[i])
 	}
 	switch {
-	case isVoid(e.tag), string(e.tag) == "link", string(e.tag) == "source":
+	case scan.IsVoid(e.tag), string(e.tag) == "link", string(e.tag) == "source":
 		w.out = append(w.out, "/>"...)
-		w.base, w.bound = e.base, w.bound[:e.bound]
+		w.base, w.bound.inScope = e.base, w.bound.inScope[:e.bound]
 		return
 	case len(w.open) == maxDepth:
 		w.out = append(w.out, '>')
@@ -113,12 +106,10 @@ func (w *xhtmlWriter) startTag(s *scan.Scanner) {
 
 // isPlain reports whether HTML does without a prefix.
 func (w *xhtmlWriter) isPlain(prefix []byte) bool {
-	for _, p := range slices.Backward(w.bound) {
-		if bytes.Equal(p.name, prefix) {
-			return p.plain
-		}
-	}
 	v := prefixes[string(prefix)]
+	if b := w.bound.lookUp(prefix); b != nil {
+		v = b.vocab
+	}
 	return v == vocabXHTML || v == vocabDrawing
 }
 
@@ -164,7 +155,7 @@ func (w *xhtmlWriter) endTag(name []byte) {
 func (w *xhtmlWriter) pop() {
 	last := len(w.open) - 1
 	e := w.open[last]
-	w.open, w.base, w.bound = w.open[:last], e.base, w.bound[:e.bound]
+	w.open, w.base, w.bound.inScope = w.open[:last], e.base, w.bound.inScope[:e.bound]
 	w.to = len(w.out)
 	w.out = append(append(append(w.out, "</"...), e.tag...), '>')
 	w.rawText = last > 0 && isRawText(w.open[last-1].tag)

@@ -7,6 +7,7 @@ package charset
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -238,7 +239,7 @@ func isAllowed(text []byte) bool {
 			return false
 		}
 	}
-	if hasForbiddenByte(text[i:]) {
+	if slices.ContainsFunc(text[i:], isForbiddenByte) {
 		return false
 	}
 	for {
@@ -264,13 +265,4 @@ func controls(x uint64) uint64 { return ^(x&^high + 0x60*ones | x) & high }
 func equal(x uint64, c byte) uint64 {
 	x ^= uint64(c) * ones
 	return ^(x&^high + 0x7f*ones | x) & high
-}
-
-func hasForbiddenByte(text []byte) bool {
-	for _, c := range text {
-		if isForbiddenByte(c) {
-			return true
-		}
-	}
-	return false
 }

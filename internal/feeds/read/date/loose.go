@@ -126,42 +126,36 @@ func epoch(text string) (seconds int64, ok bool) {
 // short reads the forms of ISO 8601 that have no separators or leave the century
 // out.
 func (l *looseDate) short() bool {
-	at, text := &l.at, l.text
-	if text == "" {
-		return false
-	}
-	digits := leadingDigits(text)
-	sub := func(from, to int) int { return number(text[from:to]) }
-	switch whole := digits == len(text); {
-	case whole && digits == 4:
-		at.year, at.month, at.day = sub(0, 4), 1, 1
-	case whole && digits == 5:
-		at.year, at.month, at.day = century(sub(0, 2)), 1, 1
-		return l.ordinal(sub(2, 5))
-	case whole && digits == 6:
-		at.year, at.month, at.day = century(sub(0, 2)), sub(2, 4), sub(4, 6)
-	case whole && digits == 7:
-		at.year = sub(0, 4)
-		return l.ordinal(sub(4, 7))
-	case digits == 4 && len(text) == 8 && text[4] == '-' && leadingDigits(text[5:]) == 3:
-		at.year = sub(0, 4)
-		return l.ordinal(sub(5, 8))
-	case text[0] == '-' && len(text) == 5 && leadingDigits(text[1:]) == 4:
-		at.year, at.month, at.day = century(sub(1, 3)), sub(3, 5), 1
-	case len(text) == 6 && text[0] == '-' && text[3] == '-' && leadingDigits(text[1:]) == 2 && leadingDigits(text[4:]) == 2:
-		at.year, at.month, at.day = century(sub(1, 3)), sub(4, 6), 1
+	text, at := l.text, &l.at
+	is := func(shape string) bool { return len(text) == len(shape) && hasShape(text, shape) }
+	part := func(from, to int) int { return number(text[from:to]) }
+	at.month, at.day = 1, 1
+	switch {
+	case is("0000"):
+		at.year = part(0, 4)
+	case is("000000"):
+		at.year, at.month, at.day = century(part(0, 2)), part(2, 4), part(4, 6)
+	case is("-0000"):
+		at.year, at.month = century(part(1, 3)), part(3, 5)
+	case is("-00-00"):
+		at.year, at.month = century(part(1, 3)), part(4, 6)
+	case is("00000"):
+		return at.ordinal(century(part(0, 2)), part(2, 5))
+	case is("0000000"):
+		return at.ordinal(part(0, 4), part(4, 7))
+	case is("0000-000"):
+		return at.ordinal(part(0, 4), part(5, 8))
 	default:
 		return false
 	}
 	return true
 }
 
-// ordinal sets the nth day of the year.
-func (l *looseDate) ordinal(n int) bool {
-	t := time.Date(l.at.year, 1, n, 0, 0, 0, 0, time.UTC)
-	same := n > 0 && t.Year() == l.at.year
-	l.at.month, l.at.day = int(t.Month()), t.Day()
-	return same
+// ordinal sets m to the nth day of a year.
+func (m *moment) ordinal(year, n int) bool {
+	t := time.Date(year, 1, n, 0, 0, 0, 0, time.UTC)
+	m.year, m.month, m.day = year, int(t.Month()), t.Day()
+	return n > 0 && t.Year() == year
 }
 
 // century returns the year that two digits stand for.

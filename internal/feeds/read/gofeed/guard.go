@@ -189,7 +189,7 @@ func (g *guard) openElement() *feeds.Failure {
 		g.bindings, g.base = g.bindings-l.bindings, g.base-l.base
 		return nil
 	}
-	if g.open = append(g.open, l); isVoid(local) && len(g.open) > 3 {
+	if g.open = append(g.open, l); scan.IsVoid(g.Name.Local()) && len(g.open) > 3 {
 		g.out = append(g.out[:len(g.out)-1], "/>"...)
 		g.pop()
 	}
@@ -235,7 +235,7 @@ func (g *guard) closeElement() *feeds.Failure {
 		if g.elements++; g.elements > maxElements {
 			return feeds.Failf(feeds.LimitSize, "more than %d elements", maxElements)
 		}
-		if !isVoid(string(g.Name.Local())) {
+		if !scan.IsVoid(g.Name.Local()) {
 			g.lost++
 		}
 		return nil
@@ -346,55 +346,17 @@ func (g *guard) repaired(raw []byte) {
 		size, with := 1, string(raw[0])
 		if raw[0] == ']' && bytes.HasPrefix(raw, []byte("]]>")) {
 			size, with = 3, "]]&gt;"
-		} else if n := forbidden(raw); n > 0 {
-			size, with = n, "\uFFFD"
+		} else if n, digits := scan.Number(raw); digits > 0 && (n < 0x20 && n != '\t' && n != '\n' && n != '\r' || n == 0xFFFE || n == 0xFFFF) {
+			size, with = digits, "\uFFFD"
 		}
 		g.out, raw = append(g.out, with...), raw[size:]
 	}
-}
-
-// forbidden returns the length of the reference at the beginning of raw if it is to
-// a character that XML forbids; else 0.
-func forbidden(raw []byte) int {
-	end := bytes.IndexByte(raw[:min(len(raw), 64)], ';')
-	if end < 3 || raw[1] != '#' {
-		return 0
-	}
-	digits, base := raw[2:end], rune(10)
-	if digits[0] == 'x' {
-		digits, base = digits[1:], 16
-	}
-	n := rune(0)
-	for _, c := range digits {
-		digit := strings.IndexByte("0123456789abcdef", c|0x20)
-		if c < 'A' {
-			digit = strings.IndexByte("0123456789", c)
-		}
-		if digit < 0 || rune(digit) >= base {
-			return 0
-		}
-		n = min(n*base+rune(digit), 0x110000)
-	}
-	if len(digits) == 0 || n >= 0x20 && n != 0xFFFE && n != 0xFFFF || n == '\t' || n == '\n' || n == '\r' {
-		return 0
-	}
-	return end + 1
 }
 
 // isOfFeed reports whether a child of the root of that name tells a feed.
 func isOfFeed(local string) bool {
 	switch local {
 	case "channel", "item", "entry", "title", "id", "updated", "modified", "link", "author", "subtitle", "tagline", "generator":
-		return true
-	}
-	return false
-}
-
-// isVoid reports whether an element of that name has no end tag in HTML. Text with
-// such HTML that nobody escaped is common.
-func isVoid(local string) bool {
-	switch local {
-	case "br", "hr", "img", "wbr", "input", "embed":
 		return true
 	}
 	return false

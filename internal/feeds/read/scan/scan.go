@@ -2,7 +2,10 @@
 // checks no nesting and knows no namespaces.
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"unicode"
+)
 
 // A Kind says what a Scanner found.
 type Kind uint8
@@ -392,4 +395,56 @@ var nameBytes, startBytes, markBytes, endsBare = func() (name, start, mark, ends
 // HTML 4 and encoding/xml have them.
 func isBareByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == ':' || c == '-'
+}
+
+// Number returns the number of the reference at the beginning of text, and its length
+// in bytes; 0 when there is none. What is over the last character may be any such number.
+func Number(text []byte) (n rune, size int) {
+	if len(text) < 4 || text[0] != '&' || text[1] != '#' {
+		return 0, 0
+	}
+	from, base := 2, 10
+	if text[2]|0x20 == 'x' {
+		from, base = 3, 16
+	}
+	at := from
+	for ; at < len(text) && isDigit(text[at], base); at++ {
+		if n <= unicode.MaxRune {
+			n = n*rune(base) + rune(digit(text[at]))
+		}
+	}
+	if at == from || at == len(text) || text[at] != ';' {
+		return 0, 0
+	}
+	return n, at + 1
+}
+
+// digit returns the value of a digit.
+func digit(c byte) int {
+	if c <= '9' {
+		return int(c - '0')
+	}
+	return int(c|0x20-'a') + 10
+}
+
+func isDigit(c byte, base int) bool {
+	return '0' <= c && c <= '9' || base == 16 && 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+// IsVoid reports whether an element of that name, without its prefix, has no end tag in
+// HTML. Text with such HTML that nobody escaped is common.
+func IsVoid(local []byte) bool {
+	var room [len("source")]byte
+	if len(local) > len(room) {
+		return false
+	}
+	name := room[:copy(room[:], local)]
+	for i := range name {
+		name[i] |= 0x20
+	}
+	switch string(name) {
+	case "br", "hr", "img", "wbr", "input", "embed", "meta", "area", "base", "col", "param", "track":
+		return true
+	}
+	return false
 }
