@@ -5,7 +5,7 @@ import "net/url"
 // ReadingVersion counts up when the readers make another thing of the same
 // document: other texts, dates or identities. What is stored of a feed that an
 // earlier version read is then replaced without being news, see store.Save.
-const ReadingVersion = 3
+const ReadingVersion = 4
 
 // FormerKeys returns keys by which an item may have been removed from a store that
 // an earlier version kept: before version 1 the id of an entry of Atom was

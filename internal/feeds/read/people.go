@@ -94,78 +94,85 @@ func (m *maker) addName(name []byte) {
 	m.names = append(m.names, m.keep(name))
 }
 
-// people adds the names in the text of an author, such as "ann@example.org (Ann)",
-// "Ann <ann@example.org>" or several of these; or the address, when there is no
-// name, and then named is false.
+// people adds the names in the text of an author: that of one, or of a list of such
+// as "ann@example.org (Ann)" and "Ann <ann@example.org>", of names and addresses.
+// named is false when there are only addresses.
 func (m *maker) people(text []byte) (named bool) {
 	if bytes.IndexByte(text, '<') >= 0 && !m.hasAddress(text) {
 		text = bytes.TrimSpace(m.untagged(text))
 	}
-	rest, names := text, len(m.names)
-	for {
-		name, more, ok := cutPerson(rest)
-		if !ok {
-			if len(m.names) > names && !bytes.ContainsAny(rest, "@(<") {
-				m.addName(rest) // the last of them has no address
-				return true
-			}
-			break
-		}
+	if bytes.IndexByte(text, '@') < 0 {
+		m.addName(text)
+		return len(text) > 0
+	}
+	names, isList, addresses := len(m.names), false, true
+	for rest := text; len(rest) > 0; {
+		var one []byte
+		one, rest = cutPerson(rest)
+		name, told := nameIn(one)
+		isList, addresses = isList || told, addresses && isAddress(name)
 		m.addName(name)
-		if len(more) == 0 {
-			return true
-		}
-		rest = more
+	}
+	if isList || addresses {
+		return isList
 	}
 	m.names = m.names[:names]
-	text = bytes.TrimPrefix(text, []byte("mailto:"))
-	if isAddress(text) {
-		m.addName(text)
-		return false
-	}
 	if at := bytes.IndexByte(text, ' '); at > 0 && isAddress(text[:at]) && bytes.IndexByte(text[at:], '@') < 0 {
-		text = text[at:] // "ann@example.org Ann"
+		if text = text[at:]; bytes.IndexByte(text, ')') < 0 { // "ann@example.org Ann"
+			text = bytes.TrimLeft(text, " (") // a bracket that is not shut
+		}
 	}
 	m.addName(text)
-	return len(text) > 0
+	return true
 }
 
-// cutPerson returns the name in the first of several people in text, and what
-// follows the comma after it. ok is false when text does not begin with a name and
-// an address, one of them in brackets.
-func cutPerson(text []byte) (name, more []byte, ok bool) {
-	open := bytes.IndexAny(text, "(<")
-	if open <= 0 {
-		return nil, nil, false
+// cutPerson cuts the first of several people off text. A comma in quotes or brackets
+// belongs to the name.
+func cutPerson(text []byte) (one, rest []byte) {
+	depth, quoted := 0, false
+	for i, c := range text {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == '(' || c == '<':
+			depth++
+		case c == ')' || c == '>':
+			depth--
+		case (c == ',' || c == ';') && depth <= 0 && !quoted:
+			return bytes.TrimSpace(text[:i]), text[i+1:]
+		}
 	}
-	end, depth := open, 0
-	for ; end < len(text); end++ {
-		if c := text[end]; c == '(' || c == '<' {
+	return bytes.TrimSpace(text), nil
+}
+
+// nameIn returns the name of one of several people, and whether an address stands
+// beside it, one of the two in brackets; else all of it.
+func nameIn(one []byte) (name []byte, told bool) {
+	one = bytes.TrimPrefix(one, []byte("mailto:"))
+	open, depth := bytes.IndexAny(one, "(<"), 0
+	for i := max(open, 0); i < len(one)-1; i++ {
+		if c := one[i]; c == '(' || c == '<' {
 			depth++
 		} else if c == ')' || c == '>' {
-			if depth--; depth == 0 {
-				break
-			}
+			depth--
+		}
+		if depth == 0 {
+			return one, false // there is more behind the brackets
 		}
 	}
-	if end == len(text) {
-		return nil, nil, false
+	if open <= 0 || depth != 1 || one[len(one)-1] != ')' && one[len(one)-1] != '>' {
+		return one, false
 	}
-	outer, inner := bytes.TrimSpace(text[:open]), bytes.TrimSpace(text[open+1:end])
-	more = bytes.TrimSpace(text[end+1:])
-	if len(more) > 0 {
-		if more[0] != ',' && more[0] != ';' {
-			return nil, nil, false
-		}
-		more = bytes.TrimSpace(more[1:])
-	}
+	outer, inner := bytes.TrimSpace(one[:open]), bytes.TrimSpace(one[open+1:len(one)-1])
 	switch {
+	case isAddress(outer) && len(inner) == 0:
+		return outer, true
 	case isAddress(outer):
-		return inner, more, true
+		return inner, true
 	case isAddress(bytes.TrimPrefix(inner, []byte("mailto:"))):
-		return bytes.Trim(outer, `" `), more, true
+		return bytes.Trim(outer, `" `), true
 	}
-	return nil, nil, false
+	return one, false
 }
 
 // isAddress reports whether text is an e-mail address and nothing else.
