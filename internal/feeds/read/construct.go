@@ -13,26 +13,22 @@ func (m *maker) construct(p *passage, title bool) []byte {
 	var room [40]byte
 	kind := lower(room[:0], bytes.TrimSpace(p.kind[:min(len(p.kind), len(room))]))
 	is := func(part string) bool { return bytes.Contains(kind, []byte(part)) }
-	base := p.base
-	if title {
-		base = nil // it is the same wherever it stands
-	}
 	switch {
 	case bytes.EqualFold(bytes.TrimSpace(p.mode), []byte("base64")):
 		text, _ := unbase64(m.text(p.raw))
 		if is("html") {
-			return m.rewrite(text, base)
+			return m.rewrite(text, p.base)
 		} else if len(kind) > 0 && !bytes.HasPrefix(kind, []byte("text")) {
 			return nil
 		}
 		return m.escaped(text, title)
 	case is("xhtml") && !bytes.EqualFold(bytes.TrimSpace(p.mode), []byte("escaped")):
-		return m.xhtml(&passage{raw: p.raw, prefix: p.prefix, base: base}, true)
+		return m.xhtml(p, true)
 	case is("html"):
 		if inner := m.undivided(p.raw); inner != nil {
 			p.raw = inner
 		}
-		return m.rewrite(m.text(p.raw), base)
+		return m.rewrite(m.text(p.raw), p.base)
 	case is("/xml"), is("+xml"):
 		return m.text(p.raw)
 	case len(kind) > 0 && is("/") && !bytes.HasPrefix(kind, []byte("text/")):
@@ -40,7 +36,7 @@ func (m *maker) construct(p *passage, title bool) []byte {
 		// gofeed and SimplePie take it for HTML.
 		if is("octet-stream") {
 			if text, whole := unbase64(m.text(p.raw)); whole {
-				return m.rewrite(text, base)
+				return m.rewrite(text, p.base)
 			}
 		}
 		if title {
@@ -48,7 +44,7 @@ func (m *maker) construct(p *passage, title bool) []byte {
 		}
 		return nil
 	case m.hasMarkup(p.raw):
-		return m.xhtml(&passage{raw: p.raw, prefix: p.prefix, base: base}, true)
+		return m.xhtml(p, true)
 	}
 	return m.escaped(m.text(p.raw), title)
 }

@@ -127,7 +127,7 @@ func (m *maker) field(f field, p *passage) []byte {
 		if !bytes.EqualFold(bytes.TrimSpace(p.kind), []byte("html")) {
 			return m.escaped(m.text(p.raw), false)
 		}
-	case fieldDescription, fieldEncoded:
+	case fieldTitle, fieldDescription, fieldEncoded:
 	default:
 		return m.text(p.raw)
 	}

@@ -136,7 +136,7 @@ func (r *xmlReader) title(b *feedBuilder) string {
 	if r.inAtom {
 		return r.keep(r.oneLine(r.construct(&b.head[headTitle], true)))
 	}
-	if title := r.line(b.head[headTitle].raw); len(title) > 0 {
+	if title := r.oneLine(r.field(fieldTitle, &b.head[headTitle])); len(title) > 0 {
 		return r.keep(title)
 	}
 	return r.keep(r.line(b.head[headDCTitle].raw))
