@@ -13,10 +13,11 @@ const (
 	// that are open take memory until they are closed.
 	maxDepth = 256
 
-	// maxDeclared and maxNamespaces bound the namespaces that one element
-	// declares and the different ones that a document does. A
-	// prefix is looked for among those in scope.
+	// maxDeclared, maxScoped and maxNamespaces bound the namespaces that one
+	// element declares, those in scope, among which a prefix is looked for, and
+	// the different ones of a document.
 	maxDeclared   = 64
+	maxScoped     = 512
 	maxNamespaces = 1000
 
 	// maxItems bounds the items that are read. Feeds list the newest first, so
@@ -60,8 +61,9 @@ type limits struct {
 	depth      int // how deep elements nest
 	elements   int // in all
 	declared   int // namespaces that one element declares
+	scoped     int // those in scope
 	namespaces int // different ones in all
 }
 
 // usualLimits are those of every document.
-var usualLimits = limits{depth: maxDepth, elements: maxElements, declared: maxDeclared, namespaces: maxNamespaces}
+var usualLimits = limits{depth: maxDepth, elements: maxElements, declared: maxDeclared, scoped: maxScoped, namespaces: maxNamespaces}

@@ -39,7 +39,7 @@ func TestAuthorsOverTheBoundAreLeftOut(t *testing.T) {
 
 // TestALimitIsKeptToTheOne: as much as there may be is read, and one more is refused.
 func TestALimitIsKeptToTheOne(t *testing.T) {
-	few := limits{depth: 6, elements: 10, declared: 3, namespaces: 5}
+	few := limits{depth: 6, elements: 10, declared: 3, scoped: 4, namespaces: 5}
 	for name, c := range map[string]struct {
 		doc  func(n int) string
 		most int
@@ -52,7 +52,13 @@ func TestALimitIsKeptToTheOne(t *testing.T) {
 		"elements":             {func(n int) string { return strings.Repeat("<x/>", n) }, few.elements - 1, feeds.LimitSize},
 		"end tags of nothing":  {func(n int) string { return strings.Repeat("</x>", n) }, few.elements - 1, feeds.LimitSize},
 		"declared":             {func(n int) string { return "<x" + numbered(n, " xmlns:n%d='u'") + "/>" }, few.declared, feeds.LimitNamespace},
-		"namespaces":           {func(n int) string { return numbered(n, "<x xmlns='u%d'/>") + "<x xmlns='u0'/>" }, few.namespaces, feeds.LimitNamespace},
+		"in scope": {func(n int) string {
+			return "<x xmlns:a='u' xmlns:b='u' xmlns:c='u'>" + "<x" + numbered(n-3, " xmlns:n%d='u'") + "/>"
+		}, few.scoped, feeds.LimitNamespace},
+		"in scope of an item": {func(n int) string {
+			return "<channel xmlns:a='u' xmlns:b='u' xmlns:c='u'><item" + numbered(n-3, " xmlns:n%d='u'") + "/></channel>"
+		}, few.scoped, feeds.LimitNamespace},
+		"namespaces": {func(n int) string { return numbered(n, "<x xmlns='u%d'/>") + "<x xmlns='u0'/>" }, few.namespaces, feeds.LimitNamespace},
 	} {
 		for more := range 2 {
 			r := readers.New().(*xmlReader)

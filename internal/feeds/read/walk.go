@@ -39,7 +39,7 @@ type passage struct {
 // within an element whose children do not count.
 type level struct {
 	name     scan.Name
-	declares bool      // it declares namespaces
+	declares int       // how many namespaces it declares
 	bound    int       // how many bindings it adds
 	item     bool      // it is an item
 	based    bool      // it has an xml:base
@@ -72,6 +72,7 @@ type walker struct {
 	element  element
 	elements int
 	declared int // elements that declare namespaces, of those that are open
+	scoped   int // namespaces that they declare
 	spare    int // bytes that may be read a second time
 
 	// The element that is open and whose children do not count, if there is one.
@@ -164,9 +165,11 @@ func (w *walker) openElement() *feeds.Failure {
 			}
 		}
 	}
-	if declares > 0 {
-		l.declares = true
+	if l.declares = declares; declares > 0 {
 		w.declared++
+		if w.scoped += declares; w.scoped > w.limits.scoped {
+			return feeds.Failf(feeds.LimitNamespace, "more than %d namespaces in scope", w.limits.scoped)
+		}
 	}
 	if w.leaf != 0 {
 		w.inScope = w.inScope[:len(w.inScope)-declares]
@@ -218,14 +221,14 @@ func (w *walker) openWithin(l level) {
 	}
 	if isItemName(local) {
 		if w.wanted && w.builder.scope() == scopeFeed && w.rewind() {
-			w.declared -= btoi(l.declares)
+			w.undeclare(&l)
 			return // a field of the feed has no items in it
 		}
 		w.hidden++
 	}
 	repeated := bytes.Equal(w.open[len(w.open)-1].name.Full, w.Name.Full) && isOptional(local)
 	if w.Empty || scan.IsVoid(local) || repeated && len(w.open) > w.leaf {
-		w.declared -= btoi(l.declares)
+		w.undeclare(&l)
 		return
 	}
 	w.open = append(w.open, l)
@@ -295,9 +298,7 @@ func (w *walker) closeTop(end int, lost bool) {
 		w.builder.close()
 		w.lost += btoi(lost)
 	}
-	if l.declares {
-		w.declared--
-	}
+	w.undeclare(l)
 	w.inScope = w.inScope[:len(w.inScope)-l.bound]
 	if l.based {
 		w.base = l.outer
@@ -316,15 +317,19 @@ func (w *walker) rewind() bool {
 	}
 	w.spare -= w.Pos - w.first
 	for len(w.open) > w.leaf {
-		if w.open[len(w.open)-1].declares {
-			w.declared--
-		}
+		w.undeclare(&w.open[len(w.open)-1])
 		w.open = w.open[:len(w.open)-1]
 	}
 	w.Fault, w.Early, w.Empty = "", false, false
 	w.Pos, w.Start = w.first, w.first
 	w.closeTop(w.first, true)
 	return true
+}
+
+// undeclare takes note that an element ends.
+func (w *walker) undeclare(l *level) {
+	w.declared -= btoi(l.declares > 0)
+	w.scoped -= l.declares
 }
 
 func btoi(b bool) int {
