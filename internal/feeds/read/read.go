@@ -184,6 +184,12 @@ func withLineFeeds(text []byte) []byte {
 	if bytes.IndexByte(text, '\r') < 0 {
 		return text
 	}
-	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")) // a copy
+	for rest := text; ; {
+		n := bytes.IndexByte(rest, '\r')
+		if n < 0 {
+			return text
+		}
+		rest[n], rest = '\n', rest[n+1:]
+	}
 }
