@@ -65,9 +65,6 @@ func TestTooFewDescriptorsBlameNoFeed(t *testing.T) {
 	const hosts = 50
 	s := trusted(t, origin.Options{Feeds: hosts, Hosts: hosts, Items: 2})
 	for _, mode := range everyMode() {
-		if mode == goroutineMode {
-			continue // it waits ten seconds for its store first
-		}
 		db := filepath.Join(t.TempDir(), "feeds.db")
 		out := limited(t, 24, db, "--list", s.list, "-n", "1", "--mode", mode)
 		for _, l := range out.feeds {
@@ -80,6 +77,19 @@ func TestTooFewDescriptorsBlameNoFeed(t *testing.T) {
 		if got := again.classes(); got[feeds.OK]+got[feeds.NotModified] != hosts {
 			t.Errorf("%s, the next round: %v, want %d ok or not_modified", mode, got, hosts)
 		}
+	}
+}
+
+// TestConnectionsLeaveTheStoreItsDescriptors: where requests are made by the process
+// that has the store, a round with few descriptors is slow and complete.
+func TestConnectionsLeaveTheStoreItsDescriptors(t *testing.T) {
+	t.Parallel()
+	const hosts = 50
+	s := trusted(t, origin.Options{Feeds: hosts, Hosts: hosts, Items: 2})
+	out := limited(t, 28, filepath.Join(t.TempDir(), "feeds.db"), "--list", s.list, "-n", "1", "--mode", goroutineMode)
+	out.want(t, exitOK)
+	if got := out.classes(); got[feeds.OK] != hosts {
+		t.Errorf("%v, want %d ok\n%s", got, hosts, out.stderr)
 	}
 }
 

@@ -16,8 +16,10 @@ const (
 	unknownFiles = 256 // where the system does not say how many there are
 
 	// restFiles are for everything that is neither connection nor name lookup:
-	// the file of trusted certificates, those of the resolver, the store's.
-	restFiles = 6
+	// the file of trusted certificates, those of the resolver, and ten that a store
+	// in this process opens as it goes, and waits for in vain while connections
+	// have them.
+	restFiles = 16
 
 	// lookupFiles are what a name lookup has open beside the descriptor of the
 	// connection that it is for: Go's resolver asks for A and AAAA at once.
