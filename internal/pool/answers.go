@@ -61,11 +61,11 @@ func (s *slot) keep(part *ipc.Items) error {
 }
 
 // settle passes on r, if its job is with the process and
-// unanswered. A job that a process gives back because another one takes over is
-// no result.
+// unanswered. A job that a process gives back because it is to be replaced is no
+// result.
 func (s *slot) settle(w *process, r *ipc.Result) error {
 	s.mu.Lock()
-	if r.Class == feeds.Cancelled && w.retired.Load() {
+	if r.Class == feeds.Cancelled && w.drained.Load() && w.grown.Load() {
 		err := s.ledger.giveBack(r.ID)
 		s.mu.Unlock()
 		if err != nil {

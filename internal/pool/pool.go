@@ -205,6 +205,6 @@ func Greet(ctx context.Context, o Options) (Greeting, error) {
 		return Greeting{}, err
 	}
 	g := Greeting{Build: w.hello.Build, Sandbox: w.hello.Sandbox, After: time.Since(start)}
-	s.dismiss(w)
+	s.dismiss(ctx, w)
 	return g, nil
 }

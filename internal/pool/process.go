@@ -62,7 +62,6 @@ type process struct {
 
 	drained atomic.Bool // Drain was sent, or is about to be
 	grown   atomic.Bool // it has more memory than it should
-	retired atomic.Bool // another process stands ready in its place
 
 	mu      sync.Mutex // guards the fields below
 	cause   error      // why the coordinator killed it; nil when it did not

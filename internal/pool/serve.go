@@ -12,8 +12,8 @@ import (
 )
 
 // serve has a process do jobs until there are none left for it, it dies, it
-// has grown too large, or ctx is done. Then the process is gone, and what it
-// had not answered is pending again. It fails with errGivenUp.
+// has grown too large, or ctx is done. Then the process is gone, or another slot's,
+// and what it had not answered is pending again. It fails with errGivenUp.
 func (s *slot) serve(ctx context.Context, w *process) error {
 	s.setCurrent(w)
 	o := s.shared.o
@@ -39,7 +39,7 @@ func (s *slot) serve(ctx context.Context, w *process) error {
 	}
 	if drain {
 		s.measure(w)
-		s.drain(w)
+		s.drain(ctx, w)
 	}
 	loosen()
 	s.end(w)
@@ -59,11 +59,10 @@ func (s *slot) serve(ctx context.Context, w *process) error {
 
 // supply sends jobs to a process until it takes or says nothing more, or is to be
 // drained: there is nothing more to do for the slot, which over says as well,
-// another one stands ready in its place, or ctx is done.
+// it has grown, or ctx is done.
 func (s *slot) supply(ctx context.Context, w *process) (drain, over bool) {
 	for ctx.Err() == nil {
-		if w.grown.Load() && s.warmUp(ctx, w) {
-			w.retired.Store(true)
+		if w.grown.Load() {
 			return true, false
 		}
 		s.mu.Lock()
@@ -123,4 +122,17 @@ func (s *slot) send(w *process, jobs []feeds.Job) error {
 	return s.settle(w, &ipc.Result{Result: feeds.Result{
 		ID: jobs[0].ID, Class: feeds.LimitSize, Detail: "the feed has too many known items to send to a worker",
 	}})
+}
+
+// measure notes how much memory a process has, and whether it has grown too large.
+func (s *slot) measure(w *process) {
+	if w.link.elsewhere {
+		return // how large the link is does not matter
+	}
+	peak, own := memoryOf(w.cmd.Process.Pid)
+	s.shared.count.note(func(st *Stats) { st.PeakRSS[s.n] = max(st.PeakRSS[s.n], peak) })
+	if at := s.shared.o.RecycleAt; at > 0 && own > at && !w.grown.Swap(true) {
+		w.log.Info("worker has grown and will be replaced", "bytes", own)
+		wake(s.workC)
+	}
 }

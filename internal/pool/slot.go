@@ -76,9 +76,7 @@ type slot struct {
 	away      int
 	elsewhere bool
 	leash     time.Time
-	// current is the process that has the jobs, nil when none has; warm is the
-	// one that will have them next, nil when none is ready.
-	current, warm *process
+	current   *process // that has the jobs; nil when none has
 }
 
 func newSlot(r *run, n int) *slot {
@@ -127,19 +125,6 @@ func (s *slot) setCurrent(w *process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = w
-}
-
-// processes returns those that there are now.
-func (s *slot) processes() []*process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []*process
-	for _, w := range []*process{s.current, s.warm} {
-		if w != nil {
-			all = append(all, w)
-		}
-	}
-	return all
 }
 
 // urls names jobs for people. The caller holds s.mu.

@@ -84,8 +84,8 @@ func (r *run) offer(ctx context.Context, s *slot, w *process) bool {
 
 // await waits until another process may be started, d at least, or until ctx is
 // done. A slot that reached no worker takes one that has nothing more to do for
-// another slot.
-func (s *slot) await(ctx context.Context, d time.Duration) {
+// another slot, which it returns.
+func (s *slot) await(ctx context.Context, d time.Duration) *process {
 	s.mu.Lock()
 	away, leash := s.away > 0, time.Until(s.leash)
 	s.mu.Unlock()
@@ -98,14 +98,14 @@ func (s *slot) await(ctx context.Context, d time.Duration) {
 		spareC = s.shared.spareC
 	}
 	w := wait(ctx, d, spareC)
-	if w == nil {
-		return
+	if w != nil {
+		w.owner.Store(s)
+		s.mu.Lock()
+		s.current, s.elsewhere = w, w.link.elsewhere
+		s.mu.Unlock()
+		s.log.Info("worker of another slot takes over", "pid", w.cmd.Process.Pid)
 	}
-	w.owner.Store(s)
-	s.mu.Lock()
-	s.warm, s.elsewhere = w, w.link.elsewhere
-	s.mu.Unlock()
-	s.log.Info("worker of another slot takes over", "pid", w.cmd.Process.Pid)
+	return w
 }
 
 // wait waits for d, until a spare worker comes, which it returns, or until ctx is

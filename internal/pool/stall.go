@@ -55,7 +55,10 @@ func (r *run) awaitEnd(cancel context.CancelCauseFunc, doneC <-chan struct{}) er
 // killAll kills every process.
 func (r *run) killAll(cause error) {
 	for _, s := range r.slots {
-		for _, w := range s.processes() {
+		s.mu.Lock()
+		w := s.current
+		s.mu.Unlock()
+		if w != nil {
 			w.kill(cause)
 		}
 	}
@@ -67,7 +70,7 @@ func (r *run) report() string {
 	fmt.Fprintf(&b, "the coordinator %v\n", &r.out.doing)
 	for _, s := range r.slots {
 		s.mu.Lock()
-		out, pending, dry := s.ledger.out, len(s.ledger.pending), s.dry
+		out, pending, dry, w := s.ledger.out, len(s.ledger.pending), s.dry, s.current
 		s.mu.Unlock()
 		more := "more may come"
 		if dry {
@@ -75,7 +78,7 @@ func (r *run) report() string {
 		}
 		fmt.Fprintf(&b, "worker %d: %d jobs with it, %d waiting, %s; the coordinator %v and %v\n",
 			s.n, out, pending, more, &s.running, &s.filling)
-		for _, w := range s.processes() {
+		if w != nil {
 			fmt.Fprintf(&b, "  %s\n", w.describe())
 		}
 	}

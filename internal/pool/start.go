@@ -204,18 +204,20 @@ func (s *slot) startFailed(err error) error {
 	return nil
 }
 
-// pause waits before another process is started, when the last one failed.
-func (s *slot) pause(ctx context.Context) {
+// pause waits before another process is started, when the last one failed, and
+// returns one that another slot has no more use for, if it got that.
+func (s *slot) pause(ctx context.Context) *process {
 	s.mu.Lock()
 	fails, most := s.fails, backoffMost
 	if s.away > 0 {
 		most = backoffAway
 	}
 	s.mu.Unlock()
-	if fails > 0 {
-		s.running.set("pauses")
-		s.await(ctx, backoff(fails-1, most, rand.Float64()))
+	if fails == 0 {
+		return nil
 	}
+	s.running.set("pauses")
+	return s.await(ctx, backoff(fails-1, most, rand.Float64()))
 }
 
 const (

@@ -14,7 +14,6 @@ type Stats struct {
 	PeakRSS  []int64       // most memory resident, in bytes, by worker number; 0 where it is not known
 	Workers  int           // processes at a time; fewer than asked for where the system has no room
 	Spawns   int           // processes started
-	Recycled int           // processes replaced because they had grown
 	Deaths   int           // processes that ended before they had answered all
 	Sandbox  string        // the level that the last worker to start reached
 }

@@ -1,33 +1,23 @@
 package pool
 
 import (
+	"context"
 	"time"
 
 	"feedmill/internal/crash"
 	"feedmill/internal/ipc"
 )
 
-// discard gets rid of the process that is ready, if one is.
-func (s *slot) discard() {
-	s.mu.Lock()
-	w := s.warm
-	s.warm = nil
-	s.mu.Unlock()
-	if w != nil {
-		s.dismiss(w)
-	}
-}
-
 // dismiss gets rid of a process that owes nothing.
-func (s *slot) dismiss(w *process) {
-	s.drain(w)
+func (s *slot) dismiss(ctx context.Context, w *process) {
+	s.drain(ctx, w)
 	s.end(w)
 	w.release()
 }
 
 // drain asks a process to finish and waits for its Bye, for as long as its
 // jobs may take.
-func (s *slot) drain(w *process) {
+func (s *slot) drain(ctx context.Context, w *process) {
 	s.running.set("waits for a worker to finish")
 	w.drained.Store(true)
 	crash.At("coordinator: before drain")
@@ -36,8 +26,8 @@ func (s *slot) drain(w *process) {
 		return
 	}
 	grace := s.shared.o.Refresh.DrainGrace + s.shared.o.StopGrace
-	if w.retired.Load() {
-		grace += s.shared.o.patience() // it did nothing wrong; its guard ends it if it hangs
+	if ctx.Err() == nil && s.owes() {
+		grace += s.shared.o.patience() // it has only grown; its guard ends it if it hangs
 	}
 	limit := time.NewTimer(grace)
 	defer limit.Stop()

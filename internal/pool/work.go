@@ -75,9 +75,18 @@ func (s *slot) fill(ctx context.Context, next nextFunc) error {
 // work runs one process after the other for as long as there are jobs for it.
 // There is none while nothing is to do for it.
 func (s *slot) work(ctx context.Context) error {
-	defer s.discard()
+	var spare *process // of another slot
+	defer func() {
+		if spare != nil {
+			s.dismiss(ctx, spare)
+			s.setCurrent(nil)
+		}
+	}()
 	for s.awaitJobs(ctx) {
-		w, err := s.nextProcess(ctx)
+		w, err := spare, error(nil)
+		if spare = nil; w == nil {
+			w, err = s.begin(ctx)
+		}
 		s.shared.count.moved()
 		if err == nil {
 			err = s.serve(ctx, w)
@@ -89,7 +98,7 @@ func (s *slot) work(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.pause(ctx)
+		spare = s.pause(ctx)
 	}
 	return nil
 }
