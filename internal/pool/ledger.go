@@ -32,7 +32,7 @@ type ledger struct {
 	unanswered map[int64]*lease // every lease, by job
 	pending    []*lease         // those not sent, the next one first
 	out        int              // how many are sent
-	single     bool             // the one that is sent must be alone
+	single     bool             // what was sent last must be alone
 	sends      int              // jobs sent so far
 }
 
@@ -59,7 +59,7 @@ func (l *ledger) suspect() bool { return len(l.pending) > 0 && l.pending[0].alon
 // take marks at most so many jobs as sent and returns them, such that no more
 // than window are sent and unanswered. A job that must be alone is.
 func (l *ledger) take(most, window int) (jobs []feeds.Job) {
-	if l.single || l.suspect() && l.out > 0 {
+	if l.out > 0 && (l.single || l.suspect()) {
 		return nil
 	}
 	if l.single = l.suspect(); l.single {
@@ -121,7 +121,6 @@ func (l *ledger) answer(id int64) (*lease, error) {
 	}
 	delete(l.unanswered, id)
 	l.out--
-	l.single = false
 	if e.accused && !l.accuses() {
 		for _, o := range l.unanswered {
 			if o.witness {
@@ -152,7 +151,6 @@ func (l *ledger) giveBack(id int64) error {
 	}
 	e.reset()
 	l.out--
-	l.single = false
 	at := slices.IndexFunc(l.pending, func(p *lease) bool { return p.order == 0 || p.order > e.order })
 	if at < 0 {
 		at = len(l.pending)
@@ -244,7 +242,7 @@ func (l *ledger) takeBack() []*lease {
 		}
 	}
 	slices.SortFunc(lost, func(a, b *lease) int { return cmp.Compare(a.order, b.order) })
-	l.out, l.single = 0, false
+	l.out = 0
 	l.pending = slices.Concat(lost, l.pending)
 	return l.pending[:len(lost)]
 }
