@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	// maxStartFailures is how many processes in a row may fail before their Hello,
-	// when none in this run has said one, before the program is taken to be unable to
-	// start at all. As often must each slot have reached no worker for the run to end.
+	// maxStartFailures is how many processes of a slot may fail before their Hello, one
+	// after the other, when none in this run has said one, before the program is taken
+	// to be unable to start at all. As often must each slot have reached no worker for
+	// the run to end.
 	maxStartFailures = 3
 	// maxLost is how often in a row each slot must have lost its worker, or reached
 	// none, for the run to end, when some have said Hello.

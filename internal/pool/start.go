@@ -34,7 +34,7 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 		Version: ipc.Version, Build: o.Build, MaxFrame: o.MaxFrame,
 	}, o.Refresh)
 	if err == nil {
-		s.shared.count.ready(w.hello.Sandbox)
+		s.shared.count.note(func(st *Stats) { st.Sandbox = w.hello.Sandbox })
 		s.shared.reached.Store(true)
 		s.mu.Lock()
 		s.elsewhere = w.link.elsewhere
@@ -186,17 +186,17 @@ func noHello(path string, mode carrier.Mode, err error, p *process) *StartError 
 // startFailed decides what a process means that failed before its Hello: nil when
 // another one may be started, else why not.
 func (s *slot) startFailed(err error) error {
-	tries := s.shared.count.failedStart()
 	s.mu.Lock()
 	s.fails++
 	s.away++
+	away := s.away
 	s.mu.Unlock()
 	e, ok := errors.AsType[*StartError](err)
 	if !ok {
 		return err
 	}
-	e.Tries = tries
-	bad := tries >= maxStartFailures && !s.shared.reached.Load() && !e.unreachable()
+	e.Tries = away
+	bad := away >= maxStartFailures && !s.shared.reached.Load() && !e.unreachable()
 	if e.permanent || bad || s.shared.hopeless() {
 		return e
 	}

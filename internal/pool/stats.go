@@ -25,7 +25,6 @@ type counters struct {
 
 	mu    sync.Mutex // guards the fields below
 	stats Stats
-	early int   // processes in a row that failed before Hello
 	ooms  int64 // processes of this one's group that died for want of memory
 	kept  int   // documents of feeds that killed
 }
@@ -50,23 +49,6 @@ func (c *counters) note(change func(*Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	change(&c.stats)
-}
-
-// ready notes that a process said Hello.
-func (c *counters) ready(sandbox string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.early = 0
-	c.stats.Sandbox = sandbox
-}
-
-// failedStart notes that a process failed before its Hello and returns how many
-// did in a row.
-func (c *counters) failedStart() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.early++
-	return c.early
 }
 
 // outOfMemory reports whether the system has killed somebody for want of
