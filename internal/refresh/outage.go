@@ -13,7 +13,7 @@ const (
 	outageHosts = 20
 
 	// outageHeld bounds the failures that wait for that decision. They carry
-	// no items. Every batch has many hosts, so the decision falls long before.
+	// no items. A host has few jobs under way, so the decision falls long before.
 	outageHeld = 4096
 )
 

@@ -57,18 +57,12 @@ const (
 
 // A lane is what one worker has before it.
 type lane struct {
-	queue      []int32  // groups not begun, the largest first
-	open       []opened // groups begun that have unsent jobs, in the order of their beginning
-	unsent     int      // jobs
-	unanswered int      // jobs handed out and not answered
-	asked      bool     // for a batch, once
+	queue      []int32 // groups not begun, the largest first
+	open       []int32 // groups begun that have unsent jobs, in the order of their beginning
+	unsent     int     // jobs
+	unanswered int     // jobs handed out and not answered
+	asked      bool    // for a batch, once
 	wake       chan struct{}
-}
-
-// opened is a begun group in its lane's list.
-type opened struct {
-	group int32
-	given int // jobs in the batch that is being made
 }
 
 // newPlan groups refs and deals the groups to workers. A domain in held is

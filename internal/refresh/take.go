@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"slices"
 
 	"feedmill/internal/feeds"
 )
@@ -55,12 +56,8 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 	}
 	l := &p.lanes[worker]
 	l.asked = true
-	for i := range l.open {
-		l.open[i].given = 0
-	}
-	perGroup := max(1, limit/8) // a batch has at least eight hosts where there are as many
 	for len(ids) < limit {
-		at := p.choose(l, perGroup)
+		at := p.choose(l)
 		if at < 0 {
 			if !p.steal(worker) {
 				break
@@ -84,12 +81,12 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 // take turns. Rejected: going round the open groups one job each. It is fair
 // to groups but starves the long one: on a list with the skew of the real web
 // the round took a third longer.
-func (p *plan) choose(l *lane, perGroup int) int {
+func (p *plan) choose(l *lane) int {
 	best, room := -1, 0
 	var most, over int // the best's unsent jobs, and what they are divided by
-	for i, o := range l.open {
-		g := &p.groups[o.group]
-		if g.unanswered >= groupAhead || o.given >= perGroup {
+	for i, at := range l.open {
+		g := &p.groups[at]
+		if g.unanswered >= groupAhead {
 			continue
 		}
 		room++
@@ -107,23 +104,22 @@ func (p *plan) choose(l *lane, perGroup int) int {
 	}
 	l.queue = l.queue[1:]
 	p.waiting--
-	l.open = append(l.open, opened{group: head})
+	l.open = append(l.open, head)
 	return len(l.open) - 1
 }
 
 // send marks the next job of the open group at index at as handed out and
 // returns its ref.
 func (p *plan) send(l *lane, at int) int32 {
-	g := &p.groups[l.open[at].group]
+	g := &p.groups[l.open[at]]
 	ref := p.order[g.next]
 	p.state[ref] = sent
 	g.next++
 	g.unanswered++
 	l.unanswered++
 	l.unsent--
-	l.open[at].given++
 	if g.unsent() == 0 {
-		l.open = append(l.open[:at], l.open[at+1:]...)
+		l.open = slices.Delete(l.open, at, at+1)
 	}
 	return ref
 }
@@ -198,11 +194,8 @@ func (p *plan) drop(ref int32) []int32 {
 	g.next = g.end
 	l := &p.lanes[g.worker]
 	l.unsent -= len(dropped)
-	for i, o := range l.open {
-		if o.group == at {
-			l.open = append(l.open[:i], l.open[i+1:]...)
-			break
-		}
+	if i := slices.Index(l.open, at); i >= 0 {
+		l.open = slices.Delete(l.open, i, i+1)
 	}
 	l.nudge()
 	return dropped
