@@ -1,0 +1,50 @@
+package feeds
+
+import "testing"
+
+func TestRedactURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://example.org/":                      "http://example.org/",
+		"https://example.org/@name/feed":           "https://example.org/@name/feed",
+		"http://user@example.org/":                 "http://xxxxx@example.org/",
+		"http://u:secret@h/p?q#f":                  "http://xxxxx@h/p?q#f",
+		"http://u:se@cr:et@h:8/":                   "http://xxxxx@h:8/",
+		"http://u:%zz@h/":                          "http://xxxxx@h/",
+		"not a url":                                "not a url",
+		"postgres://u:p@h/d?a=b&password=s&x=y":    "postgres://xxxxx@h/d?a=b&password=xxxxx&x=y",
+		"postgresql:///d?sslpassword=s":            "postgresql:///d?sslpassword=xxxxx",
+		"http://example.org/?next=http://u:p@x/@y": "http://example.org/?next=http://xxxxx@x/@y",
+		"//user:pw@host/":                          "//xxxxx@host/",
+		"http:user:pw@host":                        "http:xxxxx@host",
+		"http:///user:pw@host":                     "http:///xxxxx@host",
+		"http://user:p/w@host/":                    "http://xxxxx@host/",
+		"http://user:80/w@host/":                   "http://xxxxx@host/",
+		"http://user:p#w@host/":                    "http://xxxxx@host/",
+		"http://user:p?w@host/":                    "http://xxxxx@host/",
+		"  HTTP://user:p w@host/":                  "xxxxx@host/",
+		"user:pw@host":                             "user:xxxxx@host",
+		"ftp://user:pw@host/":                      "ftp://xxxxx@host/",
+		"socks5://user:pw@host:1080":               "socks5://xxxxx@host:1080",
+	} {
+		if got := RedactURL(raw); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestTextIsShownWithoutPasswords(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         "",
+		"nothing to hide @ all":    "nothing to hide @ all",
+		"https://medium.com/@user": "https://medium.com/@user",
+		`--timeout "https://u:p@h.example/": want a duration`: `--timeout "https://xxxxx@h.example/": want a duration`,
+		"no store at postgres://u:p@h:5432/db, //t@h/x":       "no store at postgres://xxxxx@h:5432/db, //xxxxx@h/x",
+		"postgres://h/db?user=u&password=p&sslmode=no":        "postgres://h/db?user=u&password=xxxxx&sslmode=no",
+		"host=h password = 'two words' user=u":                "host=h password = xxxxx user=u",
+		"PGPASSWORD is not set":                               "PGPASSWORD is not set",
+	} {
+		if got := RedactText(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
