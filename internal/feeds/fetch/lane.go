@@ -11,8 +11,9 @@ import (
 
 // Run does jobs as they come until jobs is closed, and calls emit once for
 // each, from one goroutine at a time; emit may block, and with it the fetch
-// whose result it takes. It reads ahead, so that jobs of a busy host do not
-// keep others waiting, and has at most Options.Fetches under way.
+// whose result it takes. It takes every job at once, so that those of a busy host
+// do not keep others waiting: who gives them bounds their number, by
+// Options.Window. It has at most Options.Fetches under way.
 //
 // When ctx is done, nothing new begins. What is under way may go on for
 // Options.DrainGrace; everything else, also what still comes before jobs is
@@ -55,18 +56,16 @@ type lane struct {
 	emitting sync.Mutex // held while emit is called
 
 	mu      sync.Mutex
-	some    sync.Cond // there is something for a slot to take, or nothing ever again
-	space   sync.Cond // a job may be added
-	queues  map[string]*queue
-	ready   fifo[*queue] // queues whose next job may be able to begin
-	queued  int          // in queues
-	started int          // slots
-	most    int          // slots that there may be now
-	load    load         // when there are as many
-	probe   *time.Timer  // looks whether there may be more; nil while all get one
-	idle    int          // slots that wait
-	closed  bool         // no job will be added
-	stopped bool         // nothing begins any more
+	some    sync.Cond         // there is something for a slot to take, or nothing ever again
+	queues  map[string]*queue // those with jobs, by domain
+	ready   fifo[*queue]      // queues whose next job may be able to begin
+	started int               // slots
+	most    int               // slots that there may be now
+	load    load              // when there are as many
+	probe   *time.Timer       // looks whether there may be more; nil while all get one
+	idle    int               // slots that wait
+	closed  bool              // no job will be added
+	stopped bool              // nothing begins any more
 	grace   *time.Timer
 }
 
@@ -89,18 +88,15 @@ type task struct {
 
 func newLane(r *Refresher, emit func(feeds.Result)) *lane {
 	l := &lane{r: r, emit: emit, queues: make(map[string]*queue), most: min(firstFetches, r.limits.fetches)}
-	l.some.L, l.space.L = &l.mu, &l.mu
+	l.some.L = &l.mu
 	return l
 }
 
-// add takes a job in, once there is room or ctx, the run's, is done.
+// add takes a job in, unless ctx, the run's, is done.
 func (l *lane) add(ctx context.Context, job feeds.Job) {
 	host := feeds.ASCIIHost(feeds.SplitURL(job.URL).Hostname())
 	t := &task{job: job, place: place{domain: feeds.HostDomain(host), host: host}}
 	l.mu.Lock()
-	for l.queued >= l.r.limits.ahead && !l.stopped {
-		l.space.Wait()
-	}
 	if l.stopped || ctx.Err() != nil {
 		l.mu.Unlock()
 		l.answer(feeds.Result{ID: job.ID, Class: feeds.Cancelled})
@@ -115,15 +111,6 @@ func (l *lane) add(ctx context.Context, job feeds.Job) {
 		l.makeReady(q, false)
 	} else {
 		q.tasks.push(t)
-	}
-	l.count(+1)
-}
-
-// count changes the number of queued jobs. The caller holds l.mu.
-func (l *lane) count(n int) {
-	l.queued += n
-	if n < 0 {
-		l.space.Signal()
 	}
 }
 
@@ -192,7 +179,7 @@ func (l *lane) take(ctx, work context.Context) (*task, context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		if l.stopped || ctx.Err() != nil || l.closed && l.queued == 0 {
+		if l.stopped || ctx.Err() != nil || l.closed && len(l.queues) == 0 {
 			l.some.Broadcast()
 			return nil, nil
 		}
@@ -236,7 +223,6 @@ func (l *lane) try() *task {
 		}
 		q.tasks.pop()
 		t.refusal = v.refusal
-		l.count(-1)
 		if q.tasks.len() == 0 {
 			delete(l.queues, q.domain)
 		} else if v.refusal != nil || l.r.limits.perHost > 1 {
@@ -279,10 +265,8 @@ func (l *lane) drain(kill context.CancelCauseFunc) {
 		}
 	}
 	l.endWatch()
-	l.count(-len(left))
 	clear(l.queues)
 	l.some.Broadcast()
-	l.space.Broadcast()
 	l.mu.Unlock()
 	for _, t := range left {
 		l.answer(feeds.Result{ID: t.job.ID, Class: feeds.Cancelled})

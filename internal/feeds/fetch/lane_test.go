@@ -359,34 +359,3 @@ func TestRunThatIsOverBeforeItBegins(t *testing.T) {
 		wantClass(t, res, feeds.Cancelled)
 	}
 }
-
-func TestReadAheadIsBounded(t *testing.T) {
-	free := make(chan struct{})
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		<-free
-		io.WriteString(w, feedBody(1))
-	})
-	r := refresher(t, feeds.Options{}, func(l *limits) { l.ahead = 5 })
-	in := make(chan feeds.Job)
-	taken := 0
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.Run(t.Context(), in, func(feeds.Result) {})
-	}()
-	for full := false; !full && taken < 20; {
-		select {
-		case in <- feeds.Job{ID: int64(taken + 1), URL: s.URL}:
-			taken++
-		case <-time.After(200 * time.Millisecond):
-			full = true
-		}
-	}
-	// One under way, five queued, one in the hand of the reader.
-	if taken != 7 {
-		t.Errorf("%d jobs were taken, want 7", taken)
-	}
-	close(free)
-	close(in)
-	<-done
-}

@@ -27,7 +27,6 @@ type limits struct {
 	hostDelay  time.Duration
 	retryPause time.Duration
 	fetches    int
-	ahead      int // jobs received and not begun
 	grace      time.Duration
 }
 
@@ -57,7 +56,6 @@ func newLimits(o feeds.Options, most int) *limits {
 		hostDelay:   max(o.HostDelay, 0),
 		retryPause:  250 * time.Millisecond,
 		fetches:     max(min(or(o.Fetches, feeds.DefaultFetches), most), 1),
-		ahead:       4096,
 		grace:       or(o.DrainGrace, feeds.DefaultDrainGrace),
 	}
 }
