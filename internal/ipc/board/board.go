@@ -47,10 +47,10 @@ func (p Phase) String() string {
 // All methods may be called on a nil Board, which says nothing.
 //
 // Rejected: one memfd for all workers of a pool. It would save a page each, but
-// any of them could write into the others' slots.
+// any of them could write into the others' records.
 type Board struct {
-	slot   *slot
-	memory []byte // what slot lies in
+	record *record
+	memory []byte // what record lies in
 	file   descriptor
 
 	answers bool // an answer is being sent; of the goroutine that sends
@@ -58,13 +58,13 @@ type Board struct {
 
 var _ ipc.Probe = (*Board)(nil)
 
-// slotMagic begins a slot, and changes with its layout.
-const slotMagic = 0x66_6d_73_02 // "fms", 2
+// recordMagic begins a record, and changes with its layout.
+const recordMagic = 0x66_6d_73_02 // "fms", 2
 
-// A slot is two cache lines: the first is written when jobs come and go, the
+// A record is two cache lines: the first is written when jobs come and go, the
 // second for each document and answer. Numbers are in the machine's own byte
 // order, as it never leaves the machine.
-type slot struct {
+type record struct {
 	magic uint32
 	pid   atomic.Uint32 // by the worker, last when it begins
 	owed  atomic.Int64  // jobs taken and not answered
@@ -87,7 +87,7 @@ type work struct {
 	_     uint32
 }
 
-const slotSize = int64(unsafe.Sizeof(slot{}))
+const recordSize = int64(unsafe.Sizeof(record{}))
 
 // A Work is a job in a phase.
 type Work struct {
@@ -133,7 +133,7 @@ func (b *Board) Standing() Standing {
 	if b == nil {
 		return Standing{}
 	}
-	s := b.slot
+	s := b.record
 	st := Standing{PID: int(s.pid.Load()), Owed: int(s.owed.Load())}
 	if st.PID == 0 {
 		return Standing{}
@@ -154,8 +154,8 @@ func (w *work) load() Work {
 	return Work{Phase: Phase(w.phase.Load()), Job: w.job.Load(), Bytes: w.bytes.Load()}
 }
 
-// enter puts what is done into one of the slot's works.
-func (s *slot) enter(w *work, p Phase, job, bytes int64) {
+// enter puts what is done into one of the record's works.
+func (s *record) enter(w *work, p Phase, job, bytes int64) {
 	s.change.Add(1)
 	w.phase.Store(uint32(p))
 	w.job.Store(job)
@@ -166,7 +166,7 @@ func (s *slot) enter(w *work, p Phase, job, bytes int64) {
 // Enter says that process pid is the one that writes from now on.
 func (b *Board) Enter(pid int) {
 	if b != nil {
-		b.slot.pid.Store(uint32(pid))
+		b.record.pid.Store(uint32(pid))
 	}
 }
 
@@ -174,7 +174,7 @@ func (b *Board) Enter(pid int) {
 // not answered.
 func (b *Board) Owe(n int) {
 	if b != nil {
-		b.slot.owed.Add(int64(n))
+		b.record.owed.Add(int64(n))
 	}
 }
 
@@ -182,14 +182,14 @@ func (b *Board) Owe(n int) {
 // no document is.
 func (b *Board) Document(p Phase, job int64) {
 	if b != nil {
-		b.slot.enter(&b.slot.document, p, job, 0)
+		b.record.enter(&b.record.document, p, job, 0)
 	}
 }
 
 // Bytes says how far the parser is in the document.
 func (b *Board) Bytes(n int64) {
 	if b != nil {
-		b.slot.document.bytes.Store(n)
+		b.record.document.bytes.Store(n)
 	}
 }
 
@@ -203,7 +203,7 @@ func (b *Board) Begin(s ipc.Stage, job int64, bytes int) {
 		phase = PhaseWrite
 	}
 	b.answers = true
-	b.slot.enter(&b.slot.answer, phase, job, int64(bytes))
+	b.record.enter(&b.record.answer, phase, job, int64(bytes))
 }
 
 // End implements ipc.Probe.
@@ -212,7 +212,7 @@ func (b *Board) End(s ipc.Stage) {
 	// belongs to whoever sends.
 	if b != nil && (s == ipc.StageEncode || s == ipc.StageWrite) && b.answers {
 		b.answers = false
-		b.slot.enter(&b.slot.answer, PhaseIdle, 0, 0)
+		b.record.enter(&b.record.answer, PhaseIdle, 0, 0)
 	}
 }
 
@@ -221,7 +221,7 @@ func (b *Board) Wait(waits bool) {
 	if b == nil {
 		return
 	}
-	now := b.slot.answer.load()
+	now := b.record.answer.load()
 	p := PhaseIdle
 	switch {
 	case waits:
@@ -229,5 +229,5 @@ func (b *Board) Wait(waits bool) {
 	case now.Job != 0:
 		p = PhaseWrite
 	}
-	b.slot.enter(&b.slot.answer, p, now.Job, now.Bytes)
+	b.record.enter(&b.record.answer, p, now.Job, now.Bytes)
 }

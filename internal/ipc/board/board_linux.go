@@ -15,7 +15,7 @@ type descriptor = *os.File
 
 // boardHead is how the memfd of a board begins.
 func boardHead() []byte {
-	magic := uint32(slotMagic)
+	magic := uint32(recordMagic)
 	return memfd.Bytes(&magic)
 }
 
@@ -23,31 +23,31 @@ func boardHead() []byte {
 // closes it. It fails with errors.ErrUnsupported in its chain where there are no
 // memfds.
 func New() (*Board, error) {
-	f, err := memfd.New("feedmill-scoreboard", slotSize, boardHead())
+	f, err := memfd.New("feedmill-scoreboard", recordSize, boardHead())
 	if err != nil {
 		return nil, fmt.Errorf("make scoreboard: %w", err)
 	}
-	memory, err := memfd.MapFile(f, slotSize)
+	memory, err := memfd.MapFile(f, recordSize)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("make scoreboard: %w", err)
 	}
-	return &Board{slot: (*slot)(unsafe.Pointer(&memory[0])), memory: memory, file: f}, nil
+	return &Board{record: (*record)(unsafe.Pointer(&memory[0])), memory: memory, file: f}, nil
 }
 
 // Open returns the board that file descriptor fd is, if it is one. It closes fd
 // then and only then: the memory stays, until the process ends. Any other fd, or
 // none, is left as it is and is an error.
 func Open(fd int) (*Board, error) {
-	if err := memfd.Check(fd, slotSize, boardHead()); err != nil {
+	if err := memfd.Check(fd, recordSize, boardHead()); err != nil {
 		return nil, fmt.Errorf("open scoreboard: %w", err)
 	}
-	memory, err := memfd.Map(fd, slotSize)
+	memory, err := memfd.Map(fd, recordSize)
 	if err != nil {
 		return nil, fmt.Errorf("open scoreboard: %w", err)
 	}
 	unix.Close(fd)
-	return &Board{slot: (*slot)(unsafe.Pointer(&memory[0])), memory: memory}, nil
+	return &Board{record: (*record)(unsafe.Pointer(&memory[0])), memory: memory}, nil
 }
 
 // File returns the file to hand to the process, or nil. It belongs to b.
@@ -73,6 +73,6 @@ func (b *Board) Close() error {
 	}
 	b.CloseFile()
 	memory := b.memory
-	b.slot, b.memory = nil, nil
+	b.record, b.memory = nil, nil
 	return memfd.Unmap(memory)
 }

@@ -29,7 +29,7 @@ func TestScoreboardChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := memfd.Check(3, slotSize, nil); err == nil {
+	if err := memfd.Check(3, recordSize, nil); err == nil {
 		t.Fatal("descriptor 3 is still open")
 	}
 	s, err := OpenCapture(4)
@@ -95,7 +95,7 @@ func TestTheSizeOfAScoreboardIsSealed(t *testing.T) {
 	}
 	defer b.Close()
 	fd := int(b.File().Fd())
-	for _, size := range []int64{0, slotSize - 1, slotSize + 1, 1 << 30} {
+	for _, size := range []int64{0, recordSize - 1, recordSize + 1, 1 << 30} {
 		if err := unix.Ftruncate(fd, size); err != unix.EPERM {
 			t.Errorf("truncate to %d bytes: %v, want %v", size, err, unix.EPERM)
 		}
@@ -131,10 +131,10 @@ func TestWhatIsNoScoreboardIsLeftAlone(t *testing.T) {
 	}
 	for name, f := range map[string]*os.File{
 		"file":     plain,
-		"unsealed": memfd(slotSize, unix.F_SEAL_GROW, nil),
-		"short":    memfd(slotSize-1, seals, nil),
+		"unsealed": memfd(recordSize, unix.F_SEAL_GROW, nil),
+		"short":    memfd(recordSize-1, seals, nil),
 		"empty":    memfd(0, seals, nil),
-		"foreign":  memfd(slotSize, seals, bytes.Repeat([]byte("x"), int(slotSize))),
+		"foreign":  memfd(recordSize, seals, bytes.Repeat([]byte("x"), int(recordSize))),
 		"capture":  memfd(headSize+maxCapture, seals, nil),
 	} {
 		if _, err := Open(int(f.Fd())); err == nil {

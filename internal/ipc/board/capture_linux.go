@@ -27,7 +27,7 @@ type captureHead struct {
 }
 
 const (
-	captureMagic = slotMagic<<8 | 'c'
+	captureMagic = recordMagic<<8 | 'c'
 	headSize     = int64(unsafe.Sizeof(captureHead{}))
 
 	// maxCapture is how much of a document is kept, in bytes.
