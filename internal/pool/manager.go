@@ -34,7 +34,7 @@ type keeper struct {
 type managerProcess struct {
 	address manager.Address
 	cmd     *exec.Cmd
-	stdin   io.Closer     // its leash
+	stdin   io.Closer     // whose end is its own
 	gone    chan struct{} // closed when it is reaped
 	remove  func()        // removes what its socket leaves
 }

@@ -30,13 +30,12 @@
 // # Who is to blame
 //
 // A worker says on a scoreboard, in memory that outlives it, which document it
-// reads and which answer it sends. When it dies, these jobs are tried: each is
-// done once more, alone and first, in a fresh process with the same limits.
-// One that kills that too is answered with a class that says how; one that does
-// not has its result. Whoever else was under way is done again and not charged,
-// unless all that were tried are innocent. Where there is no scoreboard, or the
-// process died of something else than what it did last, all are charged, and a
-// job that has outlived three processes was alone in the third.
+// reads and which answer it sends. Whoever it names when it dies is done once more,
+// first and alone, in a fresh process with the same limits; what else was under way
+// is done again and not charged, as long as one that was named may be guilty. Where
+// it names nobody, or lies, all of it goes on alone, one after the other. A job is
+// guilty when a process dies that had nothing else, and it was named before, or was
+// alone in another one that died: its class says how.
 //
 // # Who has which job
 //
@@ -54,9 +53,10 @@
 //
 // Results carry the number of a job and never a URL, so no worker can answer
 // for a feed that it was not given. (Where workers share a pipe without names, or
-// a manager, one that means harm can speak for another one: see docs/modes.md.) The document of a feed that killed twice is
-// kept in Options.KeepPoison as ID-HASH.body, at most 20 MiB of it, and beside
-// it ID-HASH.txt with what is known of the death.
+// a manager, one that means harm can speak for another one: see docs/modes.md.)
+// The document of a feed that killed twice is kept in Options.KeepPoison as
+// ID-HASH.body, at most 20 MiB of it, and beside it ID-HASH.txt with what is known
+// of the death.
 package pool
 
 import (
