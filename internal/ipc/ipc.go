@@ -73,8 +73,8 @@ import "time"
 const Version = 6
 
 // DefaultMaxFrame is the longest payload that a Conn accepts when it is told
-// no other limit, in bytes. A feed's body is at most 20 MiB by default, so no
-// honest item comes near it.
+// no other limit, in bytes. A feed's body is at most 50 MiB by default, and a text
+// of an item is cut at 1 MiB, so no honest item comes near it.
 const DefaultMaxFrame = 64 << 20
 
 // PieceSize is the payload length, in bytes, above which SendResult begins

@@ -12,7 +12,7 @@ import (
 )
 
 // maxKept is how many feeds that kill are kept in the life of a Pool. Each may
-// have 20 MiB, and a folder that grows without end is a fault of its own.
+// have 50 MiB, and a folder that grows without end is a fault of its own.
 const maxKept = 100
 
 // keepPoison writes what is known of a job that killed its workers into the

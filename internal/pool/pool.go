@@ -55,7 +55,7 @@
 // for a feed that it was not given. (Where workers share a pipe without names, or
 // a manager, one that means harm can speak for another one: see docs/modes.md.)
 // The document of a feed that killed twice is kept in Options.KeepPoison as
-// ID-HASH.body, at most 20 MiB of it, and beside it ID-HASH.txt with what is known
+// ID-HASH.body, at most 50 MiB of it, and beside it ID-HASH.txt with what is known
 // of the death.
 package pool
 

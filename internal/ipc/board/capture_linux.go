@@ -84,7 +84,7 @@ func (c *Capture) Want(job int64) error {
 	return err
 }
 
-// Put keeps the document of a job if it is wanted, or the first 20 MiB of it.
+// Put keeps the document of a job if it is wanted, or the first 50 MiB of it.
 func (c *Capture) Put(job int64, body []byte) error {
 	if c == nil {
 		return nil
