@@ -34,6 +34,7 @@ func (r *telling) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feed
 	for j := range jobs {
 		at("fetch")
 		r.observer.Guarding(j.ID, []byte("<rss/>"))
+		r.observer.Parsed(3)
 		at("guard")
 		r.observer.Parsing(j.ID)
 		r.observer.Parsed(4)
@@ -76,7 +77,7 @@ func TestTheScoreboardFollowsTheWork(t *testing.T) {
 		now   board.Work
 	}{
 		{"fetch", board.Work{Phase: board.PhaseFetch}},
-		{"guard", board.Work{Phase: board.PhaseGuard, Job: 9}},
+		{"guard", board.Work{Phase: board.PhaseGuard, Job: 9, Bytes: 3}},
 		{"parse", board.Work{Phase: board.PhaseParse, Job: 9, Bytes: 4}},
 	} {
 		if got := <-r.reached; got != want.where {
@@ -100,6 +101,64 @@ func TestTheScoreboardFollowsTheWork(t *testing.T) {
 	}
 	ours.Close()
 	<-done
+}
+
+// TestAWorkerWithoutAScoreboardSaysTheSameInFrames: which document it reads, and how
+// far it is.
+func TestAWorkerWithoutAScoreboardSaysTheSameInFrames(t *testing.T) {
+	ours, theirs := net.Pipe()
+	r := &telling{refresher: newRefresher(), reached: make(chan string), goOn: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() {
+		done <- worker.Serve(t.Context(), ipc.NewConn(theirs, theirs, ipc.Options{}), worker.Options{
+			Heartbeat:    time.Millisecond,
+			NewRefresher: func(feeds.Options) (worker.Refresher, error) { return r, nil },
+		})
+	}()
+	defer func() { // the worker ends first
+		ours.Close()
+		<-done
+	}()
+	c := ipc.NewConn(ours, ours, ipc.Options{})
+	if _, err := c.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	said := make(chan board.Work)
+	go func() {
+		defer close(said)
+		for {
+			m, err := c.Recv()
+			if h, ok := m.(*ipc.Heartbeat); ok {
+				said <- board.Work{Phase: board.Phase(h.Phase), Job: h.Job, Bytes: h.Bytes}
+			} else if err != nil {
+				return
+			}
+		}
+	}()
+	c.Send(&ipc.Hello{Version: ipc.Version, Options: ipc.EncodeOptions(feeds.Options{})})
+	c.Send(&ipc.Shard{Jobs: []feeds.Job{{ID: 9, URL: "x"}}})
+	for _, want := range []board.Work{
+		{}, {Phase: board.PhaseGuard, Job: 9, Bytes: 3}, {Phase: board.PhaseParse, Job: 9, Bytes: 4},
+	} {
+		var where string
+		var last board.Work
+		for where == "" { // what it says until then is of before
+			select {
+			case where = <-r.reached:
+			case <-said:
+			}
+		}
+		for range 3 { // of which one may have been on its way
+			last = <-said
+		}
+		if last != want {
+			t.Errorf("at %s it says %v, want %v", where, last, want)
+		}
+		r.goOn <- struct{}{}
+	}
+	ours.Close()
+	for range said {
+	}
 }
 
 // An overdue refresher reads one document after the other while another job's

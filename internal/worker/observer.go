@@ -29,9 +29,9 @@ type lastWord struct {
 
 	mu    sync.Mutex // guards the fields below, and that nobody speaks after the last word
 	final bool
-	work  board.Work
+	work  board.Work // but for its bytes
 
-	bytes atomic.Int64 // of the document, taken by the parser
+	bytes atomic.Int64 // of the document, taken by whoever reads it
 }
 
 // now returns what was put last.
@@ -39,30 +39,28 @@ func (w *lastWord) now() board.Work {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	work := w.work
-	if work.Phase == board.PhaseParse {
-		work.Bytes = w.bytes.Load()
-	}
+	work.Bytes = w.bytes.Load()
 	return work
 }
 
-// document puts the phase of a job's document on the board.
-func (w *lastWord) document(p board.Phase, job int64) {
+// document puts the phase of a job's document on the board. After what is final
+// nothing else is said.
+func (w *lastWord) document(p board.Phase, job int64, final bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.final {
 		return
 	}
+	w.final = final
 	w.board.Document(p, job)
+	w.work = board.Work{Phase: p, Job: job}
 	w.bytes.Store(0)
-	if w.work = (board.Work{Phase: p, Job: job}); job == 0 {
-		w.work = board.Work{}
-	}
 }
 
 // conclude says that the process ends for a job's request. It waits no longer than
 // a moment for whoever sends something.
 func (s *server) conclude(job int64) {
-	s.word.conclude(job)
+	s.word.document(board.PhaseFetch, job, true)
 	if s.word.tell == nil {
 		return
 	}
@@ -77,20 +75,10 @@ func (s *server) conclude(job int64) {
 	}
 }
 
-// conclude says that the process ends for a job's request, and nothing else is
-// to be said of it.
-func (w *lastWord) conclude(job int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.final = true
-	w.board.Document(board.PhaseFetch, job)
-	w.work = board.Work{Phase: board.PhaseFetch, Job: job}
-}
-
 func (o observer) Guarding(job int64, body []byte) {
 	// Whether it could be kept changes nothing for whoever reads it next.
 	_ = o.capture.Put(job, body)
-	o.document(board.PhaseGuard, job)
+	o.document(board.PhaseGuard, job, false)
 	if o.tell != nil {
 		o.tell()
 	}
@@ -98,7 +86,7 @@ func (o observer) Guarding(job int64, body []byte) {
 }
 
 func (o observer) Parsing(job int64) {
-	o.document(board.PhaseParse, job)
+	o.document(board.PhaseParse, job, false)
 	crash.At("worker: before parse")
 }
 
@@ -109,6 +97,6 @@ func (o observer) Parsed(bytes int64) {
 }
 
 func (o observer) Read() {
-	o.document(board.PhaseIdle, 0)
+	o.document(board.PhaseIdle, 0, false)
 	crash.At("worker: after parse")
 }
