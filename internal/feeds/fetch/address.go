@@ -210,7 +210,9 @@ func (n *nat64) inside(ctx context.Context, addr netip.Addr) (netip.Addr, bool) 
 		return addr, false
 	}
 	n.once.Do(func() {
-		ctx, stop := context.WithTimeout(ctx, 2*time.Second)
+		// Whoever asks first may be gone before there is an answer, which is all the
+		// others'.
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer stop()
 		n.prefixes = ownPrefixes(n.lookup(ctx, "ipv4only.arpa"))
 	})

@@ -170,3 +170,21 @@ func TestNAT64IsJudgedByTheAddressInside(t *testing.T) {
 		t.Errorf("0.0.0.0 from a name server: %v, want it named as that", err)
 	}
 }
+
+// TestThePrefixIsLookedUpThoughItsAskerIsGone: another address may have been reached
+// first, and everybody after it goes by what was found.
+func TestThePrefixIsLookedUpThoughItsAskerIsGone(t *testing.T) {
+	g := newAddressGuard(nil, nil)
+	g.nat64.lookup = func(ctx context.Context, _ string) ([]netip.Addr, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return []netip.Addr{netip.MustParseAddr("2a00:96::192.0.0.171")}, nil
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	g.judge(gone, netip.MustParseAddr("2a00:1::1"))
+	if f := g.literal("2a00:96::192.168.1.1"); f == nil {
+		t.Error("an address inside 192.168.0.0/16 passes, want it refused")
+	}
+}
