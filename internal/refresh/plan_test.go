@@ -150,11 +150,11 @@ func playPlan(t *testing.T, seed uint64) {
 			i := rng.IntN(n)
 			id := under[w][i]
 			under[w] = slices.Delete(under[w], i, i+1)
-			ref, worker, ok := p.done(id)
-			if !ok || worker != w || p.refs[ref].ID != id {
+			ref, ok := p.done(id)
+			if worker := p.worker(ref); !ok || worker != w || p.refs[ref].ID != id {
 				t.Errorf("done(%d) = %d, %d, %v, want its ref, worker %d, true", id, ref, worker, ok, w)
 			}
-			if _, _, again := p.done(id); again {
+			if _, again := p.done(id); again {
 				t.Errorf("done(%d) is true a second time", id)
 			}
 			perHost[feeds.Domain(p.refs[ref].URL)]--

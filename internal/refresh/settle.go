@@ -13,7 +13,6 @@ import (
 // An answer is a result on its way to becoming an outcome.
 type answer struct {
 	ref     int32
-	worker  int
 	at      time.Time
 	failing bool // the feed had failed before this round
 	result  feeds.Result
@@ -38,15 +37,15 @@ type settler struct {
 // emit takes a runner's result.
 func (s *settler) emit(r feeds.Result) {
 	crash.At("coordinator: on result")
-	ref, worker, ok := s.plan.done(r.ID)
+	ref, ok := s.plan.done(r.ID)
 	if !ok {
 		s.o.Logger.Error("a result for no job was ignored", "feed", r.ID, "class", r.Class)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := answer{ref: ref, worker: worker, at: s.o.Now(), failing: s.plan.refs[ref].Fails > 0, result: r}
-	s.o.Finished(worker, &a.result)
+	a := answer{ref: ref, at: s.o.Now(), failing: s.plan.refs[ref].Fails > 0, result: r}
+	s.o.Finished(s.plan.worker(ref), &a.result)
 	s.hear(a)
 }
 
@@ -56,8 +55,8 @@ func (s *settler) vanished(ids []int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {
-		if ref, worker, ok := s.plan.done(id); ok {
-			s.finish([]int32{ref}, worker, feeds.Cancelled, "no longer subscribed", time.Time{})
+		if ref, ok := s.plan.done(id); ok {
+			s.finish([]int32{ref}, feeds.Cancelled, "no longer subscribed", time.Time{})
 		}
 	}
 }
@@ -68,7 +67,7 @@ func (s *settler) leave(held map[string]time.Time) {
 	defer s.mu.Unlock()
 	for _, refs := range s.plan.heldBack() {
 		domain := s.plan.domain(refs[0])
-		s.finish(refs, nobody, feeds.HostBackoff, askedUntil(domain, held[domain]), held[domain])
+		s.finish(refs, feeds.HostBackoff, askedUntil(domain, held[domain]), held[domain])
 	}
 }
 
@@ -82,9 +81,7 @@ func (s *settler) end(ended string) (unanswered int) {
 		s.stop(s.outage.err())
 	}
 	s.release()
-	for _, ref := range rest {
-		s.finish([]int32{ref}, s.plan.worker(ref), feeds.Cancelled, ended, time.Time{})
-	}
+	s.finish(rest, feeds.Cancelled, ended, time.Time{})
 	return len(rest)
 }
 
@@ -127,22 +124,22 @@ func (s *settler) settle(a answer) {
 	e := s.entry(a)
 	s.out <- []entry{e}
 	if until := e.outcome.HoldUntil; !until.IsZero() {
-		s.finish(s.plan.drop(a.ref), a.worker, feeds.HostBackoff, askedUntil(e.outcome.Domain, until), until)
+		s.finish(s.plan.drop(a.ref), feeds.HostBackoff, askedUntil(e.outcome.Domain, until), until)
 	}
 }
 
 // finish answers refs that no worker was asked about. until, unless zero, is
 // when their domain may be asked again.
-func (s *settler) finish(refs []int32, worker int, class feeds.Class, detail string, until time.Time) {
+func (s *settler) finish(refs []int32, class feeds.Class, detail string, until time.Time) {
 	if len(refs) == 0 {
 		return
 	}
 	now := s.o.Now()
 	entries := make([]entry, len(refs))
 	for i, ref := range refs {
-		a := answer{ref: ref, worker: worker, at: now}
+		a := answer{ref: ref, at: now}
 		a.result = feeds.Result{ID: s.plan.refs[ref].ID, Class: class, Detail: detail}
-		s.o.Finished(worker, &a.result)
+		s.o.Finished(s.plan.worker(ref), &a.result)
 		entries[i] = s.entry(a)
 		if next := &entries[i].outcome.NextDue; next.Before(until) {
 			// Not all of them at once when the hold ends.

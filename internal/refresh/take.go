@@ -159,13 +159,13 @@ func (p *plan) steal(worker int) bool {
 }
 
 // done notes that the job with this id was answered. It returns the job's
-// ref and worker, and false when no such job is unanswered.
-func (p *plan) done(id int64) (ref int32, worker int, ok bool) {
+// ref, and false when no such job is unanswered.
+func (p *plan) done(id int64) (ref int32, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ref, ok = p.find(id)
 	if !ok || p.state[ref] != sent {
-		return 0, nobody, false
+		return 0, false
 	}
 	p.state[ref] = answered
 	g := &p.groups[p.groupOf[ref]]
@@ -173,7 +173,7 @@ func (p *plan) done(id int64) (ref int32, worker int, ok bool) {
 	g.unanswered--
 	l.unanswered--
 	l.nudge()
-	return ref, int(g.worker), true
+	return ref, true
 }
 
 // drop takes the unsent jobs of ref's group, which was begun, out of the plan
