@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -83,22 +84,26 @@ func (r *run) offer(ctx context.Context, s *slot, w *process) bool {
 	}
 }
 
-// await waits until another process may be started, d at least, or until ctx is
-// done. A slot that reached no worker takes one that has nothing more to do for
-// another slot, which it returns.
-func (s *slot) await(ctx context.Context, d time.Duration) *process {
+// pause waits before another process is started, when the last one failed. A slot
+// that reached no worker takes one that has nothing more to do for another slot, which
+// pause returns.
+func (s *slot) pause(ctx context.Context) *process {
 	s.mu.Lock()
-	away, leash := s.away > 0, time.Until(s.leash)
+	fails, away, leash := s.fails, s.away > 0, time.Until(s.leash)
 	s.mu.Unlock()
+	if fails == 0 {
+		return nil
+	}
 	if leash > 0 {
 		s.running.set("waits until its last worker has ended for certain")
 		wait(ctx, leash, nil)
 	}
-	var spareC chan *process // none comes
+	s.running.set("pauses")
+	most, spareC := backoffMost, (chan *process)(nil) // from which none comes
 	if away {
-		spareC = s.shared.spareC
+		most, spareC = backoffAway, s.shared.spareC
 	}
-	w := wait(ctx, d, spareC)
+	w := wait(ctx, backoff(fails-1, most, rand.Float64()), spareC)
 	if w != nil {
 		w.owner.Store(s)
 		s.mu.Lock()
@@ -121,4 +126,19 @@ func wait(ctx context.Context, d time.Duration, spareC <-chan *process) *process
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+const (
+	backoffFirst = 50 * time.Millisecond
+	backoffMost  = 3200 * time.Millisecond
+	backoffAway  = 51200 * time.Millisecond // where others are reached
+)
+
+// backoff returns how long to wait before the process that follows the k-th
+// failure in a row is started, k counting from 0: 50 ms doubled k times, at most
+// most, of which random (in [0, 1)) takes away up to half. The jitter keeps
+// workers that died together from coming back together.
+func backoff(k int, most time.Duration, random float64) time.Duration {
+	d := min(backoffFirst<<min(max(k, 0), 16), most)
+	return d - time.Duration(random*float64(d)/2)
 }

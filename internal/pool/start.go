@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"time"
@@ -202,35 +201,4 @@ func (s *slot) startFailed(err error) error {
 	}
 	s.log.Warn("worker failed to start", "err", e)
 	return nil
-}
-
-// pause waits before another process is started, when the last one failed, and
-// returns one that another slot has no more use for, if it got that.
-func (s *slot) pause(ctx context.Context) *process {
-	s.mu.Lock()
-	fails, most := s.fails, backoffMost
-	if s.away > 0 {
-		most = backoffAway
-	}
-	s.mu.Unlock()
-	if fails == 0 {
-		return nil
-	}
-	s.running.set("pauses")
-	return s.await(ctx, backoff(fails-1, most, rand.Float64()))
-}
-
-const (
-	backoffFirst = 50 * time.Millisecond
-	backoffMost  = 3200 * time.Millisecond
-	backoffAway  = 51200 * time.Millisecond // where others are reached
-)
-
-// backoff returns how long to wait before the process that follows the k-th
-// failure in a row is started, k counting from 0: 50 ms doubled k times, at most
-// most, of which random (in [0, 1)) takes away up to half. The jitter keeps
-// workers that died together from coming back together.
-func backoff(k int, most time.Duration, random float64) time.Duration {
-	d := min(backoffFirst<<min(max(k, 0), 16), most)
-	return d - time.Duration(random*float64(d)/2)
 }
