@@ -54,6 +54,11 @@ func (c *connection) begin() int64 {
 	if h := c.wire.heads; h != nil {
 		h.due.Store(true)
 	}
+	c.wire.mu.Lock()
+	defer c.wire.mu.Unlock()
+	if m := c.wire.frames; m != nil {
+		m.answered, m.reset = false, nil // of the last one
+	}
 	return c.wire.read.Load()
 }
 

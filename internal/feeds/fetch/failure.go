@@ -50,9 +50,10 @@ type silence struct {
 	only1_1 bool // the server wants to be asked over HTTP/1.1
 }
 
-// silence says why a request over w got no answer. read is what came meanwhile, in
+// silence says why a request over c got no answer. read is what came meanwhile, in
 // bytes.
-func (w *wire) silence(ctx context.Context, err error, read int64, l *limits) silence {
+func (c *connection) silence(ctx context.Context, err error, read int64, l *limits) silence {
+	w := c.wire
 	if ctx.Err() != nil {
 		return silence{Failure: interrupted(ctx)}
 	}
@@ -64,7 +65,7 @@ func (w *wire) silence(ctx context.Context, err error, read int64, l *limits) si
 	if w.ended != nil && isTLS(w.ended) { // TLS 1.3: what the server thinks of the client comes late
 		return silence{Failure: tlsFailure(w.ended, l)}
 	}
-	early := read == 0
+	early, idle := read == 0, c.reused && read == 0 // net/http takes no request when it has been idle for long
 	if m := w.frames; m != nil {
 		early = !m.answered
 		if code, text, ok := m.said(); ok {
@@ -77,7 +78,7 @@ func (w *wire) silence(ctx context.Context, err error, read int64, l *limits) si
 		read *= 2 // HPACK squeezes headers
 	}
 	switch {
-	case early && (w.frames == nil || w.ended != nil):
+	case early && (w.frames == nil || w.ended != nil || idle):
 		return silence{Failure: &feeds.Failure{Class: feeds.Connect, Detail: "the connection broke before an answer", Err: err}, early: true}
 	case read >= l.headerBytes:
 		// net/http says that it gave up for this reason only in words, and over

@@ -173,7 +173,7 @@ func (f *fetch) ask(ctx context.Context) (*http.Response, *feeds.Failure) {
 		if err == nil {
 			return resp, nil
 		}
-		why := conn.wire.silence(ctx, err, conn.wire.read.Load()-before, f.r.limits)
+		why := conn.silence(ctx, err, conn.wire.read.Load()-before, f.r.limits)
 		f.letGo(false)
 		if !why.early || f.attempts > 1 {
 			f.refused = conn.direct

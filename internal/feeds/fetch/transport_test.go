@@ -255,3 +255,28 @@ func TestBadProxyIsRefusedWithoutItsPassword(t *testing.T) {
 		}
 	}
 }
+
+// TestAConnectionThatWasIdleForLongIsAskedAgain: net/http takes no request for one
+// that had nothing to do for long, also when that was over as it was taken.
+func TestAConnectionThatWasIdleForLongIsAskedAgain(t *testing.T) {
+	url, r := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, feedBody(1)) })
+	wantClass(t, get(t, r, url), feeds.OK)
+	conn := r.transport.files.reuse(r.transport, url)
+	if conn == nil {
+		t.Skip("it is gone already")
+	}
+	defer conn.close()
+	time.Sleep(idleHTTP2 + idleHTTP2/10)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := conn.begin()
+	_, err = conn.http.RoundTrip(req)
+	if err == nil {
+		t.Fatal("it was asked, want it refused")
+	}
+	if why := conn.silence(t.Context(), err, conn.wire.read.Load()-before, r.limits); !why.early || why.Class != feeds.Connect {
+		t.Errorf("%v: %s, early %v, want %s and another try", err, why.Class, why.early, feeds.Connect)
+	}
+}
