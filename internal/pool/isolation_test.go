@@ -194,32 +194,7 @@ func TestAStoppedWorkerDoesNotOutliveAKilledCoordinator(t *testing.T) {
 		t.Skip("no PR_SET_PDEATHSIG on", runtime.GOOS)
 	}
 	t.Parallel()
-	o := as(t, "coordinates")
-	cmd := exec.Command(o.Path)
-	cmd.Env = append(os.Environ(), o.Env...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var pids []int
-	for range 4 {
-		var pid int
-		if _, err := fmt.Fscanln(out, &pid); err != nil {
-			t.Fatal(err)
-		}
-		pids = append(pids, pid)
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd.Process.Kill()
-	for _, pid := range pids {
-		awaitGone(t, pid, time.Second)
-	}
-	cmd.Wait()
+	outlived(t, as(t, "coordinates"), syscall.SIGSTOP)
 }
 
 // TestAWorkerThatIsStoppedCostsItsSilence: no feed can have done that, so none is

@@ -152,8 +152,9 @@ func TestWorkersDoNotOutliveAKilledCoordinator(t *testing.T) {
 }
 
 // outlived kills the coordinator that o names, which has four workers, and fails
-// the test unless these are gone within a second.
-func outlived(t *testing.T, o pool.Options) {
+// the test unless these are gone within a second. Before that each of them gets the
+// signals.
+func outlived(t *testing.T, o pool.Options, signals ...syscall.Signal) {
 	t.Helper()
 	cmd := exec.Command(o.Path)
 	cmd.Env = append(os.Environ(), o.Env...)
@@ -171,6 +172,11 @@ func outlived(t *testing.T, o pool.Options) {
 			t.Fatal(err)
 		}
 		pids = append(pids, pid)
+		for _, sig := range signals {
+			if err := syscall.Kill(pid, sig); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	cmd.Process.Kill()
 	for _, pid := range pids {
