@@ -135,6 +135,7 @@ func TestDocumentsAreReadRight(t *testing.T) {
 		"XHTML of Atom in RSS":            {rss(`<atom:content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p/>a</div></atom:content>`), "feedparser", []string{`content: "<p></p>a"`}},
 		"dates of Atom in RSS":            {rss(`<pubDate>Mon, 06 May 2024 00:00:00 GMT</pubDate><dc:date>2024-05-07</dc:date><atom:updated>2024-05-08T00:00:00Z</atom:updated>`), "feed-rs#288", []string{`published: "2024-05-06T00:00:00Z"`, `updated: "2024-05-08T00:00:00Z"`}},
 		"dates of Dublin Core's terms":    {rss(`<dcterms:issued>2024-05-06</dcterms:issued><dcterms:modified>2024-05-07</dcterms:modified>`), "DCMI terms", []string{`published: "2024-05-06T00:00:00Z"`, `updated: "2024-05-07T00:00:00Z"`}},
+		"its terms under another name":    {rss(`<dc:created>2024-05-06</dc:created><dc:modified>2024-05-07</dc:modified>`), "DCMI terms, 1.3", []string{`published: "2024-05-06T00:00:00Z"`, `updated: "2024-05-07T00:00:00Z"`}},
 		"an update is a publication":      {rss(`<atom:updated>2024-05-08T00:00:00Z</atom:updated>`), "feed-rs#288", []string{`published: "2024-05-08T00:00:00Z"`}},
 		"a list of categories":            {rss(`<categories> <category>a</category>, <category>b</category></categories>`), "NetNewsWire's macworld.rss", []string{`category: "a"`, `category: "b"`}},
 		"categories of Media RSS":         {rss(`<media:category scheme="urn:x" label="Ponds">water/ponds</media:category><media:keywords>frog, reed</media:keywords>`), "feedparser, Miniflux", []string{`category: "Ponds"`, `category: "frog"`, `category: "reed"`, `!water`}},
@@ -235,6 +236,7 @@ func TestDocumentsAreReadRight(t *testing.T) {
 		"a bracket before a feed":     {`<` + rss(`<title>a</title>`), "feedparser", []string{`class: ok`, `title: "a"`, `note: "junk before the feed"`}},
 		"a bracket in a text":         {`< x`, "feedmill", []string{`class: not_a_feed`}},
 		"breaks before a feed":        {`<br><hr/><x/><p>warning</p>` + rss(`<title>a</title>`), "feedparser", []string{`class: ok`, `title: "a"`, `note: "junk before the feed"`}},
+		"a picture before a feed":     {`<img src="x">` + rss(`<title>a</title>`), "HTML, 13.1.2", []string{`class: ok`, `title: "a"`, `note: "junk before the feed"`}},
 		"a page in a page": {`<div><!DOCTYPE  HTML><title> A
  page </title><title>B</title></div>`, "feedmill", []string{`class: not_a_feed`, `detail: "HTML page titled \"A page\""`}},
 		"a page whose title is long":   {`<html><title>` + strings.Repeat("x", 79) + `éé</title>`, "feedmill", []string{`detail: "HTML page titled \"` + strings.Repeat("x", 79) + `\"..."`}},

@@ -43,6 +43,8 @@ var linearShapes = map[string]func(n int) string{
 	"entities of entities":    func(n int) string { return "<!DOCTYPE a [" + fill("<!ENTITY b '&b;'>", n) + "]><rss/>" },
 	"authors":                 inItem("", "<author>a (b)</author>", ""),
 	"people in one author":    inItem("<author>", "a@b (c), ", "</author>"),
+	"addresses in an author":  inItem("<author>", "a@b, ", "</author>"),
+	"quotes in an author":     inItem("<author>", "\"a@b,", "</author>"),
 	"brackets in an author":   inItem("<author>", "(", "</author>"),
 	"categories":              inItem("", "<category>a</category>", ""),
 	"keywords":                inItem("<itunes:keywords>", "a,b,", "</itunes:keywords>"),
