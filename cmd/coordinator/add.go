@@ -64,12 +64,17 @@ func (a *app) addFeeds(ctx context.Context, r *addFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer in.feeds.close()
 	if len(in.refused) > 0 {
 		bad := in.refused[0]
-		return usage("", "%s: %s: %s", bad.URL, bad.Class, bad.Detail)
+		return usage("give an address such as https://example.org/feed.xml", "%s: %s", bad.URL, bad.Detail)
+	}
+	list, err := in.feeds.list()
+	if err != nil {
+		return err
 	}
 	return a.besideARun(ctx, r, func(db store.DB) error {
-		done, err := db.Subscribe(ctx, in.subs)
+		done, err := db.Subscribe(ctx, list)
 		if err != nil {
 			return err
 		}
@@ -78,7 +83,7 @@ func (a *app) addFeeds(ctx context.Context, r *addFlags, args []string) error {
 			return err
 		}
 		for i, d := range done {
-			page, report := in.subs[i].URL, reports[d.ID]
+			page, report := list[i].URL, reports[d.ID]
 			if d.Added && guessed(args, page) && unanswered(report.Outcome) {
 				plain := "http" + strings.TrimPrefix(page, "https")
 				if rep, ok, e := a.try(ctx, r, db, plain); e != nil {

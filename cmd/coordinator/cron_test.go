@@ -91,7 +91,7 @@ func (c *cronWeek) mails(t *testing.T) (told []string) {
 	})
 	live := served(t, "127.0.0.1:0", handler)
 	dead := live
-	in := &input{given: true}
+	var list []feeds.Subscription
 	host := func(int) string { return "127.0.0.1" }
 	if c.class == feeds.Connect { // each on a host of its own
 		live, dead = served(t, "0.0.0.0:0", handler), served(t, "0.0.0.0:0", handler)
@@ -99,10 +99,10 @@ func (c *cronWeek) mails(t *testing.T) (told []string) {
 	}
 	port := func(s *http.Server) string { _, port, _ := net.SplitHostPort(s.Addr); return port }
 	for i := range c.live {
-		in.subs = append(in.subs, feeds.Subscription{URL: fmt.Sprintf("http://%s:%s/feed%d", host(i), port(live), i)})
+		list = append(list, feeds.Subscription{URL: fmt.Sprintf("http://%s:%s/feed%d", host(i), port(live), i)})
 	}
 	for i := range c.dead {
-		in.subs = append(in.subs, feeds.Subscription{URL: fmt.Sprintf("http://%s:%s/dead%d", host(c.live+i), port(dead), i)})
+		list = append(list, feeds.Subscription{URL: fmt.Sprintf("http://%s:%s/dead%d", host(c.live+i), port(dead), i)})
 	}
 
 	start := time.Now()
@@ -112,7 +112,7 @@ func (c *cronWeek) mails(t *testing.T) (told []string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Subscribe(t.Context(), in.subs); err != nil {
+	if _, err := db.Subscribe(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
 	for hour := 0; hour < 7*24; hour += c.every {

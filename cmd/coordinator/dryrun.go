@@ -41,33 +41,39 @@ type dry struct {
 	force bool
 	now   time.Time
 	holds map[string]time.Time
-	due   []feeds.Ref     // by growing id, from the feed that is looked at
-	named map[string]bool // URLs that no feed has had yet
-	asked int             // of the rows
-	left  map[string]int  // why those are not asked that are not
+	due   []feeds.Ref    // by growing id, from the feed that is looked at
+	asked int            // of the rows
+	left  map[string]int // why those are not asked that are not
 }
 
 // walk yields the rows of the table: what would become of each feed that is to be
 // told of, and of those that were named and are none yet.
 func (d *dry) walk(all iter.Seq2[store.Feed, error], in *input, due []feeds.Ref, yield func([]string) bool) error {
-	d.due, d.asked, d.named, d.left = due, 0, make(map[string]bool), make(map[string]int)
-	for _, s := range in.subs {
-		d.named[s.URL] = true
-	}
+	d.due, d.asked, d.left = due, 0, make(map[string]int)
+	found := make(map[uint64]struct{}) // of those that are named
 	for f, err := range all {
 		if err != nil {
 			return err
 		}
-		if row := d.look(&f, in.given); row != nil && !yield(row) {
+		key := in.feeds.fingerprint(f.URL)
+		_, named := in.feeds.seen[key]
+		if named {
+			found[key] = struct{}{}
+		}
+		if row := d.look(&f, in.given, named); row != nil && !yield(row) {
 			return nil
 		}
 	}
-	for _, s := range in.subs {
-		if d.named[s.URL] {
-			d.asked++
-			if !yield([]string{"-", "", terminal.Printable(feeds.RedactURL(s.URL)), "would be subscribed: it is named"}) {
-				return nil
-			}
+	for s, err := range in.feeds.all() {
+		if err != nil {
+			return err
+		}
+		if _, ok := found[in.feeds.fingerprint(s.URL)]; ok {
+			continue
+		}
+		d.asked++
+		if !yield([]string{"-", "", terminal.Printable(feeds.RedactURL(s.URL)), "would be subscribed: it is named"}) {
+			return nil
 		}
 	}
 	return nil
@@ -83,9 +89,8 @@ func (d *dry) isDue(id int64) bool {
 
 // look says what would become of a feed, as a row of the table; nil for one that
 // would not be asked and is only counted.
-func (d *dry) look(f *store.Feed, given bool) []string {
-	named, due := d.named[f.URL], d.isDue(f.ID)
-	delete(d.named, f.URL)
+func (d *dry) look(f *store.Feed, given, named bool) []string {
+	due := d.isDue(f.ID)
 	until, held := d.holds[feeds.Domain(f.URL)]
 	force := d.force
 	why := ""

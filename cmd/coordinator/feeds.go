@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 
 	"github.com/spf13/cobra"
@@ -43,10 +44,10 @@ func (a *app) feedsImportCommand() *cobra.Command {
 			if err := r.check(); err != nil {
 				return err
 			}
-			in := &input{lists: newGathering(gatheredInMemory), leftOut: func(bad feedLine) {
+			in := &input{feeds: newGathering(), leftOut: func(bad feedLine) {
 				fmt.Fprintf(a.stderr, "coordinator: left out %s: %s: %s\n", terminal.Printable(bad.URL), bad.Class, terminal.Printable(bad.Detail))
 			}}
-			defer in.lists.close()
+			defer in.feeds.close()
 			if err := a.read(c.Context(), r.options(), args[0], in.readEither); err != nil {
 				return err
 			}
@@ -57,17 +58,14 @@ func (a *app) feedsImportCommand() *cobra.Command {
 	return c
 }
 
-// gatheredInMemory is how many feeds of a list that is imported are kept in memory.
-const gatheredInMemory = 2000
-
 // importFeeds adds the feeds of an input, brings what it says anew of those that
 // are there, and says how many are which.
 func (a *app) importFeeds(ctx context.Context, in *input) error {
-	if in.lists.n == 0 {
+	if in.feeds.n == 0 {
 		return usage("give OPML, or a list with one URL a line", "it names no feed")
 	}
 	return a.withStore(ctx, store.Options{Beside: true}, func(db store.DB) error {
-		done, err := db.Import(ctx, store.List{Feeds: in.lists.all(), Folders: in.lists.folders})
+		done, err := db.Import(ctx, store.List{Feeds: in.feeds.all(), Folders: in.feeds.folders})
 		if err != nil {
 			return err
 		}
@@ -133,26 +131,15 @@ func (a *app) feedsExportCommand() *cobra.Command {
 }
 
 func (a *app) exportFeeds(ctx context.Context, db store.DB, plain, passwords bool) error {
-	exported := func(q store.FeedQuery) iter.Seq2[subs.Listed, error] {
-		return func(yield func(subs.Listed, error) bool) {
-			for f, err := range db.Feeds(ctx, q) {
-				if !yield(subs.Listed{ID: f.ID, Subscription: exportedFeed(&f, passwords)}, err) {
-					return
-				}
-			}
-		}
-	}
-	all := exported(store.FeedQuery{})
 	if !plain {
-		again := func(ids []int64) iter.Seq2[subs.Listed, error] { return exported(store.FeedQuery{IDs: ids}) }
-		err := subs.WriteOPML(a.stdout, "feedmill subscriptions", all, again)
+		err := writeOPML(ctx, db, a.stdout, "feedmill subscriptions", passwords)
 		if out, ok := a.stdout.(*terminal.Output); ok && out.Err() != nil {
 			return printError(out.Err())
 		}
 		return err
 	}
 	out := bufio.NewWriter(a.stdout)
-	for s, err := range all {
+	for s, err := range exported(ctx, db, store.FeedQuery{}, passwords) {
 		if err != nil {
 			return errors.Join(err, printError(out.Flush()))
 		}
@@ -161,6 +148,25 @@ func (a *app) exportFeeds(ctx context.Context, db store.DB, plain, passwords boo
 		}
 	}
 	return printError(out.Flush())
+}
+
+// writeOPML writes all feeds of a store as OPML of that title.
+func writeOPML(ctx context.Context, db store.DB, w io.Writer, title string, passwords bool) error {
+	again := func(ids []int64) iter.Seq2[subs.Listed, error] {
+		return exported(ctx, db, store.FeedQuery{IDs: ids}, passwords)
+	}
+	return subs.WriteOPML(w, title, exported(ctx, db, store.FeedQuery{}, passwords), again)
+}
+
+// exported yields the feeds that q chooses as lists have them.
+func exported(ctx context.Context, db store.DB, q store.FeedQuery, passwords bool) iter.Seq2[subs.Listed, error] {
+	return func(yield func(subs.Listed, error) bool) {
+		for f, err := range db.Feeds(ctx, q) {
+			if !yield(subs.Listed{ID: f.ID, Subscription: exportedFeed(&f, passwords)}, err) {
+				return
+			}
+		}
+	}
 }
 
 // exportedFeed returns a feed as lists have it.

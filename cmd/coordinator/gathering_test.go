@@ -15,7 +15,8 @@ func TestAGatheringIsInOrderAndHasEachFeedOnce(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	for _, room := range []int{0, 2, 100} {
-		g := newGathering(room)
+		g := newGathering()
+		g.room = room
 		var want []feeds.Subscription
 		for i := range 5 {
 			s := feeds.Subscription{URL: fmt.Sprintf("https://a.example/%d", i), Category: "First"}
@@ -43,12 +44,15 @@ func TestAGatheringIsInOrderAndHasEachFeedOnce(t *testing.T) {
 			}
 		}
 		g.close()
+		g.close() // as whoever has no more use for it, and whoever made it, do
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("left: %v, %v", left, err)
 		}
 	}
 	t.Setenv("TMPDIR", dir+"/none")
-	if err := newGathering(0).add(feeds.Subscription{URL: "https://a.example/"}); err == nil {
+	g := newGathering()
+	g.room = 0
+	if err := g.add(feeds.Subscription{URL: "https://a.example/"}); err == nil {
 		t.Error("no folder for the file, and no error")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path"
 	"slices"
@@ -21,52 +20,52 @@ import (
 
 // An input is the feeds that a command line names.
 type input struct {
-	given   bool                 // whether it names any, or a list that could
-	subs    []feeds.Subscription // each URL once, in the order given
-	refused []feedLine           // what no feed can be subscribed from
+	given   bool       // whether it names any, or a list that could
+	feeds   *gathering // each once, in the order given
+	refused []feedLine // what no feed can be subscribed from
 
-	lists   *gathering     // of which subs is made
 	leftOut func(feedLine) // what becomes of what is refused; nil keeps it
 	left    int            // how much was
 }
 
 // readInput reads the URLs of the arguments, of plain lists and of OPML files.
 // Two spellings of one URL are one feed. An entry that is no feed's URL is
-// refused by itself; a file that cannot be read is an error.
+// refused by itself; a file that cannot be read is an error. The caller closes the
+// input's feeds.
 func (a *app) readInput(ctx context.Context, o feeds.Options, args, lists, opmls []string) (*input, error) {
-	in := &input{given: len(args)+len(lists)+len(opmls) > 0, lists: newGathering(math.MaxInt)}
+	in := &input{given: len(args)+len(lists)+len(opmls) > 0, feeds: newGathering()}
+	if err := a.readAll(ctx, o, in, args, lists, opmls); err != nil {
+		in.feeds.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func (a *app) readAll(ctx context.Context, o feeds.Options, in *input, args, lists, opmls []string) error {
 	for _, arg := range args {
 		url, err := argumentURL(arg)
 		if _, ok := errors.AsType[*problem](err); ok {
-			return nil, err
+			return err
 		}
 		if err != nil {
 			in.refuse(arg, err)
 			continue
 		}
-		in.lists.add(feeds.Subscription{URL: url})
+		if err := in.feeds.add(feeds.Subscription{URL: url}); err != nil {
+			return err
+		}
 	}
 	for _, name := range lists {
 		if err := a.read(ctx, o, name, in.readOnly(false)); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, name := range opmls {
 		if err := a.read(ctx, o, name, in.readOnly(true)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	in.done()
-	return in, nil
-}
-
-// done makes subs of the lists, of which a round has no use: of tens of thousands of
-// feeds they are megabytes.
-func (in *input) done() {
-	for s := range in.lists.all() {
-		in.subs = append(in.subs, s)
-	}
-	in.lists = nil
+	return nil
 }
 
 // argumentURL returns the URL that an argument is, which may lack its scheme. A
@@ -213,7 +212,7 @@ func (in *input) readList(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if err := in.lists.add(feeds.Subscription{URL: url}); err != nil {
+		if err := in.feeds.add(feeds.Subscription{URL: url}); err != nil {
 			return err
 		}
 		if good = true; in.leftOut != nil { // said at once
@@ -238,7 +237,7 @@ func (in *input) readOPML(r io.Reader) error {
 			continue
 		}
 		if err == nil {
-			err = in.lists.add(s)
+			err = in.feeds.add(s)
 		}
 		if err != nil {
 			return err

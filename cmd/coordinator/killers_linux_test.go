@@ -47,9 +47,9 @@ func inProcess(t *testing.T, db string, urls []string, flags *runnerFlags) outpu
 		t.Fatal(err)
 	}
 	defer s.Close()
-	in := &input{given: true}
+	in := &input{given: true, feeds: newGathering()}
 	for _, u := range urls {
-		in.subs = append(in.subs, feeds.Subscription{URL: u})
+		in.feeds.add(feeds.Subscription{URL: u})
 	}
 	refs, err := dueFeeds(t.Context(), s, in, true)
 	if err != nil {

@@ -27,15 +27,16 @@ func TestListsTakeTheMemoryOfOneFeed(t *testing.T) {
 	)
 	url := func(i int) string { return fmt.Sprintf("http://127.0.0.1:1/%d/%s", i, strings.Repeat("x", long)) }
 	plain, opml := filepath.Join(t.TempDir(), "plain.db"), filepath.Join(t.TempDir(), "opml.db")
+	named := func(list *bufio.Writer) {
+		for i := range n {
+			fmt.Fprintln(list, url(i))
+		}
+	}
 	for _, tt := range []struct {
 		db    string
 		write func(*bufio.Writer)
 	}{
-		{plain, func(list *bufio.Writer) {
-			for i := range n {
-				fmt.Fprintln(list, url(i))
-			}
-		}},
+		{plain, named},
 		{opml, func(list *bufio.Writer) {
 			fmt.Fprint(list, "<opml><body>")
 			for i := range n { // 300 folders, of which each is there many times
@@ -44,19 +45,18 @@ func TestListsTakeTheMemoryOfOneFeed(t *testing.T) {
 			fmt.Fprint(list, "</body></opml>")
 		}},
 	} {
-		in, out := io.Pipe()
-		go func() {
-			list := bufio.NewWriter(out)
-			tt.write(list)
-			out.CloseWithError(list.Flush())
-		}()
 		add := exec.Command(filepath.Join(programs, "coordinator"), "--db", tt.db, "feeds", "import", "-")
-		add.Stdin = in
+		add.Stdin = written(tt.write)
 		if got := peakOf(t, add); got > most {
 			t.Errorf("feeds import into %s took %d MB of memory, want at most %d", tt.db, got, most)
 		}
 	}
+	one := filepath.Join(t.TempDir(), "one.db")
+	if out, err := exec.Command(filepath.Join(programs, "coordinator"), "--db", one, "feeds", "add", "--offline", "http://127.0.0.1:1/").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	for _, tt := range []struct{ db, args string }{
+		{one, "refresh --dry-run --list -"},
 		{plain, "feeds list"},
 		{plain, "feeds list --format jsonl"},
 		{plain, "feeds export"},
@@ -66,10 +66,28 @@ func TestListsTakeTheMemoryOfOneFeed(t *testing.T) {
 		{opml, "feeds list --sort category --format jsonl"},
 	} {
 		cmd := exec.Command(filepath.Join(programs, "coordinator"), append([]string{"--db", tt.db}, strings.Fields(tt.args)...)...)
+		if strings.HasSuffix(tt.args, " -") {
+			cmd.Stdin = written(named)
+		}
 		if got := peakNearTheEnd(t, cmd, n*long/10*9); got > most {
 			t.Errorf("%s took %d MB of memory, want at most %d", tt.args, got, most)
 		}
 	}
+	page := exec.Command(filepath.Join(programs, "coordinator"), "--db", opml, "page", "--out", filepath.Join(t.TempDir(), "site"))
+	if got := peakOf(t, page); got > most {
+		t.Errorf("page took %d MB of memory, want at most %d", got, most)
+	}
+}
+
+// written returns what write writes, which nobody keeps.
+func written(write func(*bufio.Writer)) io.Reader {
+	in, out := io.Pipe()
+	go func() {
+		list := bufio.NewWriter(out)
+		write(list)
+		out.CloseWithError(list.Flush())
+	}()
+	return in
 }
 
 // peakOf runs a program and returns the most memory that it had, in MB: what the kernel

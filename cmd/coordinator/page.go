@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,19 +71,20 @@ func (a *app) page(ctx context.Context, r *pageFlags) error {
 			}
 			items = append(items, it)
 		}
-		var list []store.Feed
-		for f, err := range db.Feeds(ctx, store.FeedQuery{}) {
-			if err != nil {
-				return err
-			}
-			list = append(list, f)
+		var lost error // of the store
+		opml := func(w io.Writer) error {
+			lost = writeOPML(ctx, db, w, r.title, false)
+			return lost
 		}
-		made, err := page.Write(r.out, items, list, page.Options{Title: r.title, Self: r.self, Images: r.images, Zone: zone})
+		made, err := page.Write(r.out, items, opml, page.Options{Title: r.title, Self: r.self, Images: r.images, Zone: zone})
 		if _, ok := errors.AsType[*page.ForeignError](err); ok {
 			return usage("name a folder that is new or empty", "--out: %w", err)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, lost) {
 			return usage("", "%w", err)
+		}
+		if err != nil {
+			return err
 		}
 		fmt.Fprintf(a.stdout, "%s in %s: %d written, %d as they were, %d removed\n", count(len(items), "item"), terminal.Printable(feeds.RedactText(r.out)), made.Written, made.Kept, made.Removed)
 		return nil

@@ -99,7 +99,7 @@ func (a *app) refreshCommand() *cobra.Command {
 	r.fetch.register(f)
 	f.IntVar(&r.fetches, "fetches", 0, "have at most `N` requests under way in all [default: 512 a worker, while the CPU waits for servers]")
 	f.IntVar(&r.perHost, "per-host", feeds.DefaultPerHost, "have at most `N` requests under way for one host")
-	f.DurationVar(&r.hostDelay, "host-delay", 0, "pause between two requests to one host")
+	f.DurationVar(&r.hostDelay, "host-delay", 0, "pause for `TIME` between two requests to one host")
 	f.Var((*age)(&r.minInterval), "min-interval", "the least `TIME` between two requests to a feed [default: 1h]")
 	f.Uint64Var(&r.seed, "seed", 0, "ask hosts in the order of the round that had seed `N`")
 	r.durability.register(c, "durability", "what is stored survives a power cut (full) or a crash (normal)")
@@ -109,8 +109,8 @@ func (a *app) refreshCommand() *cobra.Command {
 	r.report.register(c, "report", "print all, only new items' feeds, or what is failing: each once")
 	f.IntVar(&r.tellAfter, "tell-after", 3, "--report failing: tell of a feed that failed `N` times in a row")
 	f.BoolVar(&r.strict, "strict", false, "exit with status 3 when a feed failed")
-	f.DurationVar(&r.wait, "wait", 0, "wait so long for another run to end [default: exit with status 5]")
-	f.DurationVar(&r.deadline, "deadline", 0, "end the round after so long, in order; the rest stays due [default: never]")
+	f.DurationVar(&r.wait, "wait", 0, "wait `TIME` for another run to end [default: exit with status 5]")
+	f.DurationVar(&r.deadline, "deadline", 0, "end the round after `TIME`, in order; the rest stays due [default: never]")
 	f.BoolVar(&r.dry, "dry-run", false, "print what would be asked, and why; ask nobody")
 	f.StringVar(&r.metrics, "metrics", "", "write what the round came to into `FILE`, as Prometheus reads it")
 	r.hooks.register(f)
@@ -194,7 +194,8 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 	if err != nil {
 		return err
 	}
-	if in.given && len(in.subs)+len(in.refused) == 0 {
+	defer in.feeds.close()
+	if in.given && in.feeds.n+len(in.refused) == 0 {
 		return usage("give a list with one URL a line, or OPML", "no feed was named: the list is empty")
 	}
 	if r.dry {
@@ -233,7 +234,7 @@ func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err 
 			err = e
 		}
 	}
-	if err == nil && len(in.subs) == 0 && len(in.refused) > 0 {
+	if err == nil && in.feeds.n == 0 && len(in.refused) > 0 {
 		return usage("", "no feed was named: %s, of which none is the URL of one", count(len(in.refused), "line"))
 	}
 	return err
@@ -316,7 +317,7 @@ func (a *app) openForRound(ctx context.Context, r *refreshFlags, named bool) (st
 // error.
 func nothingDue(ctx context.Context, db store.DB, in *input) (string, error) {
 	switch {
-	case len(in.subs) > 0:
+	case in.feeds.n > 0:
 		return "all that was named is gone (410) or paused; --force asks again", nil
 	case in.given:
 		return "", nil
@@ -333,14 +334,40 @@ func nothingDue(ctx context.Context, db store.DB, in *input) (string, error) {
 func dueFeeds(ctx context.Context, db store.DB, in *input, force bool) ([]feeds.Ref, error) {
 	q := store.DueQuery{Now: time.Now(), Force: force}
 	if in.given {
-		done, err := db.Subscribe(ctx, in.subs)
+		ids, err := subscribed(ctx, db, in.feeds)
 		if err != nil {
 			return nil, err
 		}
-		q.IDs, q.Early = make([]int64, 0, len(done)), true
-		for _, d := range done {
-			q.IDs = append(q.IDs, d.ID)
-		}
+		q.IDs, q.Early = ids, true
 	}
 	return db.Due(ctx, q)
+}
+
+// subscribedAtOnce is how many feeds are subscribed in one transaction.
+const subscribedAtOnce = 10_000
+
+// subscribed subscribes the feeds of a gathering, which it then closes: a round has no
+// use for the list, and of a million feeds it is much. It returns their ids, and never
+// nil.
+func subscribed(ctx context.Context, db store.DB, list *gathering) ([]int64, error) {
+	defer list.close()
+	ids := make([]int64, 0, list.n)
+	part := make([]feeds.Subscription, 0, min(list.n, subscribedAtOnce))
+	for s, err := range list.all() {
+		if err != nil {
+			return nil, err
+		}
+		if part = append(part, s); len(part) < subscribedAtOnce && len(ids)+len(part) < list.n {
+			continue
+		}
+		done, err := db.Subscribe(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range done {
+			ids = append(ids, d.ID)
+		}
+		part = part[:0]
+	}
+	return ids, nil
 }

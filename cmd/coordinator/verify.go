@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -91,7 +90,8 @@ func (a *app) verify(ctx context.Context, v *verify, args []string) error {
 	if err := errors.Join(v.fetch.check(), v.runner.complete()); err != nil {
 		return err
 	}
-	in := &input{given: true, lists: newGathering(math.MaxInt)}
+	in := &input{given: true, feeds: newGathering()}
+	defer in.feeds.close()
 	if err := a.readAny(in, args); err != nil {
 		return err
 	}
@@ -120,14 +120,15 @@ func (a *app) readAny(in *input, args []string) error {
 				in.refuse(arg, err)
 				continue
 			}
-			in.lists.add(feeds.Subscription{URL: url})
+			if err := in.feeds.add(feeds.Subscription{URL: url}); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := a.read(context.Background(), feeds.Options{}, arg, in.readEither); err != nil {
 			return err
 		}
 	}
-	in.done()
 	return nil
 }
 
@@ -172,6 +173,10 @@ func (k *collection) Read()         {}
 // is left out, and named.
 func (a *app) collect(ctx context.Context, v *verify, in *input, dir string) (*collection, error) {
 	k := &collection{dir: filepath.Join(dir, "documents"), names: make(map[int64]string), urls: make(map[int64]string)}
+	list, err := in.feeds.list()
+	if err != nil {
+		return nil, err
+	}
 	if err := os.Mkdir(k.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -188,7 +193,7 @@ func (a *app) collect(ctx context.Context, v *verify, in *input, dir string) (*c
 			return r, err
 		}}
 	var failed []refresh.Report
-	_, err := inStore(ctx, filepath.Join(dir, "asked.db"), in.subs, func(db store.DB, refs []feeds.Ref) (refresh.Summary, error) {
+	_, err = inStore(ctx, filepath.Join(dir, "asked.db"), list, func(db store.DB, refs []feeds.Ref) (refresh.Summary, error) {
 		for _, ref := range refs {
 			k.urls[ref.ID] = ref.URL
 		}

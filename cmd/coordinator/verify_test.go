@@ -94,15 +94,15 @@ func TestCollectKeepsEveryDocument(t *testing.T) {
 	v := &verify{quiet: true}
 	v.fetch.allowNet, v.fetch.timeout = prefixes{netip.MustParsePrefix("127.0.0.0/8")}, time.Minute
 	v.runner.workers = 4
-	in := &input{given: true}
+	in := &input{given: true, feeds: newGathering()}
 	for u := range server.URLs() {
-		in.subs = append(in.subs, feeds.Subscription{URL: u})
+		in.feeds.add(feeds.Subscription{URL: u})
 	}
 	kept, err := a.collect(t.Context(), v, in, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(kept.names) != len(in.subs) || stdout.Len() > 0 {
-		t.Errorf("%d documents of %d feeds were kept, and it says %q", len(kept.names), len(in.subs), stdout.String())
+	if len(kept.names) != in.feeds.n || stdout.Len() > 0 {
+		t.Errorf("%d documents of %d feeds were kept, and it says %q", len(kept.names), in.feeds.n, stdout.String())
 	}
 }

@@ -5,6 +5,7 @@
 package page
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"crypto/sha256"
@@ -12,17 +13,16 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"feedmill/internal/export"
-	"feedmill/internal/feeds"
-	"feedmill/internal/feeds/subs"
 	"feedmill/internal/store"
 )
 
@@ -46,7 +46,8 @@ const newest = 100
 //go:embed site.html
 var source embed.FS
 
-var site = template.Must(template.ParseFS(source, "site.html"))
+// site is not parsed by programs that make none.
+var site = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(source, "site.html")) })
 
 // A ForeignError says that a folder holds something else than a site that Write
 // has made.
@@ -56,12 +57,12 @@ func (e *ForeignError) Error() string {
 	return fmt.Sprintf("%s has %s in it, which is not of a page made before", e.Dir, e.Name)
 }
 
-// Write makes the site of items, the newest first, and of all subscribed feeds in
-// dir, which is made when it is not there. Files that would say what they say
-// already are left as they are, and those of an earlier site that this one does
-// not have are removed. It returns a *ForeignError, and has done nothing, when
-// there is another file.
-func Write(dir string, items []store.Item, list []store.Feed, o Options) (Made, error) {
+// Write makes the site of items, the newest first, in dir, which is made when it is
+// not there; opml writes the list of all subscribed feeds. Files that would say what
+// they say already are left as they are, and those of an earlier site that this one
+// does not have are removed. It returns a *ForeignError, and has done nothing, when
+// there is another file. An error of opml is returned as it is.
+func Write(dir string, items []store.Item, opml func(io.Writer) error, o Options) (Made, error) {
 	o.Title = cmp.Or(o.Title, "feedmill")
 	if o.Zone == nil {
 		o.Zone = time.UTC
@@ -70,15 +71,10 @@ func Write(dir string, items []store.Item, list []store.Feed, o Options) (Made, 
 	if err != nil {
 		return Made{}, err
 	}
-	s := &maker{o: o, items: items, files: make(map[string][]byte)}
-	if err := s.make(list); err != nil {
-		return Made{}, fmt.Errorf("make page: %w", err)
-	}
-	made, err := s.save(dir, before)
-	if err != nil {
-		return made, fmt.Errorf("write page: %w", err)
-	}
-	return made, nil
+	s := &maker{o: o, items: items}
+	s.group()
+	s.plan(opml)
+	return s.save(dir, before)
 }
 
 // known returns the files of the site that is in dir.
@@ -110,7 +106,7 @@ type maker struct {
 	o                    Options
 	items                []store.Item
 	days, folders, feeds []group
-	files                map[string][]byte
+	files                map[string]func(io.Writer) error // that write them
 }
 
 // A group is items that have a page of their own.
@@ -119,73 +115,42 @@ type group struct {
 	Items             []*store.Item
 }
 
-// make makes all files in memory.
-func (s *maker) make(list []store.Feed) error {
-	s.group()
-	first := s.items
-	if len(first) > newest {
-		first = first[:newest]
+// plan says which files there are. One after the other is made, when it is written:
+// a site is larger than its items, and a list of feeds may be larger still.
+func (s *maker) plan(opml func(io.Writer) error) {
+	latest := make([]*store.Item, min(len(s.items), newest))
+	for i := range latest {
+		latest[i] = &s.items[i]
 	}
-	var latest []*store.Item
-	for i := range first {
-		latest = append(latest, &first[i])
-	}
-	if err := s.page("index.html", "What is new", latest); err != nil {
-		return err
+	s.files = map[string]func(io.Writer) error{
+		"index.html": func(w io.Writer) error { return s.page(w, "index.html", "What is new", latest) },
+		"atom.xml":   func(w io.Writer) error { return s.atom(w, latest) },
+		"feeds.opml": opml,
 	}
 	for _, g := range slices.Concat(s.days, s.folders, s.feeds) {
-		if err := s.page(g.File, g.Name, g.Items); err != nil {
-			return err
+		s.files[g.File] = func(w io.Writer) error { return s.page(w, g.File, g.Name, g.Items) }
+	}
+}
+
+// atom writes the Atom feed.
+func (s *maker) atom(out io.Writer, items []*store.Item) error {
+	o := export.Options{Out: out, Title: s.o.Title, Updated: time.Unix(0, 0)}
+	if len(items) > 0 {
+		o.Updated = items[0].FirstSeen
+	}
+	if s.o.Self != "" {
+		o.Self = strings.TrimSuffix(s.o.Self, "/") + "/atom.xml"
+	}
+	w, err := export.New("atom", o)
+	for _, it := range items {
+		if err == nil {
+			err = w.Write(it)
 		}
 	}
-	var atom bytes.Buffer
-	updated := time.Unix(0, 0)
-	if len(first) > 0 {
-		updated = first[0].FirstSeen
-	}
-	self := ""
-	if s.o.Self != "" {
-		self = strings.TrimSuffix(s.o.Self, "/") + "/atom.xml"
-	}
-	w, err := export.New("atom", export.Options{Out: &atom, Title: s.o.Title, Self: self, Updated: updated})
 	if err != nil {
 		return err
 	}
-	for i := range first {
-		if err := w.Write(&first[i]); err != nil {
-			return err
-		}
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	s.files["atom.xml"] = atom.Bytes()
-	return s.opml(list)
-}
-
-// opml makes the list of feeds. Passwords stay at home: who reads a page is
-// somebody else.
-func (s *maker) opml(list []store.Feed) error {
-	var all []int64 // places in list
-	for i := range list {
-		all = append(all, int64(i))
-	}
-	these := func(places []int64) iter.Seq2[subs.Listed, error] {
-		return func(yield func(subs.Listed, error) bool) {
-			for _, i := range places {
-				f := &list[i]
-				if !yield(subs.Listed{ID: i, Subscription: feeds.Subscription{URL: feeds.RedactURL(f.URL), Title: cmp.Or(f.Name, f.Title), Category: f.Category}}, nil) {
-					return
-				}
-			}
-		}
-	}
-	var b bytes.Buffer
-	if err := subs.WriteOPML(&b, s.o.Title, these(all), these); err != nil {
-		return err
-	}
-	s.files["feeds.opml"] = b.Bytes()
-	return nil
+	return w.Close()
 }
 
 // group sorts the items into days, folders and feeds.
@@ -252,8 +217,8 @@ type entry struct {
 	Files                               []string
 }
 
-// page makes one page.
-func (s *maker) page(file, heading string, items []*store.Item) error {
+// page writes one page.
+func (s *maker) page(w io.Writer, file, heading string, items []*store.Item) error {
 	root := ""
 	if strings.Contains(file, "/") {
 		root = "../"
@@ -271,12 +236,9 @@ func (s *maker) page(file, heading string, items []*store.Item) error {
 		d := &days[len(days)-1]
 		d.Items = append(d.Items, s.entry(it))
 	}
-	var b bytes.Buffer
-	err := site.ExecuteTemplate(&b, "page", map[string]any{
+	return site().ExecuteTemplate(w, "page", map[string]any{
 		"Title": s.o.Title, "Heading": heading, "Root": root, "File": file, "Days": days, "AllDays": s.days, "Folders": s.folders, "Feeds": s.feeds, "Images": s.o.Images,
 	})
-	s.files[file] = b.Bytes()
-	return err
 }
 
 func (s *maker) entry(it *store.Item) entry {
@@ -307,49 +269,78 @@ func (s *maker) save(dir string, before []string) (m Made, err error) {
 	slices.Sort(names)
 	both = append(slices.Clone(names), before...)
 	slices.Sort(both)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return m, err
-	}
-	if err := replace(filepath.Join(dir, manifest), lines(slices.Compact(both))); err != nil {
+	if _, err := replace(filepath.Join(dir, manifest), lines(slices.Compact(both))); err != nil {
 		return m, err
 	}
 	for _, name := range names {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, s.files[name]) {
+		changed, err := replace(filepath.Join(dir, filepath.FromSlash(name)), s.files[name])
+		if err != nil {
+			return m, err
+		}
+		if changed {
+			m.Written++
+		} else {
 			m.Kept++
-			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return m, err
-		}
-		if err := replace(path, s.files[name]); err != nil {
-			return m, err
-		}
-		m.Written++
 	}
 	for _, name := range before {
 		if s.files[name] != nil {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return m, err
+			return m, fmt.Errorf("write page: %w", err)
 		}
 		m.Removed++
 	}
-	return m, replace(filepath.Join(dir, manifest), lines(names))
+	_, err = replace(filepath.Join(dir, manifest), lines(names))
+	return m, err
 }
 
-func lines(names []string) []byte { return []byte(strings.Join(names, "\n") + "\n") }
+// lines returns what writes names, each on a line.
+func lines(names []string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, strings.Join(names, "\n")+"\n")
+		return err
+	}
+}
 
-// replace writes a file as a whole: a server never shows half of one.
-func replace(path string, b []byte) error {
+// replace makes a file what write writes, as a whole, so that a server never shows
+// half of one, and reports whether it was something else.
+func replace(path string, write func(io.Writer) error) (changed bool, err error) {
 	tmp := path + ".new"
-	err := os.WriteFile(tmp, b, 0o644)
-	if err == nil {
-		err = os.Rename(tmp, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return false, fmt.Errorf("write page: %w", err)
+	}
+	f, err := os.Create(tmp)
+	if err != nil {
+		return false, fmt.Errorf("write page: %w", err)
+	}
+	defer os.Remove(tmp) // unless it is renamed
+	out := bufio.NewWriter(f)
+	unmade := write(out)
+	err = errors.Join(out.Flush(), f.Close()) // of the disk, and then the cause of the other
+	if err == nil && unmade != nil {
+		return false, unmade
+	}
+	if err == nil && !bytes.Equal(digest(path), digest(tmp)) {
+		changed, err = true, os.Rename(tmp, path)
 	}
 	if err != nil {
-		os.Remove(tmp)
+		return false, fmt.Errorf("write page: %w", err)
 	}
-	return err
+	return changed, nil
+}
+
+// digest returns what tells a file from others; nil when it cannot be read.
+func digest(path string) []byte {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil
+	}
+	return h.Sum(nil)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,8 +38,10 @@ func items(n int) []store.Item {
 	return all
 }
 
-func list() []store.Feed {
-	return []store.Feed{{ID: 1, URL: "https://u:secret@f0.example/feed", Name: "Mine", Category: "News/Local"}, {ID: 2, URL: "https://f1.example/feed"}}
+// list writes the list of feeds, which is the caller's business.
+func list(w io.Writer) error {
+	_, err := io.WriteString(w, `<opml><body><outline text="Mine"/></body></opml>`)
+	return err
 }
 
 // tree returns the files below dir.
@@ -63,7 +67,7 @@ func tree(t *testing.T, dir string) map[string]string {
 // nothing that a feed says is run, loaded or told.
 func TestASiteIsWholeAndRunsNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "site")
-	if _, err := Write(dir, items(12), list(), Options{Title: "All & sundry"}); err != nil {
+	if _, err := Write(dir, items(12), list, Options{Title: "All & sundry"}); err != nil {
 		t.Fatal(err)
 	}
 	files := tree(t, dir)
@@ -106,20 +110,34 @@ func TestASiteIsWholeAndRunsNothing(t *testing.T) {
 func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	all := items(12)
-	first, err := Write(dir, all[1:], list(), Options{})
+	first, err := Write(dir, all[1:], list, Options{})
 	if err != nil || first.Written == 0 || first.Kept+first.Removed != 0 {
 		t.Fatalf("got %+v, %v, want all written", first, err)
 	}
-	same, err := Write(dir, all[1:], list(), Options{})
+	same, err := Write(dir, all[1:], list, Options{})
 	if want := (Made{Kept: first.Written}); err != nil || same != want {
 		t.Errorf("the same again: got %+v, %v, want %+v", same, err, want)
 	}
-	less, err := Write(dir, all[1:3], list(), Options{})
+	less, err := Write(dir, all[1:3], list, Options{})
 	if err != nil || less.Removed == 0 {
 		t.Errorf("with less: got %+v, %v, want files removed", less, err)
 	}
 	if got, want := len(tree(t, dir))-1, less.Written+less.Kept; got != want {
 		t.Errorf("%d files are there, want %d", got, want)
+	}
+}
+
+// TestAListThatCannotBeMadeLeavesTheOldOne, says why, and leaves nothing half made.
+func TestAListThatCannotBeMadeLeavesTheOldOne(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Write(dir, items(3), list, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, dir)
+	broken := errors.New("no list")
+	_, err := Write(dir, items(3), func(w io.Writer) error { io.WriteString(w, "<opml>"); return broken }, Options{})
+	if after := tree(t, dir); err != broken || !maps.Equal(after, before) {
+		t.Errorf("got %v and %d files, want %v and the %d as they were", err, len(after), broken, len(before))
 	}
 }
 
@@ -129,7 +147,7 @@ func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Write(dir, items(1), nil, Options{})
+	_, err := Write(dir, items(1), list, Options{})
 	if _, ok := errors.AsType[*ForeignError](err); !ok || tree(t, dir)["index.html"] != "mine" {
 		t.Errorf("got %v and %v, want a ForeignError and the file as it was", err, tree(t, dir))
 	}
@@ -148,7 +166,7 @@ func TestABrowserShowsIt(t *testing.T) {
 		t.Skip("no Chromium to look at the page with: apt-get install chromium, or name one with FEEDMILL_CHROMIUM")
 	}
 	dir := t.TempDir()
-	if _, err := Write(dir, items(12), list(), Options{Images: true}); err != nil {
+	if _, err := Write(dir, items(12), list, Options{Images: true}); err != nil {
 		t.Fatal(err)
 	}
 	// The page has no script of its own, so the probe that measures it is put
