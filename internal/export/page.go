@@ -5,16 +5,26 @@ import (
 	"html/template"
 	"net/url"
 	"regexp"
+	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
 
 	"feedmill/internal/store"
 )
 
-// policies are what is left of feeds' HTML on a page: text, lists, tables and
-// links that leave nothing behind; images, too, if they are wanted.
-var policies = map[bool]*bluemonday.Policy{false: policy(false), true: policy(true)}
+// textPolicy and imagePolicy are made when a page is, and not whenever a program
+// starts. A policy is slow to make, and may be used by several at once.
+var (
+	textPolicy  = sync.OnceValue(func() *bluemonday.Policy { return policy(false) })
+	imagePolicy = sync.OnceValue(func() *bluemonday.Policy { return policy(true) })
+)
 
+// Rejected: a lighter sanitiser. bluemonday's tables, most of them for CSS that is not
+// used, take every command 3 ms (GODEBUG=inittrace=1); what does without them has a
+// tokenizer of its own, and sees another page than browsers do.
+
+// policy is what is left of feeds' HTML on a page: text, lists, tables and links that
+// leave nothing behind; images, too, if they are wanted.
 func policy(images bool) *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "hr", "b", "i", "em", "strong", "u", "s", "del", "ins", "sub", "sup", "small", "mark", "abbr", "cite", "q",
@@ -38,7 +48,11 @@ func policy(images bool) *bluemonday.Policy {
 // style, no form, nothing that loads anything by itself but images, if those are
 // wanted.
 func Clean(it *store.Item, images bool) template.HTML {
-	return template.HTML(policies[images].Sanitize(body(it)))
+	policy := textPolicy
+	if images {
+		policy = imagePolicy
+	}
+	return template.HTML(policy().Sanitize(body(it)))
 }
 
 // SafeLink returns an item's link if a page may lead there, else nothing.
@@ -58,7 +72,8 @@ type page struct {
 
 func newPage(o Options) (Writer, error) { return &page{out: bufio.NewWriter(o.Out), o: o}, nil }
 
-var pageParts = template.Must(template.New("").Parse(`{{define "head"}}<!DOCTYPE html>
+var pageParts = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Parse(`{{define "head"}}<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{{.Title}}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'{{if .Images}}; img-src http: https:{{end}}">
@@ -74,13 +89,14 @@ img { max-width: 100%; height: auto } pre { overflow-x: auto } table { display: 
 <div>{{.Body}}</div></article>
 {{end}}{{define "tail"}}</body></html>
 {{end}}`))
+})
 
 func (w *page) begin() error {
 	if w.begun {
 		return nil
 	}
 	w.begun = true
-	return pageParts.ExecuteTemplate(w.out, "head", w.o)
+	return pageParts().ExecuteTemplate(w.out, "head", w.o)
 }
 
 func (w *page) Write(it *store.Item) error {
@@ -88,7 +104,7 @@ func (w *page) Write(it *store.Item) error {
 		return err
 	}
 	at := DateOf(it)
-	return pageParts.ExecuteTemplate(w.out, "item", map[string]any{
+	return pageParts().ExecuteTemplate(w.out, "item", map[string]any{
 		"ID": it.ID, "Link": SafeLink(it), "Title": TitleOf(it), "Feed": FeedOf(it), "Folder": folder(it), "Author": it.Author,
 		"Date": at.Format("2006-01-02T15:04:05Z"), "Day": at.Format("2 January 2006"), "Body": Clean(it, w.o.Images),
 	})
@@ -98,7 +114,7 @@ func (w *page) Close() error {
 	if err := w.begin(); err != nil {
 		return err
 	}
-	if err := pageParts.ExecuteTemplate(w.out, "tail", nil); err != nil {
+	if err := pageParts().ExecuteTemplate(w.out, "tail", nil); err != nil {
 		return err
 	}
 	return w.out.Flush()

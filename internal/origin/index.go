@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 // routes returns what the server answers.
@@ -127,8 +128,9 @@ func (s *Server) serveStats(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(stats{s.Epoch(), s.Feeds(), s.Hosts(), s.Requests()})
 }
 
-// indexPage says in a browser what there is.
-var indexPage = template.Must(template.New("index").Parse(`<!DOCTYPE html>
+// indexPage says in a browser what there is. It is not parsed where nobody serves.
+var indexPage = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("index").Parse(`<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -157,10 +159,11 @@ A query changes one: <code>items=</code>, <code>bytes=</code>, <code>latency=50m
 {{range .Cases}}<tr><td><a href="{{.URL}}">{{.Name}}</a><td><code>{{.Want}}</code><td>{{.About}}
 {{end}}</table>
 `))
+})
 
 func (s *Server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	indexPage.Execute(w, map[string]any{
+	indexPage().Execute(w, map[string]any{
 		"Feeds": s.Feeds(), "Hosts": s.Hosts(), "Epoch": s.Epoch(), "Files": len(s.content.folder.files()),
 		"Cases": s.kit.Played(), "Addr": s.Addr(),
 	})

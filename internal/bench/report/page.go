@@ -15,14 +15,13 @@ var (
 	pageTemplate string
 	//go:embed page.css
 	pageStyle string
-
-	page = template.Must(template.New("page").Parse(pageTemplate))
 )
 
 // writePage writes findings as one HTML file that needs no other file, no host and no
 // script.
 func writePage(w io.Writer, f *analyse.Findings) error {
 	e := f.Environment
+	page := template.Must(template.New("page").Parse(pageTemplate)) // here, and not whenever a program starts
 	err := page.Execute(w, struct {
 		document
 		Style   template.CSS
