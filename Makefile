@@ -30,8 +30,10 @@ export CGO_ENABLED ?= 0
 
 all: build
 
+flags = -trimpath -ldflags '-X feedmill/internal/version.tag=$(VERSION)'
+
 build: ## coordinator and worker into bin/
-	go build -trimpath -ldflags '-X feedmill/internal/version.tag=$(VERSION)' -o bin/ ./cmd/coordinator ./cmd/worker
+	go build $(flags) -o bin/ ./cmd/coordinator ./cmd/worker
 
 # Where things go. The coordinator finds its worker in libexec.
 into = $(DESTDIR)$(PREFIX)
@@ -42,7 +44,7 @@ install: build ## into PREFIX: both programs, completions, man pages, systemd un
 	install bin/coordinator $(into)/bin/coordinator
 	install bin/worker $(into)/libexec/feedmill/worker
 	ln -sf coordinator $(into)/bin/feedmill
-	bin/coordinator man $(into)/share/man/man1
+	go run $(flags) -tags man ./cmd/coordinator man $(into)/share/man/man1
 	for name in coordinator feedmill; do \
 		bin/coordinator completion bash | sed "s/coordinator/$$name/g" >$(into)/share/bash-completion/completions/$$name && \
 		bin/coordinator completion zsh | sed "s/coordinator/$$name/g" >$(into)/share/zsh/site-functions/_$$name && \
@@ -74,7 +76,7 @@ race: ## every test under the race detector (needs a C compiler)
 lint: ## formatting, vet, staticcheck, module file
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	go vet ./...
-	go vet -tags crashpoints ./internal/... ./cmd/...
+	go vet -tags crashpoints,man ./internal/... ./cmd/...
 	go mod tidy -diff
 	go run $(STATICCHECK) ./...
 

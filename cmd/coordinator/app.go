@@ -20,6 +20,7 @@ type app struct {
 	stdout, stderr io.Writer
 
 	config    string // --config
+	settings  *settings
 	db        string // --db
 	verbose   bool   // --verbose
 	logLevel  choice // --log-level

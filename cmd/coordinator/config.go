@@ -100,12 +100,16 @@ func usualConfig() string {
 
 // check refuses keys that no flag has, which would be believed to hold.
 func (s *settings) check(root *cobra.Command) error {
+	if len(s.file) == 0 {
+		return nil
+	}
 	known := make(map[string]bool) // by path, with dots
 	eachOf(root, func(c *cobra.Command) {
 		table := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), root.Name()), " "), " ", ".")
 		if table != "" {
 			table += "."
 		}
+		c.InheritedFlags() // which adds those of its parents
 		eachFlag(c, func(f *pflag.Flag) { known[f.Name], known[table+f.Name] = true, true })
 	})
 	var bad []string
@@ -216,17 +220,22 @@ func (a *app) configCommand() *cobra.Command {
 	}
 }
 
-// printConfig prints what holds for a command and those below it.
-func (a *app) printConfig(of *cobra.Command) error {
-	s, err := readSettings(a.config)
-	if err != nil {
-		return err
-	}
+// printConfig prints what holds for a command and those below it. What holds for all
+// of them is said once.
+func (a *app) printConfig(of *cobra.Command) (err error) {
+	s, shared := a.settings, of.Root().PersistentFlags()
+	said := make(map[string]string) // of a flag that all have, where it comes from
 	fmt.Fprintf(a.stdout, "# %s\n", cmp.Or(s.path, usualConfig()+" (not there)"))
 	t := a.table(terminal.Column{Name: "COMMAND"}, terminal.Column{Name: "KEY"}, terminal.Column{Name: "VALUE", Least: 16}, terminal.Column{Name: "FROM", Least: 12})
 	eachOf(of, func(c *cobra.Command) {
 		if !c.Runnable() || c.Hidden || err != nil {
 			return
+		}
+		for name := range s.from { // what holds for another command
+			if f := shared.Lookup(name); f != nil {
+				f.Value.Set(f.DefValue) // which it had
+				f.Changed = false
+			}
 		}
 		c.InheritedFlags() // which adds those of its parents
 		s.from = make(map[string]string)
@@ -238,6 +247,15 @@ func (a *app) printConfig(of *cobra.Command) error {
 			from := s.from[f.Name]
 			if from == "" && f.Changed {
 				from = "command line"
+			}
+			if shared.Lookup(f.Name) == f {
+				first, ok := said[f.Name]
+				if ok && first == from {
+					return
+				}
+				if !ok {
+					said[f.Name] = from
+				}
 			}
 			t.Row(name, f.Name, terminal.Printable(withoutSecrets(feeds.RedactURL(f.Value.String()))), cmp.Or(from, "default"))
 		})

@@ -29,7 +29,7 @@ func (a *app) readCursor(ctx context.Context, c cursorFile) (int64, error) {
 	}
 	// Said before anything is written: it would be again each time.
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return 0, usage("make the folder first", "--cursor: %w", err)
+		return 0, usage("make the folder first", "--cursor %s: there is no folder %s", string(c), filepath.Dir(path))
 	}
 	err = a.withStore(ctx, store.Options{Beside: true}, func(db store.DB) error { return db.MoveCursor(ctx, store.Cursor{Name: path, At: -1}) })
 	if err != nil { // a store that may only be read is not pruned by this user

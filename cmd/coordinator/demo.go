@@ -142,7 +142,10 @@ func (a *app) demoRounds(ctx context.Context, d *demo, server *origin.Server, db
 		return err
 	}
 	a.say("what the store now holds, newest first")
-	if err := a.printItemsTable(db.Items(ctx, store.ItemQuery{Limit: 8, Newest: true})); err != nil {
+	latest := func(yield func(store.Item, error) bool) {
+		db.Items(ctx, store.ItemQuery{Limit: 8, Newest: true})(yield)
+	}
+	if err := a.printItemsTable(latest, true); err != nil {
 		return storeProblem(path, err)
 	}
 	if d.keep != "" {

@@ -31,7 +31,7 @@ type fetchFlags struct {
 func (r *fetchFlags) register(f *pflag.FlagSet) {
 	f.Var(&r.allowNet, "allow-net", "allow private or loopback addresses, as 127.0.0.0/8; repeatable")
 	f.Var(&r.allowPort, "allow-port", "let redirects lead to this port, too: not only to 80, 443 and those of the feeds; repeatable")
-	f.DurationVar(&r.timeout, "timeout", feeds.DefaultTimeout, "for a whole request")
+	f.DurationVar(&r.timeout, "timeout", feeds.DefaultTimeout, "a whole request may take `TIME`")
 	f.BoolVar(&r.http1, "http1", false, "speak HTTP/1.1 to every server, never HTTP/2")
 	f.Var(&r.maxBody, "max-body", "largest body, decompressed [default: 50MiB]")
 	f.StringVar(&r.contact, "contact", "", "tell servers that this `URL` says who asks; a kindness [default: $"+contactVariable+"]")

@@ -85,7 +85,7 @@ func TestMakeInstallsWhatWorks(t *testing.T) {
 	}
 	run("make", "install", "DESTDIR="+dir, "PREFIX=/usr")
 	for _, name := range []string{
-		"bin/coordinator", "bin/feedmill", "libexec/feedmill/worker", "share/man/man1/coordinator-refresh.1",
+		"bin/coordinator", "bin/feedmill", "libexec/feedmill/worker", "share/man/man1/coordinator-feeds-set.1",
 		"share/bash-completion/completions/feedmill", "share/zsh/site-functions/_coordinator",
 		"share/fish/vendor_completions.d/coordinator.fish", "lib/systemd/user/feedmill.timer",
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,7 +155,8 @@ func (a *app) items(ctx context.Context, r *itemFlags) error {
 		if r.match != "" || r.fresh > 0 {
 			q.Limit = 0
 		}
-		if err := a.writeItems(r, all.of(db.Items(ctx, q))); err != nil {
+		items := all.of(func(yield func(store.Item, error) bool) { db.Items(ctx, q)(yield) }) // a table walks them twice
+		if err := a.writeItems(r, items); err != nil {
 			return err
 		}
 		if out, ok := a.stdout.(*terminal.Output); ok && out.Err() != nil {
@@ -245,7 +247,7 @@ func (c *chosenItems) fits(it *store.Item) bool {
 // writeItems writes items as r says.
 func (a *app) writeItems(r *itemFlags, all iter.Seq2[store.Item, error]) error {
 	if r.format.value == "table" {
-		return a.printItemsTable(all)
+		return a.printItemsTable(all, r.query.Newest)
 	}
 	w, err := export.New(r.format.value, export.Options{Out: a.stdout, Dir: r.out, Title: r.title, Self: r.self, Images: r.images})
 	if err != nil {
@@ -263,19 +265,37 @@ func (a *app) writeItems(r *itemFlags, all iter.Seq2[store.Item, error]) error {
 	return printError(w.Close())
 }
 
-func (a *app) printItemsTable(all iter.Seq2[store.Item, error]) error {
+// printItemsTable prints a table for people. That there is nothing is said where
+// somebody looks for it, and not where a job asks what is new.
+func (a *app) printItemsTable(all iter.Seq2[store.Item, error], say bool) error {
 	t := a.table(
 		terminal.Column{Name: "ARRIVED"}, terminal.Column{Name: "PUBLISHED", Drop: 1}, terminal.Column{Name: "ID", Drop: 2}, terminal.Column{Name: "FEED", Least: 12, Drop: 3}, terminal.Column{Name: "TITLE", Least: 20},
 	)
-	for it, err := range all {
-		if err != nil {
-			return errors.Join(err, t.Print(a.stdout))
+	empty, failed := true, error(nil)
+	t.Rows = func(yield func([]string) bool) {
+		for it, err := range all {
+			if failed = err; err != nil {
+				return
+			}
+			if empty = false; !yield(itemRow(&it)) {
+				return
+			}
 		}
-		published := "-"
-		if it.Published != 0 {
-			published = time.Unix(it.Published, 0).UTC().Format(time.DateOnly)
-		}
-		t.Row(it.FirstSeen.In(zone).Format(time.DateTime), published, fmt.Sprint(it.ID), terminal.Printable(export.FeedOf(&it)), terminal.Printable(export.TitleOf(&it)))
 	}
-	return a.show(t)
+	if err := a.show(t); failed != nil || err != nil {
+		return cmp.Or(failed, err)
+	}
+	if empty && say {
+		fmt.Fprintln(a.stderr, "coordinator: no item is there, or none that fits")
+	}
+	return nil
+}
+
+// itemRow returns the cells of one item.
+func itemRow(it *store.Item) []string {
+	published := "-"
+	if it.Published != 0 {
+		published = time.Unix(it.Published, 0).UTC().Format(time.DateOnly)
+	}
+	return []string{it.FirstSeen.In(zone).Format(time.DateTime), published, fmt.Sprint(it.ID), terminal.Printable(export.FeedOf(it)), terminal.Printable(export.TitleOf(it))}
 }

@@ -79,6 +79,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(out)
 	root.SetErr(stderr)
+	addCompletion(root) // which writes where results go from now on
 	return a.watched(ctx, root.ExecuteContext)
 }
 

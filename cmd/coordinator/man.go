@@ -1,3 +1,5 @@
+//go:build man
+
 package main
 
 import (
@@ -11,8 +13,10 @@ import (
 	"feedmill/internal/version"
 )
 
-// manCommand writes the manual pages, for make install.
-func (a *app) manCommand() *cobra.Command {
+func init() { manCommand = (*app).writesPages }
+
+// writesPages is the command that make install runs.
+func (a *app) writesPages() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "Write the manual pages",

@@ -47,6 +47,7 @@ func (a *app) rootCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			s, err := readSettings(a.config)
+			a.settings = s
 			if err == nil {
 				err = errors.Join(s.check(c.Root()), s.apply(c))
 			}
@@ -89,9 +90,25 @@ func (a *app) rootCommand() *cobra.Command {
 		a.pageCommand(),
 		a.configCommand(),
 		a.indexCommand(),
-		a.manCommand(),
 	)
+	if manCommand != nil {
+		root.AddCommand(manCommand(a))
+	}
 	return root
+}
+
+// manCommand is the command that writes the manual pages, where the build tag man
+// says that there is one: what it needs would take every command a millisecond.
+var manCommand func(*app) *cobra.Command
+
+// addCompletion adds cobra's command that writes completions, which by itself helps,
+// with the status of success, with whatever is no shell.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.SuggestionsMinimumDistance = 2
+		c.Args, c.RunE = noArguments, func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
 }
 
 // helpCommand is --help as a command. Cobra's own takes what is no command for

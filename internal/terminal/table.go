@@ -38,7 +38,8 @@ type Table struct {
 // Print.
 func (t *Table) Row(cells ...string) { t.kept = append(t.kept, cells) }
 
-// Print writes the names of the columns and all rows.
+// Print writes the names of the columns and all rows; nothing where there is no row,
+// since a job that has nothing to say should be silent.
 func (t *Table) Print(w io.Writer) error {
 	rows := t.Rows
 	if rows == nil {
@@ -50,10 +51,15 @@ func (t *Table) Print(w io.Writer) error {
 		names = append(names, c.Name)
 		widths[i] = columns(c.Name)
 	}
+	empty := true
 	for row := range rows {
+		empty = false
 		for i, cell := range row {
 			widths[i] = max(widths[i], columns(cell))
 		}
+	}
+	if empty {
+		return nil
 	}
 	t.fit(widths)
 	out := bufio.NewWriter(w)

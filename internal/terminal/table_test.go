@@ -27,6 +27,14 @@ func TestTablesLineUpOnATerminal(t *testing.T) {
 	}
 }
 
+// TestATableWithoutRowsIsNothing: cron mails whatever a job prints.
+func TestATableWithoutRowsIsNothing(t *testing.T) {
+	var out strings.Builder
+	if err := (&Table{Columns: []Column{{Name: "ID"}}}).Print(&out); err != nil || out.Len() > 0 {
+		t.Errorf("got %q, %v, want nothing", out.String(), err)
+	}
+}
+
 // TestTablesFitTheTerminal: what may be left out goes first, then cells are cut,
 // the widest first, by the columns that they take.
 func TestTablesFitTheTerminal(t *testing.T) {
