@@ -25,7 +25,7 @@ func namedFeeds(ctx context.Context, db store.DB, args []string) ([]store.Feed, 
 		if fits[i], err = exactly(ctx, db, arg); err != nil {
 			return nil, err
 		}
-		if fits[i].n == 0 {
+		if fits[i].n == 0 && !isNumber(arg) {
 			fits[i].part, parts = strings.ToLower(arg), true
 		}
 	}
@@ -45,6 +45,13 @@ func namedFeeds(ctx context.Context, db store.DB, args []string) ([]store.Feed, 
 		}
 	}
 	return found, nil
+}
+
+// isNumber reports whether an argument is an id, whether or not a feed has it. As a
+// part of a URL it would be some other feed, which is then removed.
+func isNumber(arg string) bool {
+	_, err := strconv.ParseUint(arg, 10, 64)
+	return err == nil
 }
 
 // A fitting is the feeds that an argument fits, of which no more are kept than are
