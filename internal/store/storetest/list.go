@@ -131,9 +131,7 @@ func testDueChoosesFeeds(t *testing.T, e Engine) {
 				t.Errorf("%+v: got %+v", c.q, r)
 			}
 		}
-		if !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%+v: got %v, want %v", c.q, got, c.want)
-		}
+		chooses(t, c.q, got, c.want)
 	}
 }
 
@@ -255,13 +253,7 @@ func testItemsAreChosenBySinceLimitAndOrder(t *testing.T, e Engine) {
 		{store.ItemQuery{After: 3, Until: 5}, []string{"1b", "2a"}},
 		{store.ItemQuery{FeedIDs: ids[1:], After: 3, Until: 5}, []string{"1b"}},
 	} {
-		var got []string
-		for _, it := range listed(t, db.Items(t.Context(), c.q)) {
-			got = append(got, it.GUID)
-		}
-		if !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%+v: got %v, want %v", c.q, got, c.want)
-		}
+		chooses(t, c.q, guidsOf(t, db, c.q), c.want)
 	}
 }
 
@@ -306,19 +298,16 @@ func testFeedsChoosesByURLAndFailure(t *testing.T, e Engine) {
 		{store.FeedQuery{IDs: ids[1:2], URLs: []string{FeedURL(1), FeedURL(3)}, Failing: true}, ids[1:2]},
 		{store.FeedQuery{IDs: []int64{}}, nil},
 	} {
-		if got := idsOf(t, db, c.q); !slices.Equal(got, c.want) {
-			t.Errorf("%+v: got %v, want %v", c.q, got, c.want)
-		}
+		chooses(t, c.q, idsOf(t, db, c.q), c.want)
 	}
 }
 
-// idsOf returns the ids of the feeds that a query chooses, in their order.
-func idsOf(t *testing.T, db *opened, q store.FeedQuery) (ids []int64) {
+// chooses compares what a query chose with what it is to choose.
+func chooses[T comparable](t *testing.T, query any, got, want []T) {
 	t.Helper()
-	for _, f := range listed(t, db.Feeds(t.Context(), q)) {
-		ids = append(ids, f.ID)
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v: got %v, want %v", query, got, want)
 	}
-	return ids
 }
 
 // testFeedsComeInEachOrder: what is equal by it comes as it was subscribed.
@@ -339,9 +328,8 @@ func testFeedsComeInEachOrder(t *testing.T, e Engine) {
 		store.ByArrival: {1, 2, 3, 4}, store.ByName: {4, 1, 2, 3}, store.ByCategory: {2, 4, 1, 3}, store.ByFails: {3, 1, 2, 4},
 		store.ByDue: {1, 4, 3, 2}, store.ByChecked: {3, 2, 1, 4}, store.ByItems: {2, 1, 3, 4},
 	} {
-		if got := idsOf(t, db, store.FeedQuery{Order: order}); !slices.Equal(got, want) {
-			t.Errorf("order %d: got %v, want %v", order, got, want)
-		}
+		q := store.FeedQuery{Order: order}
+		chooses(t, q, idsOf(t, db, q), want)
 	}
 }
 

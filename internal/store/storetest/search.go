@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -11,12 +10,9 @@ import (
 )
 
 // found returns the guids of what a search finds, the oldest first.
-func found(t *testing.T, db *opened, query string) (guids []string) {
+func found(t *testing.T, db *opened, query string) []string {
 	t.Helper()
-	for _, it := range listed(t, db.Items(context.Background(), store.ItemQuery{Search: query})) {
-		guids = append(guids, it.GUID)
-	}
-	return guids
+	return guidsOf(t, db, store.ItemQuery{Search: query})
 }
 
 // testTheIndexFollowsTheItems: what is there already, what comes, is edited,

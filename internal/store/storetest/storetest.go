@@ -252,11 +252,26 @@ func KeyOf(name string) feeds.Key {
 // arrival first.
 func ItemsOf(t testing.TB, db store.DB, url string) []store.Item {
 	t.Helper()
-	ids := []int64{}
-	for _, f := range listed(t, db.Feeds(context.Background(), store.FeedQuery{URLs: []string{url}})) {
+	ids := append([]int64{}, idsOf(t, db, store.FeedQuery{URLs: []string{url}})...) // none is not all
+	return listed(t, db.Items(context.Background(), store.ItemQuery{FeedIDs: ids}))
+}
+
+// idsOf returns the ids of the feeds that a query chooses, in their order.
+func idsOf(t testing.TB, db store.DB, q store.FeedQuery) (ids []int64) {
+	t.Helper()
+	for _, f := range listed(t, db.Feeds(context.Background(), q)) {
 		ids = append(ids, f.ID)
 	}
-	return listed(t, db.Items(context.Background(), store.ItemQuery{FeedIDs: ids}))
+	return ids
+}
+
+// guidsOf returns the GUIDs of the items that a query chooses, in their order.
+func guidsOf(t testing.TB, db store.DB, q store.ItemQuery) (guids []string) {
+	t.Helper()
+	for _, it := range listed(t, db.Items(context.Background(), q)) {
+		guids = append(guids, it.GUID)
+	}
+	return guids
 }
 
 // AllFeeds returns all feeds.
