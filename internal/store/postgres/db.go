@@ -73,7 +73,6 @@ type DB struct {
 	patience time.Duration
 	readOnly bool
 	now      func() time.Time // nil: the server's clock
-	local    func() time.Time // ours
 
 	rounds *pgxpool.Pool // pinned
 	lists  *pgxpool.Pool
@@ -95,7 +94,7 @@ type DB struct {
 // *store.ForeignError when there are tables of another program's. With o.ReadOnly
 // and no tables the error wraps fs.ErrNotExist.
 func Open(ctx context.Context, conn string, o Options) (*DB, error) {
-	db := &DB{owner: o.Owner, patience: cmp.Or(o.Patience, defaultPatience), readOnly: o.ReadOnly, now: o.Now, local: time.Now}
+	db := &DB{owner: o.Owner, patience: cmp.Or(o.Patience, defaultPatience), readOnly: o.ReadOnly, now: o.Now}
 	if db.owner == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -207,7 +206,7 @@ type seen struct{ theirs, ours time.Time }
 // setClock notes what the server's clock shows, as well as half of the time that it took
 // to ask allows.
 func (db *DB) setClock(ctx context.Context) error {
-	before := db.local()
+	before := time.Now()
 	var at time.Time
 	if err := db.rounds.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&at); err != nil {
 		return err
@@ -218,7 +217,7 @@ func (db *DB) setClock(ctx context.Context) error {
 
 // heard notes that the server's clock said at in answer to what was sent at before.
 func (db *DB) heard(at, before time.Time) {
-	db.clock.Store(&seen{theirs: at, ours: before.Add(db.local().Sub(before) / 2)})
+	db.clock.Store(&seen{theirs: at, ours: before.Add(time.Since(before) / 2)})
 }
 
 // Now returns the time by the server's clock, as it was seen to run when the DB was
@@ -230,7 +229,7 @@ func (db *DB) Now() time.Time {
 		return db.now()
 	}
 	s := db.clock.Load()
-	return s.theirs.Add(db.local().Sub(s.ours))
+	return s.theirs.Add(time.Since(s.ours))
 }
 
 // Path returns the database's name, without who uses it and their password.

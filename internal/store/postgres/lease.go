@@ -78,7 +78,7 @@ func (db *DB) ClaimDomains(ctx context.Context, domains []string, ttl time.Durat
 func (db *DB) claim(ctx context.Context, which string, n int, ttl time.Duration, args ...any) (held []feeds.Lease, err error) {
 	text, args := fmt.Sprintf(claimSQL, which), append([]any{db.owner, ttl, n, n * feedsEach}, args...)
 	err = db.within(ctx, func(ctx context.Context) error {
-		before := db.local()
+		before := time.Now()
 		rows, err := db.rounds.Query(ctx, text, args...)
 		if err != nil {
 			return err
