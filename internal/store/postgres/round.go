@@ -78,14 +78,13 @@ func (db *DB) due(ctx context.Context, q store.DueQuery, domains []string) ([]fe
 const jobsAtOnce = 512
 
 const (
-	jobsSQL = `SELECT f.id, f.url, f.headers, f.etag, f.last_modified, f.validators_url, f.body_hash, f.reader
+	// jobsSQL has what a feed's job needs, last the keys and hashes of its items, one after
+	// the other. The hash is 0 for one whose edits, $2 of them, are used up, unless another
+	// reader made them than the one of version $3. A row for each item cost half as much again.
+	jobsSQL = `SELECT f.id, f.url, f.headers, f.etag, f.last_modified, f.validators_url, f.body_hash, (SELECT
+			string_agg(uuid_send(key) || int8send(CASE WHEN edits < $2::int OR f.reader >> 1 <> $3::bigint THEN hash ELSE 0 END), '')
+			FROM items WHERE feed_id = f.id)
 		FROM feeds f WHERE f.id = ANY($1)`
-
-	// jobItemsSQL is knownSQL without what only Save needs.
-	jobItemsSQL = `SELECT feed_id, key, hash, edits FROM items WHERE feed_id = ANY($1)`
-
-	// Rejected: one value for all items of a feed, as with SQLite. To join bytes cost
-	// the server twice what rows do.
 
 	// leftAloneSQL has the keys that a job knows with hash 0.
 	leftAloneSQL = `SELECT feed_id, key FROM removed WHERE feed_id = ANY($1) UNION ALL SELECT feed_id, key FROM shared WHERE feed_id = ANY($1)`
@@ -98,17 +97,18 @@ const (
 func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 	jobs := make([]feeds.Job, 0, len(ids))
 	for some := range slices.Chunk(ids, jobsAtOnce) {
-		found := make(map[int64]*job, len(some))
-		know := eachRaw(func(v [][]byte) {
-			if j := found[int64(binary.BigEndian.Uint64(v[0]))]; j != nil { // else it was subscribed a moment ago
-				j.know(v[1:])
-			}
-		})
+		found := make(map[int64]*feeds.Job, len(some))
 		err := db.within(ctx, func(ctx context.Context) error {
 			var b pgx.Batch
-			b.Queue(jobsSQL, some).Query(eachRaw(func(v [][]byte) { j := readJob(v); found[j.ID] = j }))
-			b.Queue(jobItemsSQL, some).Query(know)
-			b.Queue(leftAloneSQL, some).Query(know)
+			b.Queue(jobsSQL, some, store.MaxEdits, feeds.ReadingVersion).Query(eachRaw(func(v [][]byte) {
+				j := readJob(v)
+				found[j.ID] = j
+			}))
+			b.Queue(leftAloneSQL, some).Query(eachRaw(func(v [][]byte) {
+				if j := found[int64(binary.BigEndian.Uint64(v[0]))]; j != nil { // else it was subscribed a moment ago
+					j.Known = append(j.Known, feeds.Known{Key: feeds.Key(v[1])})
+				}
+			}))
 			return db.rounds.SendBatch(ctx, &b).Close()
 		})
 		if err != nil {
@@ -116,39 +116,26 @@ func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 		}
 		for _, id := range some {
 			if j := found[id]; j != nil {
-				jobs = append(jobs, j.Job)
+				jobs = append(jobs, *j)
 			}
 		}
 	}
 	return jobs, nil
 }
 
-// A job is one with the reader that made its known items.
-type job struct {
-	feeds.Job
-	reader int64
-}
-
 // readJob returns the job in a row of jobsSQL.
-func readJob(v [][]byte) *job {
-	return &job{feeds.Job{
+func readJob(v [][]byte) *feeds.Job {
+	j := &feeds.Job{
 		ID: int64(binary.BigEndian.Uint64(v[0])), URL: string(v[1]), Headers: string(v[2]),
 		Validators: feeds.Validators{ETag: string(v[3]), LastModified: string(v[4]), URL: string(v[5])},
 		BodyHash:   binary.BigEndian.Uint64(v[6]),
-	}, int64(binary.BigEndian.Uint64(v[7]))}
-}
-
-// know adds what is known of an item: its key, and its hash and edits where there are
-// more columns. The hash is 0 for one that is to be left alone.
-func (j *job) know(v [][]byte) {
-	k := feeds.Known{Key: feeds.Key(v[0])}
-	if len(v) > 1 && (binary.BigEndian.Uint32(v[2]) < store.MaxEdits || j.reader>>1 != feeds.ReadingVersion) {
-		k.Hash = binary.BigEndian.Uint64(v[1])
 	}
-	if j.Known == nil {
-		j.Known = make([]feeds.Known, 0, 24)
+	const size = len(feeds.Key{}) + 8
+	j.Known = slices.Grow(j.Known, len(v[7])/size)
+	for k := range slices.Chunk(v[7], size) {
+		j.Known = append(j.Known, feeds.Known{Key: feeds.Key(k[:size-8]), Hash: binary.BigEndian.Uint64(k[size-8:])})
 	}
-	j.Known = append(j.Known, k)
+	return j
 }
 
 // eachRaw returns what calls f for each row, whose values are as the server sends
