@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -38,6 +40,20 @@ func column[R any, T int64 | int32 | bool | string | [16]byte](rows []*R, of fun
 		}
 	}
 	return a
+}
+
+// unnested returns a query for the rows of which $1, $2 and so on are the columns, which
+// are given as "name kind, …".
+//
+// Rejected: unnest in the FROM clause, where the server first writes each array into a
+// table of its own.
+func unnested(columns string) string {
+	var b strings.Builder
+	for i, column := range strings.Split(columns, ", ") {
+		name, kind, _ := strings.Cut(column, " ")
+		fmt.Fprintf(&b, ", unnest($%d::%s[]) AS %s", i+1, kind, name)
+	}
+	return "(SELECT " + b.String()[2:] + ")"
 }
 
 // takeArrays has a connection take an array where a statement wants one of its kind.

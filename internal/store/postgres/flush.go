@@ -107,12 +107,11 @@ func orEmpty(list string) string {
 	return list
 }
 
-const updateItemsSQL = `UPDATE items i SET hash = u.hash, edits = u.edits, published = nullif(u.published, 0), updated = nullif(u.updated, 0),
+var updateItemsSQL = `UPDATE items i SET hash = u.hash, edits = u.edits, published = nullif(u.published, 0), updated = nullif(u.updated, 0),
 	guid = u.guid, link = u.link, title = u.title, author = u.author, image = u.image,
 	categories = u.categories, enclosures = u.enclosures, summary = u.summary, content = u.content
-	FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[],
-		$7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
-	u(feed_id, key, hash, edits, published, updated, guid, link, title, author, image, categories, enclosures, summary, content)
+	FROM ` + unnested("feed_id bigint, key uuid, hash bigint, edits int, published bigint, updated bigint, guid text, link text, title text, "+
+	"author text, image text, categories text, enclosures text, summary text, content text") + ` u
 	WHERE i.feed_id = u.feed_id AND i.key = u.key`
 
 // flushUpdates writes the items that were replaced so far.
@@ -143,7 +142,7 @@ func (r *rows) flushUpdates() error {
 	return err
 }
 
-const (
+var (
 	succeedSQL = `UPDATE feeds f SET
 		title = CASE WHEN u.title = '' THEN f.title ELSE u.title END, link = CASE WHEN u.link = '' THEN f.link ELSE u.link END,
 		etag = u.etag, last_modified = u.last_modified, validators_url = u.validators_url, body_hash = u.body_hash,
@@ -151,22 +150,22 @@ const (
 		moved_to = u.moved_to, moved_run = u.moved_run, seq = u.seq, items = u.items,
 		last_full = CASE WHEN u.full_at THEN u.at ELSE f.last_full END, ttl = u.ttl, skip_hours = u.skip_hours, skip_days = u.skip_days,
 		reader = CASE WHEN u.reader = 0 THEN f.reader ELSE u.reader END
-		FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
-			$10::text[], $11::text[], $12::int[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bool[],
-			$18::bigint[], $19::int[], $20::int[], $21::bigint[])
-		u(id, title, link, etag, last_modified, validators_url, body_hash, next_due, at, class, detail, status,
-			moved_to, moved_run, seq, items, full_at, ttl, skip_hours, skip_days, reader)
+		FROM ` + unnested("id bigint, title text, link text, etag bytea, last_modified bytea, validators_url text, body_hash bigint, "+
+		"next_due bigint, at bigint, class text, detail text, status int, moved_to text, moved_run bigint, seq bigint, items bigint, "+
+		"full_at bool, ttl bigint, skip_hours int, skip_days int, reader bigint") + ` u
 		WHERE f.id = u.id`
 
 	failSQL = `UPDATE feeds f SET next_due = u.next_due, last_checked = u.at, fails = u.fails, class = u.class, detail = u.detail, status = u.status,
 		seq = u.seq, items = u.items, last_full = CASE WHEN u.full_at THEN u.at ELSE f.last_full END,
 		reader = CASE WHEN u.reader = 0 THEN f.reader ELSE u.reader END
-		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::int[], $8::bigint[], $9::bigint[], $10::bool[], $11::bigint[])
-		u(id, next_due, at, fails, class, detail, status, seq, items, full_at, reader) WHERE f.id = u.id`
+		FROM ` + unnested("id bigint, next_due bigint, at bigint, fails int, class text, detail text, status int, seq bigint, items bigint, "+
+		"full_at bool, reader bigint") + ` u
+		WHERE f.id = u.id`
 
 	// backOffSQL is for feeds that were not asked.
 	backOffSQL = `UPDATE feeds f SET next_due = u.next_due, fails = u.fails, class = u.class, detail = u.detail, status = u.status
-		FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[]) u(id, next_due, fails, class, detail, status) WHERE f.id = u.id`
+		FROM ` + unnested("id bigint, next_due bigint, fails int, class text, detail text, status int") + ` u
+		WHERE f.id = u.id`
 
 	noteSharedSQL = `INSERT INTO shared (feed_id, key) SELECT * FROM unnest($1::bigint[], $2::uuid[]) ON CONFLICT DO NOTHING`
 
