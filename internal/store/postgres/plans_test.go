@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -82,6 +83,26 @@ func TestPlansUseIndexes(t *testing.T) {
 	look("full")
 	engine{}.Exec(t, url, "VACUUM ANALYZE")
 	look("full, analysed")
+}
+
+// TestAGroupOfFeedsIsWrittenInPlace: each new row of a feed is on the page of the old one,
+// also when all feeds of a page are written at once, so that no index is.
+func TestAGroupOfFeedsIsWrittenInPlace(t *testing.T) {
+	url := engine{}.New(t)
+	db := openStore(t, url, Options{})
+	var first, second []feeds.Outcome
+	for _, id := range storetest.Subscribe(t, db, 256) {
+		first = append(first, storetest.Succeeded(id, storetest.Epoch))
+		second = append(second, storetest.Succeeded(id, storetest.Epoch.Add(time.Hour)))
+	}
+	storetest.Save(t, db, first...)
+	engine{}.Exec(t, url, "VACUUM FULL feeds") // as they come into a new table
+	const page = "(ctid::text::point)[0]"
+	engine{}.Exec(t, url, "CREATE TABLE before AS SELECT id, "+page+" AS page FROM feeds")
+	storetest.Save(t, db, second...)
+	if n := (engine{}).Number(t, url, "SELECT count(*) FROM (SELECT id, "+page+" AS page FROM feeds) f JOIN before b USING (id) WHERE f.page <> b.page"); n != 0 {
+		t.Errorf("%d of %d feeds were put elsewhere", n, len(first))
+	}
 }
 
 // explained returns the plan of a statement, whatever its arguments.

@@ -2,6 +2,10 @@
 -- Try
 --   SELECT title, to_timestamp(last_success) FROM feeds;
 -- Text that a feed gave is '' when it gave none.
+--
+-- A page of feeds or hosts is filled to less than a half: a group commit writes most of
+-- a page's rows at once, and the new ones are to find room beside the old ones, or each
+-- of them is put into all indexes.
 
 CREATE TABLE meta (schema integer NOT NULL);
 
@@ -42,7 +46,7 @@ CREATE TABLE feeds (
   interval       bigint  NOT NULL DEFAULT 0,    -- seconds between requests; 0: as for all
   paused         boolean NOT NULL DEFAULT false,
   told           boolean NOT NULL DEFAULT false -- the user has been told that it is failing
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 45);
 
 CREATE UNIQUE INDEX feeds_url ON feeds (url_key(url));
 -- Not next_due: each refresh writes it, and what is due is found by its host.
@@ -110,7 +114,7 @@ CREATE TABLE hosts (
   epoch       bigint      NOT NULL DEFAULT 0,            -- grows with every lease
   lease_until timestamptz NOT NULL DEFAULT '-infinity',
   lost        integer     NOT NULL DEFAULT 0             -- leases in a row that were not given back
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 45);
 CREATE INDEX hosts_due ON hosts (next_due);
 
 CREATE TABLE runs (
