@@ -104,7 +104,6 @@ var (
 	bytes  = func(_ *run.Cell, s *run.Sample) float64 { return float64(max(s.PSS, s.Peak)) }
 )
 
-// points returns a figure of all samples of a cell.
 func (a *analysis) points(cell int, f figure) []stats.Point {
 	if !a.use(cell) {
 		return nil
@@ -151,7 +150,6 @@ func (a *analysis) pairs() {
 	a.judge()
 }
 
-// pair compares two cells, if both have samples.
 func (a *analysis) pair(c, base run.Cell) (Pair, bool) {
 	base, ok := a.Find(base)
 	if !ok || len(a.table(cpuOf, c.ID, base.ID).Groups) == 0 {
@@ -176,7 +174,6 @@ func (a *analysis) measure(f figure, cell, base int) Measure {
 	}
 }
 
-// judge puts verdicts into all pairs.
 func (a *analysis) judge() {
 	var all []*Measure
 	var ps []float64

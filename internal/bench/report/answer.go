@@ -10,28 +10,30 @@ import (
 	"feedmill/internal/bench/stats"
 )
 
+// pick returns the first pair whose cell is one.
+func pick(pairs []analyse.Pair, is func(run.Cell) bool) (p analyse.Pair, ok bool) {
+	i := slices.IndexFunc(pairs, func(p analyse.Pair) bool { return is(p.Cell) })
+	if i >= 0 {
+		p = pairs[i]
+	}
+	return p, i >= 0
+}
+
 // round returns the pair of the real program that is about work.
 func round(f *analyse.Findings, is func(run.Cell) bool) (analyse.Pair, bool) {
-	i := slices.IndexFunc(f.Rounds, func(p analyse.Pair) bool { return p.Cell.Feeds == f.Settings.Feeds && is(p.Cell) })
-	if i < 0 {
-		return analyse.Pair{}, false
-	}
-	return f.Rounds[i], true
+	return pick(f.Rounds, func(c run.Cell) bool { return c.Feeds == f.Settings.Feeds && is(c) })
 }
 
 func near(w run.Work) func(run.Cell) bool {
 	return func(c run.Cell) bool { return c.Work == w && c.Latency == 0 && !c.OneCPU }
 }
 
-// list returns the pair of the article's experiment in Go that has these
-// factors.
+// list returns the pair of the article's experiment that has these factors.
 func list(f *analyse.Findings, c run.Cell) (analyse.Pair, bool) {
-	found, ok := f.Find(c)
-	i := slices.IndexFunc(f.Lists, func(p analyse.Pair) bool { return ok && p.Cell.ID == found.ID })
-	if i < 0 {
-		return analyse.Pair{}, false
-	}
-	return f.Lists[i], true
+	return pick(f.Lists, func(have run.Cell) bool {
+		c.ID, c.Name = have.ID, have.Name
+		return have == c
+	})
 }
 
 // told says how a measure compares, in words.

@@ -118,7 +118,6 @@ func percent(ratio float64) string {
 	return fmt.Sprintf("%.0f\u00a0%% more", n)
 }
 
-// many counts things.
 func many(n int, what string) string {
 	if n != 1 {
 		what += "s"
@@ -137,7 +136,6 @@ func people(mode string) string {
 	return "processes, " + mode
 }
 
-// upper begins s with a capital.
 func upper(s string) string {
 	if s == "" {
 		return s
@@ -145,7 +143,6 @@ func upper(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// ratio writes a ratio with its interval.
 func ratio(i stats.Interval) string {
 	return fmt.Sprintf("%s× [%s,\u00a0%s]", figures(i.Estimate), figures(i.Low), figures(i.High))
 }

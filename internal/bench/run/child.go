@@ -113,7 +113,6 @@ func serveManager(ctx context.Context, stdin io.Reader) error {
 	return m.Serve(until(ctx, stdin), l)
 }
 
-// until returns a context that ends with what stdin says.
 func until(ctx context.Context, stdin io.Reader) context.Context {
 	ctx, stop := context.WithCancel(ctx)
 	go func() {

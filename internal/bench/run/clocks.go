@@ -78,7 +78,6 @@ type mark struct {
 	Price float64 // see gcPrice
 }
 
-// mark returns a mark as text.
 func (c *clocks) mark(priced bool) string {
 	m := mark{Used: c.read()}
 	if priced {
@@ -190,7 +189,6 @@ func (c *collector) sentinel() {
 	})
 }
 
-// liveBytes returns how many bytes were alive at the end of the last cycle.
 func liveBytes() int64 {
 	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)

@@ -181,7 +181,6 @@ func (e *executor) endure(ctx context.Context, mode, killer string, place int, b
 	return d, nil
 }
 
-// read takes the fates.
 func (d *Death) read(said []byte) {
 	var took []float64
 	for line := range bytes.Lines(said) {

@@ -71,7 +71,6 @@ func Execute(ctx context.Context, o Options) (*Run, error) {
 	return run, errors.Join(err, e.save())
 }
 
-// everything takes everything that is measured.
 func (e *executor) everything(ctx context.Context) (err error) {
 	if err := e.limits(ctx); err != nil {
 		return err
@@ -110,7 +109,6 @@ func (e *executor) save() error {
 	return e.o.Save(e.run)
 }
 
-// step counts what was expected of something that is done.
 func (e *executor) step(d time.Duration) { e.done += d }
 
 // progress says what is going on and how long it will take, as far as the past
@@ -181,7 +179,6 @@ func (e *executor) firsts() []*Cell {
 	return firsts
 }
 
-// block takes a sample of each cell.
 func (e *executor) block(ctx context.Context, invocation, block int, padding string) error {
 	first := len(e.run.Samples)
 	before, own := machineTime(), e.ourCPU()
@@ -249,7 +246,6 @@ func (e *executor) sample(ctx context.Context, c *Cell, padding string) (s Sampl
 	return s, nil
 }
 
-// ours takes a sample of the experiment's own programs.
 func (e *executor) ours(ctx context.Context, c *Cell, names []string, padding string) (s Sample, err error) {
 	t := e.task(*c, names)
 	if e.o.planting != nil {
@@ -289,7 +285,6 @@ type served struct {
 	stdin io.Closer
 }
 
-// serve starts an origin.
 func (o *Options) serve(ctx context.Context, args ...string) (*served, error) {
 	c := o.command(ctx, append([]string{"origin", "--folder", o.Settings.Folder}, args...)...)
 	stdin, err := c.StdinPipe()
@@ -309,7 +304,6 @@ func (o *Options) serve(ctx context.Context, args ...string) (*served, error) {
 	return s, nil
 }
 
-// stop ends the origin and waits for it.
 func (s *served) stop() {
 	s.stdin.Close()
 	s.cmd.Wait()
@@ -342,7 +336,6 @@ func (e *executor) documents(ctx context.Context, items, size int) ([]string, er
 	return names, nil
 }
 
-// ask makes a request of an origin.
 func ask(ctx context.Context, method, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {

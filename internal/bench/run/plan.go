@@ -47,7 +47,6 @@ const LeastInvocations, LeastBlocks = 5, 4
 // server on the same continent.
 const farAway = 20 * time.Millisecond
 
-// A planner makes the cells of a run.
 type planner struct {
 	s     *Settings
 	cells []Cell
@@ -133,7 +132,6 @@ func (p *planner) twins(w Work, f factor, modes ...string) {
 	}, modes[len(modes)-1])
 }
 
-// real plans rounds of the real program.
 func (p *planner) real() {
 	for _, w := range []Work{AllNew, TenthNew, NothingNew, OwnNew, OwnSame} {
 		if !w.own() || p.s.Folder != "" {
@@ -149,7 +147,6 @@ func (p *planner) real() {
 	p.twins(AllNew, oneCPU)
 }
 
-// ladder plans the rungs, and those with clocks.
 func (p *planner) ladder() {
 	for _, f := range []factor{centre, clocked} {
 		p.add(Ship, f, Goroutine, Codec, LocalPipe, Pipe)
@@ -178,7 +175,6 @@ func (s *Settings) burdens() int {
 	return 0
 }
 
-// expected is what a sample takes.
 func (s *Settings) expected() time.Duration {
 	return 80*time.Millisecond + time.Duration(s.Feeds)*500*time.Microsecond
 }

@@ -71,7 +71,6 @@ func (e *executor) lot(ctx context.Context, c *Cell) (l *lot, err error) {
 	return l, err
 }
 
-// writeList writes a list of feeds.
 func writeList(name string, urls []string) error {
 	if err := os.WriteFile(name, []byte(strings.Join(urls, "\n")), 0o600); err != nil {
 		return fmt.Errorf("write list: %w", err)
@@ -79,7 +78,6 @@ func writeList(name string, urls []string) error {
 	return nil
 }
 
-// urls returns the feeds of a cell.
 func (e *executor) urls(addr string, c *Cell) (urls []string, err error) {
 	if c.Work.own() {
 		files, err := os.ReadDir(e.o.Settings.Folder)
@@ -110,7 +108,6 @@ func (e *executor) drop() {
 	clear(e.lots)
 }
 
-// removeStore removes a store with its log.
 func removeStore(path string) {
 	for _, end := range []string{"", "-wal", "-shm"} {
 		os.Remove(path + end)

@@ -48,7 +48,6 @@ type errand struct {
 	Memory    int64         `json:"memory"`
 }
 
-// task returns the task of a cell.
 func (e *executor) task(c Cell, names []string) *task {
 	return &task{Cell: c, Self: e.o.Self, Names: names, GOGC: e.o.Settings.GOGC, Recycle: -1, Errand: errand{Documents: e.dir, Clocked: c.Clocked}}
 }
@@ -59,7 +58,6 @@ func (t *task) args(as, flag string) []string {
 	return append(slices.Clone(t.Self[1:]), as, flag+string(told))
 }
 
-// jobs returns the jobs of the cell.
 func (t *task) jobs() []feeds.Job {
 	c := &t.Cell
 	jobs := make([]feeds.Job, c.Feeds)

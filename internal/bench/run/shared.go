@@ -32,7 +32,6 @@ type shared struct {
 	start   func(context.Context) *exec.Cmd // a worker, less its queues
 }
 
-// Run implements refresh.Runner.
 func (s *shared) Run(ctx context.Context, next refresh.Next, emit refresh.Emit) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -74,7 +73,6 @@ func (s *shared) Run(ctx context.Context, next refresh.Next, emit refresh.Emit) 
 	return err
 }
 
-// feed puts a worker's jobs into the queue.
 func feed(ctx context.Context, n int, queue io.Writer, next refresh.Next) {
 	for {
 		batch, err := next(ctx, n)

@@ -55,7 +55,6 @@ func (u usage) less(o usage) usage {
 
 func (u usage) plus(o usage) usage { return u.less(usage{}.less(o)) }
 
-// ownUsage returns what this process has used.
 func ownUsage() usage {
 	u := rusage(unix.RUSAGE_SELF)
 	u.cpu = processCPU(0)
@@ -147,7 +146,6 @@ type machine struct {
 	busy, steal, total int64
 }
 
-// machineTime returns what the machine has done so far.
 func machineTime() machine {
 	var m machine
 	fields := strings.Fields(firstLine("/proc/stat"))

@@ -40,7 +40,6 @@ type bare struct {
 	bodies    map[string]feeds.Body
 }
 
-// newBare returns a bare refresher.
 func newBare(documents string, parser feeds.Parser, c *clocks) *bare {
 	return &bare{
 		documents: documents, parser: parser, clocks: c, probe: &probe{clocks: c},
