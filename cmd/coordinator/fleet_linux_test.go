@@ -378,6 +378,7 @@ func TestARunOutlivesItsServer(t *testing.T) {
 	if raceEnabled {
 		t.Skip("a program with the race detector needs ten times the CPU, and leases and graces are seconds")
 	}
+	t.Parallel() // most of it is waiting for a server that is away
 	slow := fleetSite(120, 30)
 	slow.Latency = time.Second / 2
 	f := newFleet(t, pgtest.Start(t), slow, 1)

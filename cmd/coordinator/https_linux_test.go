@@ -96,6 +96,7 @@ func TestConnectionsLeaveTheStoreItsDescriptors(t *testing.T) {
 // TestHTTP2ShelfCostsItsFeedsAlone: servers that speak HTTP/2 badly kill no
 // worker, cost it little, and feeds beside them are refreshed as ever.
 func TestHTTP2ShelfCostsItsFeedsAlone(t *testing.T) {
+	t.Parallel() // most of it is waiting for servers that do not answer
 	s := trusted(t, origin.Options{Feeds: 50, Hosts: 50, Items: 2})
 	list := readFile(t, s.list)
 	cases := hostile.HTTP2()

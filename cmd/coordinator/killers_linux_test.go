@@ -194,6 +194,7 @@ func TestAManagerThatIsStoppedIsReplaced(t *testing.T) {
 	if raceEnabled {
 		t.Skip("a worker with the race detector may say nothing for a second")
 	}
+	t.Parallel() // most of it is waiting until it is noticed
 	s := serve(t, origin.Options{Feeds: 100, Hosts: 50, Items: 4, Bytes: 300, Latency: 300 * time.Millisecond})
 	worker := ownWorker(t)
 	stopped := make(chan bool)

@@ -54,6 +54,7 @@ func coordinateImpatiently(path string) int {
 // error can be returned from there. The program says who waits for whom, ends
 // its workers, and then itself with status 3; what was stored stays.
 func TestARoundThatNobodyCanEndIsEnded(t *testing.T) {
+	t.Parallel() // most of it is waiting until patience ends
 	s := serve(t, origin.Options{Feeds: 2000, Hosts: 200, Items: 1, Bytes: 50})
 	path := filepath.Join(t.TempDir(), "feeds.db")
 	db, err := sqlite.Open(t.Context(), path, store.Options{})
