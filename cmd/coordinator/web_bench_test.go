@@ -65,12 +65,29 @@ func startHTTPS(b *testing.B, args ...string) (*load, *x509.CertPool) {
 }
 
 // BenchmarkRoundHTTPS is a round of hosts that each speak HTTP/2, against a
-// client that makes the same requests and closes as it goes.
+// client that makes the same requests and closes as it goes: with items that are
+// all new, which that client neither reads nor stores, and with the bodies of
+// last time.
 func BenchmarkRoundHTTPS(b *testing.B) {
-	l, roots := startHTTPS(b, "--feeds", "2000", "--hosts", "2000", "--items", "20", "--bytes", "500", "--latency", "30ms")
+	b.Run("new", func(b *testing.B) {
+		l, roots := startHTTPS(b, httpsLoad...)
+		benchmarkHTTPS(b, l, roots, func() *program { return &program{args: []string{"--list", l.list}, want: feeds.OK} })
+	})
+	b.Run("unchanged", func(b *testing.B) {
+		l, roots := startHTTPS(b, append(httpsLoad, "--no-validators")...)
+		benchmarkHTTPS(b, l, roots, func() *program {
+			return &program{args: []string{"--force"}, want: feeds.Unchanged, db: l.filled(b)}
+		})
+	})
+}
+
+// httpsLoad is the load of BenchmarkRoundHTTPS.
+var httpsLoad = []string{"--feeds", "2000", "--hosts", "2000", "--items", "20", "--bytes", "500", "--latency", "30ms"}
+
+func benchmarkHTTPS(b *testing.B, l *load, roots *x509.CertPool, start func() *program) {
 	client := &webClient{urls: l.urls, roots: roots, underWay: 128, timeout: feeds.DefaultTimeout}
-	pipe := &program{mode: "pipe", args: []string{"--list", l.list}, want: feeds.OK}
-	goroutine := &program{mode: "goroutine", args: pipe.args, want: feeds.OK}
+	pipe, goroutine := start(), start()
+	pipe.mode, goroutine.mode = "pipe", "goroutine"
 	client.round() // the origin makes its certificates and bodies
 	t := inTurn(b, func() {}, arm{"bare", client.round}, pipe.arm(b), goroutine.arm(b))
 	t.report(b, "pipe", "bare")
