@@ -64,12 +64,20 @@ func (a *app) page(ctx context.Context, r *pageFlags) error {
 		return err
 	}
 	return a.withStore(ctx, store.Options{ReadOnly: true}, func(db store.DB) error {
+		q := store.ItemQuery{Since: time.Now().Add(-time.Duration(r.since)), Newest: true}
+		if r.limit > 0 {
+			q.Limit = r.limit + 1 // one more tells that there are more
+		}
 		var items []store.Item
-		for it, err := range db.Items(ctx, store.ItemQuery{Since: time.Now().Add(-time.Duration(r.since)), Newest: true, Limit: r.limit}) {
+		for it, err := range db.Items(ctx, q) {
 			if err != nil {
 				return err
 			}
 			items = append(items, it)
+		}
+		left := ""
+		if r.limit > 0 && len(items) > r.limit {
+			items, left = items[:r.limit], fmt.Sprintf(" (the newest: --limit %d)", r.limit)
 		}
 		var lost error // of the store
 		opml := func(w io.Writer) error {
@@ -86,7 +94,7 @@ func (a *app) page(ctx context.Context, r *pageFlags) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.stdout, "%s in %s: %d written, %d as they were, %d removed\n", count(len(items), "item"), terminal.Printable(feeds.RedactText(r.out)), made.Written, made.Kept, made.Removed)
+		fmt.Fprintf(a.stdout, "%s%s in %s: %d written, %d as they were, %d removed\n", count(len(items), "item"), left, terminal.Printable(feeds.RedactText(r.out)), made.Written, made.Kept, made.Removed)
 		return nil
 	})
 }

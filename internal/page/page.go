@@ -217,7 +217,8 @@ type entry struct {
 	Files                               []string
 }
 
-// page writes one page.
+// page writes one page. The first one alone lists all feeds: on each of them a list
+// that grows with the feeds would make the site grow with their square.
 func (s *maker) page(w io.Writer, file, heading string, items []*store.Item) error {
 	root := ""
 	if strings.Contains(file, "/") {

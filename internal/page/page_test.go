@@ -89,8 +89,10 @@ func TestASiteIsWholeAndRunsNothing(t *testing.T) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
-			if to := filepath.ToSlash(filepath.Join(filepath.Dir(name), m[1])); files[to] == "" {
-				t.Errorf("%s leads to %s, which is not there", name, to)
+			to, part, _ := strings.Cut(m[1], "#")
+			to = filepath.ToSlash(filepath.Join(filepath.Dir(name), to))
+			if files[to] == "" || part != "" && !strings.Contains(files[to], `id="`+part+`"`) {
+				t.Errorf("%s leads to %s, which is not there", name, m[1])
 			}
 		}
 	}
@@ -103,6 +105,28 @@ func TestASiteIsWholeAndRunsNothing(t *testing.T) {
 	}
 	if !strings.Contains(files["feeds.opml"], `text="Mine"`) {
 		t.Errorf("the OPML: %s", files["feeds.opml"])
+	}
+}
+
+// TestAPageDoesNotGrowWithOtherFeeds: a thousand of them make a thousand pages, not
+// a thousand lists of a thousand.
+func TestAPageDoesNotGrowWithOtherFeeds(t *testing.T) {
+	one := items(1)[0]
+	few, many := []store.Item{one}, []store.Item{one}
+	for i := range 200 {
+		other := one
+		other.ID, other.FeedID, other.FeedLabel = int64(100+i), int64(100+i), fmt.Sprintf("Other %d", i)
+		many = append(many, other)
+	}
+	size := func(all []store.Item) int {
+		dir := t.TempDir()
+		if _, err := Write(dir, all, list, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		return len(tree(t, dir)[feedFile(one.FeedID)])
+	}
+	if alone, beside := size(few), size(many); beside > alone+10 {
+		t.Errorf("the page of a feed has %d bytes alone and %d beside 200 others", alone, beside)
 	}
 }
 
