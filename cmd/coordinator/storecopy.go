@@ -15,8 +15,9 @@ import (
 const storeCopyLong = `Copy a store into another one, from a file to a server or back: feeds, items
 with their ids, what was removed or has moved, settings, cursors and holds. Runs
 are not copied. TO may be new, or have a part of FROM, as a copy that was cut
-off leaves it: then what is there already is compared and left alone. In the end
-both are compared. Nobody should refresh either meanwhile.`
+off leaves it: then what is there already is compared and left alone, up to the
+first difference. In the end both are compared. Nobody should refresh either
+meanwhile.`
 
 func (a *app) storeCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -115,7 +116,8 @@ func idsToCopy(ctx context.Context, source, target store.DB) (ids []int64, err e
 	return ids, nil
 }
 
-// copyRange copies what there is of some feeds, unless it is there.
+// copyRange copies what there is of some feeds, unless it is there. Feeds that come
+// after a difference are copied anew.
 func copyRange(ctx context.Context, source, target store.Copier, after, upTo int64) error {
 	want, err := source.CopyOut(ctx, after, upTo)
 	if err != nil {
@@ -125,7 +127,7 @@ func copyRange(ctx context.Context, source, target store.Copier, after, upTo int
 	if err != nil || reflect.DeepEqual(want, have) {
 		return err
 	}
-	return target.CopyIn(ctx, after, upTo, want)
+	return target.CopyIn(ctx, after, want)
 }
 
 // endCopy copies what belongs to no feed, and compares both stores. It returns how

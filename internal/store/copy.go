@@ -67,8 +67,9 @@ type Copier interface {
 	// CopyOut returns all rows of the feeds with ids above after and up to upTo.
 	CopyOut(ctx context.Context, after, upTo int64) (CopyRows, error)
 
-	// CopyIn makes rows all that there is of these feeds, in one transaction.
-	CopyIn(ctx context.Context, after, upTo int64, rows CopyRows) error
+	// CopyIn makes rows all that there is of feeds with ids above after, in one
+	// transaction. Feeds that come later go, too: their items may have ids of rows.
+	CopyIn(ctx context.Context, after int64, rows CopyRows) error
 
 	// CopyEnd notes the highest id that an item has had, and holds of domains.
 	CopyEnd(ctx context.Context, lastItem int64, holds map[string]time.Time) error

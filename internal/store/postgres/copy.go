@@ -67,9 +67,9 @@ func plain(v any) any {
 }
 
 // CopyIn implements store.Copier.
-func (db *DB) CopyIn(ctx context.Context, after, upTo int64, all store.CopyRows) error {
+func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error {
 	err := db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "DELETE FROM feeds WHERE id > $1 AND id <= $2", after, upTo); err != nil {
+		if _, err := tx.Exec(ctx, "DELETE FROM feeds WHERE id > $1", after); err != nil {
 			return err
 		}
 		for i, t := range store.CopyTables {

@@ -53,9 +53,9 @@ func names(t store.CopyTable) string {
 }
 
 // CopyIn implements store.Copier.
-func (db *DB) CopyIn(ctx context.Context, after, upTo int64, all store.CopyRows) error {
+func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error {
 	err := db.write(ctx, func(w *writer) error {
-		if _, err := w.once("DELETE FROM feeds WHERE id > ? AND id <= ?", after, upTo); err != nil {
+		if _, err := w.once("DELETE FROM feeds WHERE id > ?", after); err != nil {
 			return err
 		}
 		for i, t := range store.CopyTables {

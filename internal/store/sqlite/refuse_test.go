@@ -77,8 +77,8 @@ func refusals() map[string]refusal {
 		"CopyOut":  {func(ctx context.Context, db *DB) error { _, err := db.CopyOut(ctx, 0, 9); return err }, "feeds items removed shared moved", ""},
 		"CopyIn": {func(ctx context.Context, db *DB) error {
 			rows := make(store.CopyRows, len(store.CopyTables))
-			rows[4] = [][]any{{"https://before.example/", int64(2)}}
-			return db.CopyIn(ctx, 0, 1, rows)
+			rows[4] = [][]any{{"https://before.example/", int64(1)}}
+			return db.CopyIn(ctx, 1, rows)
 		}, "feeds moved", "DELETE ON feeds,INSERT ON moved"},
 		"CopyEnd": {func(ctx context.Context, db *DB) error {
 			return db.CopyEnd(ctx, 99, map[string]time.Time{"copied.example": epoch})
