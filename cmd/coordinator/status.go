@@ -92,8 +92,12 @@ func printStatus(out io.Writer, path string, s *store.Status) error {
 		fmt.Fprintf(w, "left alone\t%s: they asked for it\n", count(s.Held, "domain"))
 	}
 	for _, t := range s.Runs {
-		fmt.Fprintf(w, "last %s\t%s (%d not ended), %s (%s), %d failed, %d new, %d updated\n",
-			short(t.Span), count(t.Runs, "run"), t.Unended, count(t.Feeds, "feed"), rate(t), t.Failed, t.New, t.Updated)
+		left := ""
+		if n := t.Feeds - t.Succeeded - t.Failed; n > 0 {
+			left = fmt.Sprintf(", %d not finished", n)
+		}
+		fmt.Fprintf(w, "last %s\t%s (%d not ended), %s (%s), %d failed%s, %d new, %d updated\n",
+			short(t.Span), count(t.Runs, "run"), t.Unended, count(t.Succeeded+t.Failed, "feed"), rate(t), t.Failed, left, t.New, t.Updated)
 	}
 	if s.Shared {
 		domains := 0
@@ -120,9 +124,9 @@ func lostLine(now time.Time, l store.LostDomain) string {
 	return fmt.Sprintf("%s: %s in a row did not give it back%s", terminal.Printable(l.Domain), count(l.Lost, "holder"), until)
 }
 
-// rate is how many feeds a second the runs of a span came to.
+// rate is how many feeds a second the runs of a span came to an end with.
 func rate(t store.RunTotal) string {
-	return fmt.Sprintf("%.2f a second", float64(t.Feeds)/t.Span.Seconds())
+	return fmt.Sprintf("%.2f a second", float64(t.Succeeded+t.Failed)/t.Span.Seconds())
 }
 
 // statusLine is what status --json prints.
