@@ -21,7 +21,7 @@ func limited(t testing.TB, files int, db string, args ...string) output {
 	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files), cmd.Path}, cmd.Args[1:]...)
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("no sh to limit a program with: %v", err)
 	}
 	cmd.Path = sh
 	var stdout, stderr bytes.Buffer

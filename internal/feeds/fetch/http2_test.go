@@ -96,7 +96,7 @@ server { listen %[2]s ssl http2; ssl_certificate %[1]s/cert.pem; ssl_certificate
 	}
 	cmd := exec.Command(nginx, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"), "-p", dir)
 	if err := cmd.Start(); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() }()
 	reachable(t, ln)

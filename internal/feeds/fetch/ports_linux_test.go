@@ -105,7 +105,7 @@ func TestPortsThatAreTakenAreNoFeedsFault(t *testing.T) {
 func knob(t *testing.T, name, value string) {
 	t.Helper()
 	if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
-		t.Skip(err)
+		t.Skipf("the network's settings cannot be written here: %v", err)
 	}
 }
 
@@ -114,7 +114,7 @@ func loopbackUp(t *testing.T) {
 	t.Helper()
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer unix.Close(s)
 	lo, err := unix.NewIfreq("lo")
@@ -123,6 +123,6 @@ func loopbackUp(t *testing.T) {
 	}
 	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
 	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil {
-		t.Skip(err)
+		t.Skipf("the loopback interface of a network of one's own cannot be brought up here: %v", err)
 	}
 }
