@@ -315,7 +315,7 @@ func TestForeignDescriptor3IsLeftAlone(t *testing.T) {
 func TestGOMEMLIMITLowersTheHardLimitToo(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)
-	for limit, want := range map[int64]int64{60 << 20: 100<<20 + mapped, 1 << 40: 512 << 20} {
+	for limit, want := range map[int64]int64{60 << 20: 100<<20 + mapped, 1 << 40: sandbox.DefaultDataLimit} {
 		debug.SetMemoryLimit(limit)
 		p := policy(options{})
 		if slack := want - p.DataLimit; slack < 0 || slack > 20 || p.MemoryLimit > limit {

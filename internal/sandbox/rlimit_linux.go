@@ -66,7 +66,6 @@ func dataLimit(p Policy) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	// One built with the race detector begins with some 300 MiB.
 	if used+dataRoom > data {
 		return 0, fmt.Errorf("the process has %d MiB of data already, its limit would be %d MiB", used>>20, data>>20)
 	}

@@ -45,9 +45,8 @@ func ParseMode(s string) (Mode, error) {
 
 // Defaults of a Policy.
 const (
-	DefaultDataLimit = 512 << 20 // bytes
-	defaultMaxStack  = 32 << 20  // bytes
-	defaultNoFile    = 1024      // file descriptors
+	defaultMaxStack = 32 << 20 // bytes
+	defaultNoFile   = 1024     // file descriptors
 )
 
 // spareFiles is how many file descriptors a process may open beyond those it
