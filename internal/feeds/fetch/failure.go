@@ -78,7 +78,7 @@ func (c *connection) silence(ctx context.Context, err error, read int64, l *limi
 		read *= 2 // HPACK squeezes headers
 	}
 	switch {
-	case early && (w.frames == nil || w.ended != nil || idle):
+	case early && (w.frames == nil || w.ended != nil || idle || errors.Is(err, syscall.EPIPE)):
 		return silence{Failure: &feeds.Failure{Class: feeds.Connect, Detail: "the connection broke before an answer", Err: err}, early: true}
 	case read >= l.headerBytes:
 		// net/http says that it gave up for this reason only in words, and over

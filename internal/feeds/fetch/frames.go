@@ -12,8 +12,9 @@ import (
 // of frames from a server; some send a PING for each few DATA frames, to measure
 // the way. What passes a bound ends the connection.
 const (
-	maxIdleFrames = 256       // frames that bring the answer no further, and one more for each DATA frame
+	maxIdleFrames = 256       // frames that bring the answer no further, or ask for one of ours
 	maxIdleBytes  = 256 << 10 // of their payloads
+	idlePiece     = 1 << 10   // bytes of DATA, for each of which one more such frame may come
 )
 
 // The frame types and flags that a frameMeter knows (RFC 9113, section 6).
@@ -95,8 +96,8 @@ func (m *frameMeter) look(p []byte, bound int64) *feeds.Failure {
 func (m *frameMeter) count(bound int64) *feeds.Failure {
 	switch m.kind {
 	case frameData:
-		brings := m.size
-		if m.flags&flagPadded != 0 && m.size > 0 {
+		brings, padded := m.size, m.flags&flagPadded != 0 && m.size > 0
+		if padded {
 			brings = max(m.size-1-int(m.first[0]), 0)
 		}
 		m.headerBytes = 0
@@ -105,7 +106,10 @@ func (m *frameMeter) count(bound int64) *feeds.Failure {
 			if areCrumbs(m.data, m.dataBytes) {
 				return flood("%d DATA frames for %d bytes", m.data, m.dataBytes)
 			}
-			return nil
+			if !padded { // net/http gives the room of padding back at once, in a frame of its own
+				return nil
+			}
+			m.idleBytes -= int64(brings)
 		}
 	case frameHeaders, frameContinuation:
 		m.answered = true
@@ -131,7 +135,7 @@ func (m *frameMeter) count(bound int64) *feeds.Failure {
 		m.goAway = new(binary.BigEndian.Uint32(m.first[4:]))
 	}
 	m.idle, m.idleBytes = m.idle+1, m.idleBytes+int64(m.size)
-	if m.idle > maxIdleFrames+m.data {
+	if m.idle > maxIdleFrames+m.dataBytes/idlePiece {
 		return flood("%d frames that bring nothing", m.idle)
 	}
 	if m.idleBytes > maxIdleBytes+m.dataBytes {

@@ -37,6 +37,15 @@ func floodsBody(name, about string, frame func(*talk) error) Case {
 	return says("flood-"+name, "http_error truncated", about, func(t *talk) { t.head("200"); t.until(frame) })
 }
 
+// floodsReplies is floodsBody where the body goes on between what a client has to
+// answer.
+func floodsReplies(name, about string, frame func(*talk) error) Case {
+	return floodsBody("replies-"+name, about, func(t *talk) error {
+		t.data(strings.Repeat(" ", 17), false)
+		return frame(t)
+	})
+}
+
 // continued is a frame that begins a header block, and then parts of it until the
 // client is gone.
 func continued(part []byte) func(*talk) error {
@@ -221,6 +230,11 @@ func http2Floods() []Case {
 		floodsBody("empty-data", "empty DATA frames without end", func(t *talk) error { return t.fr.WriteData(t.stream, false, nil) }),
 		floodsBody("padded-data", "DATA frames of padding without end", func(t *talk) error { return t.fr.WriteDataPadded(t.stream, false, nil, make([]byte, 255)) }),
 		floodsBody("tiny-data", "a body of frames of one byte without end", func(t *talk) error { return t.fr.WriteData(t.stream, false, []byte(" ")) }),
+		floodsReplies("ping", "a body of small frames with a PING between two of them, without end", func(t *talk) error { return t.fr.WritePing(false, [8]byte{4}) }),
+		floodsReplies("settings", "the same with SETTINGS", func(t *talk) error { return t.set(http2.SettingHeaderTableSize, 4096) }),
+		floodsReplies("padding", "the same, each with padding, which a client gives back", func(t *talk) error {
+			return t.fr.WriteDataPadded(t.stream, false, []byte(strings.Repeat(" ", 17)), make([]byte, 255))
+		}),
 		floodsBody("ping-body", "PING frames without end within the body", func(t *talk) error { return t.fr.WritePing(false, [8]byte{2}) }),
 		floodsBody("trailers", "trailers without end", func(t *talk) error { return t.fields(false, "x-more", "1") }),
 	}
