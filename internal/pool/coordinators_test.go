@@ -17,7 +17,7 @@ import (
 // their work. It prints their numbers.
 func coordinates() {
 	self, _ := os.Executable()
-	p, err := pool.New(pool.Options{Path: self, Workers: 4, Enclose: os.Getenv(envOffspring) != "", Env: []string{
+	p, err := pool.New(pool.Options{Path: self, Workers: 4, Enclose: os.Getenv(envEnclose) != "", Env: []string{
 		envBehaviour + "=" + cmp.Or(os.Getenv(envArg), "good"), envOffspring + "=" + os.Getenv(envOffspring)}})
 	if err != nil {
 		panic(err)

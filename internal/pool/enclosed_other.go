@@ -4,6 +4,7 @@ package pool
 
 import (
 	"errors"
+	"log/slog"
 	"os/exec"
 )
 
@@ -13,3 +14,9 @@ type enclosure struct{}
 func enclose() (*enclosure, error)     { return nil, errors.ErrUnsupported }
 func (*enclosure) admit(cmd *exec.Cmd) {}
 func (*enclosure) close()              {}
+
+// An undertaker is there on Linux only.
+type undertaker struct{}
+
+func (*undertaker) take(int, *slog.Logger) (leave func()) { return func() {} }
+func (*undertaker) close()                                {}

@@ -62,6 +62,7 @@ type process struct {
 
 	drained atomic.Bool // Drain was sent, or is about to be
 	grown   atomic.Bool // it has more memory than it should
+	leave   func()      // the undertaker; called by stop
 
 	mu      sync.Mutex // guards the fields below
 	cause   error      // why the coordinator killed it; nil when it did not

@@ -39,6 +39,7 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 		s.elsewhere = w.link.elsewhere
 		s.mu.Unlock()
 		s.shared.announce()
+		w.leave = s.shared.last.take(w.cmd.Process.Pid, w.log)
 		w.log.Debug("worker ready", "build", w.hello.Build, "sandbox", w.hello.Sandbox)
 		return w, nil
 	}
@@ -72,7 +73,7 @@ func (s *slot) start(trial bool) (*process, error) {
 		cmd: cmd, stdin: pipes.stdin.w, stdout: pipes.stdout.r, stderr: pipes.stderr.r,
 		watch:  &watch{silence: o.HangAfter, parse: parsePatience * o.HangAfter, stall: o.patience(), most: o.mostOfAJob()},
 		helloC: make(chan error, 1), byeC: make(chan struct{}), endC: make(chan struct{}),
-		begun: time.Now(), link: link{beatC: make(chan time.Duration, 1)},
+		begun: time.Now(), link: link{beatC: make(chan time.Duration, 1)}, leave: func() {},
 	}
 	w.owner.Store(s)
 	w.share(o, log, trial)

@@ -87,6 +87,7 @@ func (w *process) stop(grace time.Duration) {
 // exiting, its exit status is settled already and a signal changes nothing.
 func (w *process) reap(grace time.Duration) {
 	w.kill(nil)
+	w.leave()
 	w.mu.Lock()
 	w.waiting = true
 	w.mu.Unlock()

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -17,6 +18,14 @@ import (
 func init() {
 	behaviours["wants to live"] = wantsToLive
 	behaviours["has a child that wants to live"] = hasAChildThatWantsToLive
+	behaviours["has a child in its group"] = func() {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), envBehaviour+"=child that wants to live")
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+		wantsToLive()
+	}
 	behaviours["child that wants to live"] = func() {
 		ignoreEverything()
 		child(os.Getenv(envOffspring))
@@ -103,14 +112,37 @@ func TestNothingThatAWorkerStartsOutlivesItsCoordinator(t *testing.T) {
 	for _, name := range []string{"has a child that wants to live", "child that wants to live"} {
 		usedBehaviours.Store(name, true)
 	}
+	childOutlived(t, "has a child that wants to live", envEnclose+"=1")
+}
+
+// TestWhatStaysInAWorkersGroupDoesNotOutliveItsCoordinator: no privileges are needed
+// for that.
+func TestWhatStaysInAWorkersGroupDoesNotOutliveItsCoordinator(t *testing.T) {
+	t.Parallel()
+	usedBehaviours.Store("has a child in its group", true)
+	childOutlived(t, "has a child in its group")
+}
+
+// childOutlived kills a coordinator whose workers have a child each.
+func childOutlived(t *testing.T, workers string, env ...string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "pid")
-	o := as(t, "coordinates", "has a child that wants to live")
+	o := as(t, "coordinates", workers)
 	cmd := exec.Command(o.Path)
-	cmd.Env = append(os.Environ(), append(o.Env, envOffspring+"="+path)...)
+	cmd.Env = append(os.Environ(), append(append(o.Env, envOffspring+"="+path), env...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	pid := numberIn(t, path)
+	for range 4 { // from then on all workers are known
+		if _, err := fmt.Fscanln(out, new(int)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if !alive(pid) {
 		t.Fatalf("process %d is gone already: the test shows nothing", pid)
 	}

@@ -41,6 +41,7 @@ const (
 	envOnce      = "FEEDMILL_TEST_ONCE"
 	envCPU       = "FEEDMILL_TEST_PARSE_CPU"
 	envOffspring = "FEEDMILL_TEST_OFFSPRING" // the file for a child's number
+	envEnclose   = "FEEDMILL_TEST_ENCLOSE"
 )
 
 // behaviours are what a worker program can be like.

@@ -1,0 +1,108 @@
+package pool
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// envUndertaker tells this program, whatever that is, that it is an undertaker.
+const envUndertaker = "FEEDMILL_UNDERTAKER"
+
+func init() {
+	if os.Getenv(envUndertaker) != "" {
+		bury() // and must not get as far as main
+	}
+}
+
+// bury is what the undertaker does instead of main. It keeps the groups that it is
+// told of, "+7" and "-7", and kills what it has when its stdin ends, which is when
+// the coordinator has.
+func bury() {
+	signal.Ignore()
+	groups := make(map[int]bool)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if n, err := strconv.Atoi(lines.Text()); err == nil && n > 1 {
+			groups[n] = true
+		} else {
+			delete(groups, -n)
+		}
+	}
+	for n := range groups {
+		syscall.Kill(-n, syscall.SIGKILL)
+	}
+	os.Exit(0)
+}
+
+// An undertaker is a process that is there where some program in a worker's place can
+// start others, and ends those when the coordinator is killed: the signal that ends
+// the worker itself then is for the process that it was set for, and a child has
+// none. It knows them by their group. The zero value is ready, and begins no process
+// before it is needed: our own worker, which can start nothing, costs none.
+//
+// Rejected: also what leaves its group, as a daemon does. docs/sandbox.md says why.
+type undertaker struct {
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	stdin *os.File
+}
+
+// take has the group of a process end with the coordinator, if the process can start
+// others. What it returns is called while the number is still that of the process.
+func (u *undertaker) take(pid int, log *slog.Logger) (leave func()) {
+	// Besides ours and that of sealDeathSignal it has its own then, which refuses it.
+	if filtersOf(pid) > filtersOf(os.Getpid())+1 {
+		return func() {}
+	}
+	if err := u.say(pid); err != nil {
+		log.Debug("what the worker starts may outlive a killed coordinator", "err", err)
+		return func() {}
+	}
+	return func() { u.say(-pid) }
+}
+
+func (u *undertaker) say(pid int) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.cmd == nil {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		u.cmd, u.stdin = exec.Command("/proc/self/exe"), w
+		u.cmd.Stdin, u.cmd.Env = r, []string{envUndertaker + "=1", "GOMAXPROCS=1"}
+		u.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := u.cmd.Start(); err != nil {
+			return err
+		}
+	}
+	u.stdin.SetWriteDeadline(time.Now().Add(time.Second)) // it may have been stopped
+	_, err := fmt.Fprintf(u.stdin, "%+d\n", pid)
+	return err
+}
+
+func (u *undertaker) close() {
+	if u.cmd == nil {
+		return
+	}
+	u.stdin.Close()
+	u.cmd.Wait() // nothing, if it did not start
+}
+
+// filtersOf returns how many filters of system calls hold process pid, 0 where the
+// kernel does not tell (before Linux 5.9).
+func filtersOf(pid int) int64 {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	return kilobytes(status, "\nSeccomp_filters:") >> 10
+}
