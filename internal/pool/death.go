@@ -44,11 +44,13 @@ type evidence struct {
 	marks  bool           // it died in the runtime's collector, see collectorFault
 
 	elsewhere bool // it was the link to a worker, and need not say of that
+	leashed   bool // it was to end when it heard nothing
 }
 
 // examine says how a process died that has been stopped.
 func (w *process) examine(oom bool) finding {
-	e := evidence{cause: w.killed(), code: -1, words: "unknown end", reason: w.tail.reason, last: lastLine(w.tail.text()), oom: oom, elsewhere: w.link.elsewhere}
+	e := evidence{cause: w.killed(), code: -1, words: "unknown end", reason: w.tail.reason, last: lastLine(w.tail.text()), oom: oom,
+		elsewhere: w.link.elsewhere, leashed: w.link.leash > 0}
 	e.marks = strings.HasPrefix(e.reason, "SIGSEGV: ") && strings.Contains(w.tail.text(), collectorFault)
 	if w.state != nil {
 		e.words, e.code, e.signal = w.state.String(), w.state.ExitCode(), endSignal(w.state)
@@ -79,7 +81,7 @@ func judge(e evidence) finding {
 		}
 		return f
 	}
-	if e.cause == nil && e.code == exitUnanswered {
+	if e.cause == nil && e.code == exitUnanswered && e.leashed {
 		return finding{class: feeds.Cancelled, detail: "its worker heard nothing of the coordinator any more", alibi: linkLost}
 	}
 	if hang, ok := errors.AsType[*hangError](e.cause); ok {
@@ -109,7 +111,7 @@ func judge(e evidence) finding {
 	if e.code >= 0 && e.last != "" {
 		detail += ": " + e.last
 	}
-	if e.code == 0 || e.code == ExitRefused || e.code == ExitInternal {
+	if e.code == 0 || e.code == ExitRefused || e.code == ExitInternal || e.code == exitUnanswered {
 		return finding{class: feeds.WorkerProtocol, detail: detail, breach: 1}
 	}
 	return finding{class: feeds.WorkerSignal, detail: detail}

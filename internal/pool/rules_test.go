@@ -89,14 +89,14 @@ func TestALinkThatIsLostIsNobodysDeath(t *testing.T) {
 		"a worker's own": {evidence{code: 2, reason: "panic: boom", words: "exit status 2"}, false, "its worker crashed: panic: boom"},
 		"another code":   {evidence{code: 7, words: "exit status 7"}, false, "its worker ended: exit status 7"},
 		"a crash":        {evidence{code: -1, signal: syscall.SIGSEGV, words: "signal: segmentation fault"}, false, "its worker ended: signal: segmentation fault"},
-		"its leash":      {evidence{code: exitUnanswered, words: "exit status"}, true, "heard nothing of the coordinator"},
+		"its leash":      {evidence{code: exitUnanswered, leashed: true, words: "exit status"}, true, "heard nothing of the coordinator"},
 	} {
 		tt.end.elsewhere = true
 		got := judge(tt.end)
 		if (got.alibi == linkLost) != tt.lost || (got.class == feeds.Cancelled) != tt.lost || !strings.Contains(got.detail, tt.says) {
 			t.Errorf("%s: got %s, alibi %d, %q; want lost %v, %q", name, got.class, got.alibi, got.detail, tt.lost, tt.says)
 		}
-		if tt.end.elsewhere = false; name != "its leash" && judge(tt.end).alibi == linkLost {
+		if tt.end.elsewhere, tt.end.leashed = false, false; judge(tt.end).alibi == linkLost {
 			t.Errorf("%s: a worker on this machine is a link that was lost", name)
 		}
 	}
@@ -115,6 +115,7 @@ func TestWhoIsAtFaultForABreach(t *testing.T) {
 		"left":                {evidence{code: 0}, 1},
 		"refused":             {evidence{code: ExitRefused}, 1},
 		"a fault of its own":  {evidence{code: ExitInternal}, 1},
+		"no leash to end by":  {evidence{code: exitUnanswered}, 1},
 		"a crash":             {evidence{code: 2, reason: "panic: boom"}, 0},
 		"a crash in silence":  {evidence{code: 2}, 0},
 		"too much of the CPU": {evidence{code: ExitCPU}, 0},
