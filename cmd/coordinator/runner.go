@@ -136,6 +136,9 @@ func (r *runnerFlags) managerAddress() (*manager.Address, error) {
 	if r.manager == "" {
 		return nil, nil
 	}
+	if strings.ContainsAny(r.manager, `/\@`) { // a resolver would repeat a part of it
+		return nil, usage("", "--manager %q: want HOST:PORT", feeds.RedactURL(r.manager))
+	}
 	key, err := os.ReadFile(r.key)
 	if err != nil {
 		return nil, usage("", "read the manager's key: %w", err)

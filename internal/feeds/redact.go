@@ -8,8 +8,10 @@ import (
 // hiddenUser stands where a name or a password was.
 const hiddenUser = "xxxxx"
 
-// nestedUser is the userinfo of a URL within another one.
-var nestedUser = regexp.MustCompile(`//[^/?#\s]*@`)
+// textUser is the userinfo of what is a URL in a text, or may be meant as one: behind
+// slashes of either kind, or the name of a scheme. A password may have a slash in it
+// where no host has come, as in innerUser.
+var textUser = regexp.MustCompile(`((?i:\b(?:https?|feed|ftp|socks5h?|postgres(?:ql)?):)[/\\]*|[/\\]{2,})(?:[^/\\?#\s"]*|[^/\\?#.\[@\s"]*:[^\s"]*)[@＠﹫]`)
 
 // innerUser is the same behind the host of a URL, where all that is left is known to
 // belong to it: a password there may have a slash, but what has a dot is a host, as
@@ -27,7 +29,7 @@ func RedactURL(raw string) string {
 	if strings.Contains(raw, "postgres") {
 		raw = givenPassword.ReplaceAllString(raw, "${1}"+hiddenUser)
 	}
-	at := strings.LastIndexByte(raw, '@')
+	at := strings.LastIndexAny(raw, "@＠﹫") // the wide one is what some keyboards write
 	if at < 0 {
 		return raw
 	}
@@ -59,7 +61,7 @@ var givenPassword = regexp.MustCompile(`(?i)\b((?:ssl)?password\s*=\s*)('[^']*'|
 // far as that can be told from what else there is, and without what stands after
 // password=. Who knows that all of it is one URL takes RedactURL.
 func RedactText(text string) string {
-	text = nestedUser.ReplaceAllString(text, "//"+hiddenUser+"@")
+	text = textUser.ReplaceAllString(text, "${1}"+hiddenUser+"@")
 	return givenPassword.ReplaceAllString(text, "${1}"+hiddenUser)
 }
 

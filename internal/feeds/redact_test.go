@@ -23,6 +23,8 @@ func TestRedactURL(t *testing.T) {
 		"http://user:p?w@host/":                    "http://xxxxx@host/",
 		"  HTTP://user:p w@host/":                  "xxxxx@host/",
 		"user:pw@host":                             "user:xxxxx@host",
+		"http://user:pw＠host/":                     "http://xxxxx＠host/",
+		"https://example.org/＠name/feed":           "https://example.org/＠name/feed",
 		"ftp://user:pw@host/":                      "ftp://xxxxx@host/",
 		"socks5://user:pw@host:1080":               "socks5://xxxxx@host:1080",
 	} {
@@ -41,6 +43,9 @@ func TestTextIsShownWithoutPasswords(t *testing.T) {
 		"no store at postgres://u:p@h:5432/db, //t@h/x":       "no store at postgres://xxxxx@h:5432/db, //xxxxx@h/x",
 		"postgres://h/db?user=u&password=p&sslmode=no":        "postgres://h/db?user=u&password=xxxxx&sslmode=no",
 		"host=h password = 'two words' user=u":                "host=h password = xxxxx user=u",
+		`no store at http:\\u:p@h\x, \\u:p@h, http:/\u:p@h`:   `no store at http:\\xxxxx@h\x, \\xxxxx@h, http:/\xxxxx@h`,
+		"open http:u:p@h: no such file, Feed://u:p/w?@h":      "open http:xxxxx@h: no such file, Feed://xxxxx@h",
+		"as https://example.org/a or mailto:me@example.org":   "as https://example.org/a or mailto:me@example.org",
 		"PGPASSWORD is not set":                               "PGPASSWORD is not set",
 	} {
 		if got := RedactText(text); got != want {
