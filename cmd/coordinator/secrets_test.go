@@ -116,3 +116,21 @@ func TestNoFlagGivesAPasswordBack(t *testing.T) {
 		t.Errorf("%d flags were tried, want those of all commands", seen)
 	}
 }
+
+// TestAHeaderThatCannotBeSentIsNotRepeated: its value may be a key, with a line end
+// that came along when it was copied.
+func TestAHeaderThatCannotBeSentIsNotRepeated(t *testing.T) {
+	dir := t.TempDir()
+	list, db := filepath.Join(dir, "list.txt"), filepath.Join(dir, "feeds.db")
+	if err := os.WriteFile(list, []byte("https://feed.example/\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"feeds", "import", list, "--db", db}, strings.NewReader(""), &out, &out); code != exitOK {
+		t.Fatalf("import ended with %d: %s", code, &out)
+	}
+	code := run(t.Context(), []string{"feeds", "set", "1", "--header", "X-Key: " + canary + "\r\nX: y", "--db", db}, strings.NewReader(""), &out, &out)
+	if text := out.String(); code != exitUsage || !strings.Contains(text, `"X-Key"`) || strings.Contains(text, canary) {
+		t.Errorf("ended with %d and said: %s", code, text)
+	}
+}

@@ -103,7 +103,7 @@ func (r *setFlags) change(f *pflag.FlagSet) (c store.Change, err error) {
 	}
 	for _, h := range c.Headers {
 		if !httpguts.ValidHeaderFieldName(h.Name) || !httpguts.ValidHeaderFieldValue(h.Value) || len(h.Value) > 4096 {
-			return c, usage("", "no request may have a header %q of %q", h.Name, h.Value)
+			return c, usage("", "no request may have a header %q with that value", h.Name) // which may be a secret
 		}
 	}
 	return c, nil
