@@ -17,6 +17,9 @@ import (
 // test here that needs a process runs.
 var programs string
 
+// envPrograms names that folder to a test that runs in a network of its own.
+const envPrograms = "FEEDMILL_TEST_PROGRAMS"
+
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
@@ -30,6 +33,10 @@ func testMain(m *testing.M) int {
 		if value := os.Getenv(variable); value != "" {
 			return play(value)
 		}
+	}
+	if programs = os.Getenv(envPrograms); programs != "" {
+		defer pgtest.Stop()
+		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "feedmill-programs-")
 	if err != nil {
