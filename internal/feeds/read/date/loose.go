@@ -74,8 +74,12 @@ func (l *looseDate) read() (seconds int64, ok bool) {
 	if seconds, ok := epoch(l.text); ok {
 		return seconds, true
 	}
-	if l.short() {
-		return l.at.unix()
+	for _, form := range shortForms {
+		if len(form) == len(l.text) && isDecimal(form[0]) == isDecimal(l.text[0]) {
+			if t, err := time.Parse(form, l.text); err == nil && t.Year() > 0 {
+				return t.Unix(), true
+			}
+		}
 	}
 	for l.pos < len(l.text) {
 		r, size := utf8.DecodeRuneInString(l.rest())
@@ -123,40 +127,9 @@ func epoch(text string) (seconds int64, ok bool) {
 	return 0, false
 }
 
-// short reads the forms of ISO 8601 that have no separators or leave the century
-// out.
-func (l *looseDate) short() bool {
-	text, at := l.text, &l.at
-	is := func(shape string) bool { return len(text) == len(shape) && hasShape(text, shape) }
-	part := func(from, to int) int { return number(text[from:to]) }
-	at.month, at.day = 1, 1
-	switch {
-	case is("0000"):
-		at.year = part(0, 4)
-	case is("000000"):
-		at.year, at.month, at.day = century(part(0, 2)), part(2, 4), part(4, 6)
-	case is("-0000"):
-		at.year, at.month = century(part(1, 3)), part(3, 5)
-	case is("-00-00"):
-		at.year, at.month = century(part(1, 3)), part(4, 6)
-	case is("00000"):
-		return at.ordinal(century(part(0, 2)), part(2, 5))
-	case is("0000000"):
-		return at.ordinal(part(0, 4), part(4, 7))
-	case is("0000-000"):
-		return at.ordinal(part(0, 4), part(5, 8))
-	default:
-		return false
-	}
-	return true
-}
-
-// ordinal sets m to the nth day of a year.
-func (m *moment) ordinal(year, n int) bool {
-	t := time.Date(year, 1, n, 0, 0, 0, 0, time.UTC)
-	m.year, m.month, m.day = year, int(t.Month()), t.Day()
-	return n > 0 && t.Year() == year
-}
+// shortForms are those of ISO 8601 that have no separators, leave the century out, or
+// count the days of a year.
+var shortForms = []string{"2006", "060102", "-0601", "-06-01", "06002", "2006002", "2006-002"}
 
 // century returns the year that two digits stand for.
 func century(year int) int {
