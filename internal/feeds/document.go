@@ -31,7 +31,7 @@ type Parser uint8
 // The two ways to read.
 const (
 	ParserAuto   Parser = iota // the own reader, and gofeed where that panics
-	ParserGofeed               // gofeed alone
+	ParserGofeed               // gofeed alone, but for JSON Feed
 )
 
 // A Reader is one of the two that read documents.

@@ -69,8 +69,7 @@ func (m *maker) escaped(text []byte, title bool) []byte {
 	if title || !bytes.ContainsAny(text, "&<>") {
 		return text
 	}
-	m.out = appendEscaped(m.out[:0], text)
-	return m.out
+	return []byte(escaper.Replace(string(text)))
 }
 
 // unbase64 returns what text says in base64, nothing when it is none, and whether all

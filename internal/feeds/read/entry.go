@@ -40,16 +40,6 @@ type file struct {
 // reset makes e ready for another item.
 func (e *rawItem) reset() { *e = rawItem{lists: e.lists[:0], files: e.files[:0]} }
 
-// release lets go of the last document.
-func (e *rawItem) release() {
-	e.reset()
-	if max(cap(e.lists), cap(e.files)) > maxReusedItems {
-		*e = rawItem{}
-	}
-	clear(e.lists[:cap(e.lists)])
-	clear(e.files[:cap(e.files)])
-}
-
 // take puts a text where it belongs. One that is empty overrides nothing.
 func (e *rawItem) take(f field, p passage) {
 	if f >= firstList {
@@ -207,7 +197,7 @@ func (m *maker) illustrate(e *rawItem, it *feeds.Item) {
 		if enclosure.URL == "" || slices.ContainsFunc(list, func(e feeds.Enclosure) bool { return e.URL == enclosure.URL }) {
 			continue
 		}
-		enclosure.Type, enclosure.Length = m.keep(m.text(f.kind)), fileSize(f.length)
+		enclosure.Type, enclosure.Length = m.keep(m.text(f.kind)), fileSize(string(bytes.TrimSpace(f.length)))
 		if list = append(list, enclosure); it.Image == "" && f.isPicture() {
 			it.Image = enclosure.URL
 		}
@@ -237,21 +227,14 @@ func (f *file) isPicture() bool {
 	return false
 }
 
-// fileSize returns a size in bytes, as people write it: with commas between the
-// digits, or as a fraction that is none. It is 0 for what is no size.
-func fileSize(text []byte) int64 {
-	if len(text) == 0 {
+// fileSize returns a size in bytes, as people write it: with commas between the digits,
+// or as a fraction. It is 0 for what is no size.
+func fileSize(text string) int64 {
+	size, err := strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64)
+	if err != nil || !(size > 0 && size < 1<<62) {
 		return 0
 	}
-	s := strings.ReplaceAll(strings.TrimSpace(string(text)), ",", "")
-	if whole, zeros, ok := strings.Cut(s, "."); ok && strings.Trim(zeros, "0") == "" {
-		s = whole
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return max(n, 0)
+	return int64(size)
 }
 
 // listsAtOnce is how many elements of lists are allocated together. The lists of

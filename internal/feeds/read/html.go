@@ -102,30 +102,5 @@ func isNameByte(c byte) bool {
 	return isDecimal(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '-' || c == ':' || c == '_'
 }
 
-// appendEscaped appends plain text as HTML.
-func appendEscaped(dst, text []byte) []byte {
-	for {
-		n := bytes.IndexAny(text, "&<>")
-		if n < 0 {
-			return append(dst, text...)
-		}
-		dst = append(dst, text[:n]...)
-		switch text[n] {
-		case '&':
-			dst = append(dst, "&amp;"...)
-		case '<':
-			dst = append(dst, "&lt;"...)
-		default:
-			dst = append(dst, "&gt;"...)
-		}
-		text = text[n+1:]
-	}
-}
-
-// escapeText returns plain text as HTML.
-func escapeText(s string) string {
-	if !strings.ContainsAny(s, "&<>") {
-		return s
-	}
-	return string(appendEscaped(nil, []byte(s)))
-}
+// escaper makes HTML of plain text.
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

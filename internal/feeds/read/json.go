@@ -1,10 +1,9 @@
 package read
 
 import (
+	"cmp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/feeds/read/date"
@@ -15,48 +14,23 @@ import (
 // after its scheme: https by the format, http in some.
 const jsonFeedVersion = "://jsonfeed.org/version/"
 
-// A jsonFeed is a JSON Feed, 1.0 or 1.1, with what is made something of. The tags
-// are for gofeed.
+// A jsonFeed is a JSON Feed, 1.0 or 1.1, with what is made something of. It is read by
+// this reader whichever is asked for: gofeed stops at a number for a string, and would
+// be given what was read here.
 type jsonFeed struct {
-	Version string     `json:"version"`
-	Title   string     `json:"title,omitempty"`
-	Home    string     `json:"home_page_url,omitempty"`
-	Items   []jsonItem `json:"items"`
-
-	authors, author []jsonAuthor
-	url             string // of the feed itself
-	listed          bool   // it has items
-	inRSS           bool   // it is RSS in JSON
-	seen            int    // how many, also those over maxItems
+	version, title, home, url string
+	items                     []jsonItem
+	authors, author           []string
+	listed                    bool // it has items
+	inRSS                     bool // it is RSS in JSON
+	seen                      int  // how many items, also those over maxItems
 }
 
+// A jsonItem is an item, of which not all is settled.
 type jsonItem struct {
-	ID          string       `json:"id,omitempty"`
-	URL         string       `json:"url,omitempty"`
-	ExternalURL string       `json:"external_url,omitempty"`
-	Title       string       `json:"title,omitempty"`
-	HTML        string       `json:"content_html,omitempty"`
-	Text        string       `json:"content_text,omitempty"`
-	Summary     string       `json:"summary,omitempty"`
-	Image       string       `json:"image,omitempty"`
-	Banner      string       `json:"banner_image,omitempty"`
-	Published   string       `json:"date_published,omitempty"`
-	Modified    string       `json:"date_modified,omitempty"`
-	Authors     []jsonAuthor `json:"authors,omitempty"`
-	Tags        []string     `json:"tags,omitempty"`
-	Files       []jsonFile   `json:"attachments,omitempty"`
-
-	author []jsonAuthor // of 1.0
-}
-
-type jsonAuthor struct {
-	Name string `json:"name"`
-}
-
-type jsonFile struct {
-	URL  string `json:"url"`
-	Type string `json:"mime_type,omitempty"`
-	Size int64  `json:"size_in_bytes,omitempty"`
+	feeds.Item
+	external, text, banner, published, modified string
+	authors, author                             []string // the latter is of 1.0
 }
 
 // is reports whether f is a feed. A JSON Feed may lack its version, or end before it
@@ -65,11 +39,11 @@ func (f *jsonFeed) is(contentType string) bool {
 	if f.inRSS {
 		return true
 	}
-	if f.Version == "" {
+	if f.version == "" {
 		isCalled := strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "application/feed+json")
-		return f.listed && (isCalled || f.Home != "" || f.url != "")
+		return f.listed && (isCalled || f.home != "" || f.url != "")
 	}
-	version := strings.TrimPrefix(strings.TrimPrefix(f.Version, "http"), "s")
+	version := strings.TrimPrefix(strings.TrimPrefix(f.version, "http"), "s")
 	return strings.HasPrefix(version, jsonFeedVersion)
 }
 
@@ -77,11 +51,11 @@ func (f *jsonFeed) read(r *jsonReader) {
 	r.members(func(key string) {
 		switch key {
 		case "version":
-			f.Version = r.text()
+			f.version = r.text()
 		case "title":
-			f.Title = r.text()
+			f.title = r.text()
 		case "home_page_url":
-			f.Home = r.text()
+			f.home = r.text()
 		case "feed_url":
 			f.url = r.text()
 		case "author":
@@ -117,31 +91,31 @@ func (f *jsonFeed) item(r *jsonReader) {
 		}
 		switch key {
 		case "id":
-			it.ID = r.idText()
+			it.GUID = r.idText()
 		case "url":
-			it.URL = r.text()
+			it.Link = r.text()
 		case "external_url":
-			it.ExternalURL = r.text()
+			it.external = r.text()
 		case "title":
 			it.Title = r.text()
 		case "content_html":
-			it.HTML = r.text()
+			it.Content = r.text()
 		case "content_text":
-			it.Text = r.text()
+			it.text = r.text()
 		case "summary":
 			it.Summary = r.text()
 		case "image":
 			it.Image = r.text()
 		case "banner_image":
-			it.Banner = r.text()
+			it.banner = r.text()
 		case "date_published":
-			it.Published = r.idText()
+			it.published = r.idText()
 		case "date_modified":
-			it.Modified = r.idText()
+			it.modified = r.idText()
 		case "author":
 			it.author = r.authors()
 		case "authors":
-			it.Authors = r.authors()
+			it.authors = r.authors()
 		case "tags":
 			r.elements(func() { it.addTag(r.text()) })
 		case "attachments":
@@ -151,14 +125,14 @@ func (f *jsonFeed) item(r *jsonReader) {
 		}
 	})
 	if !r.failed() {
-		f.Items = append(f.Items, it)
+		f.items = append(f.items, it)
 	}
 }
 
 // addTag takes in a tag, unless it is there.
 func (it *jsonItem) addTag(name string) {
-	if name = strings.TrimSpace(name); name != "" && !slices.Contains(it.Tags, name) && len(it.Tags) <= maxCategories {
-		it.Tags = append(it.Tags, name)
+	if name != "" && !slices.Contains(it.Categories, name) && len(it.Categories) <= maxCategories {
+		it.Categories = append(it.Categories, name)
 	}
 }
 
@@ -176,17 +150,16 @@ func (r *jsonReader) idText() string {
 }
 
 // authors reads authors: objects, or names, in a list or alone.
-func (r *jsonReader) authors() (list []jsonAuthor) {
+func (r *jsonReader) authors() (list []string) {
 	one := func() {
-		var a jsonAuthor
-		address := "" // which counts where no name does
+		var name, address string // which counts where no name does
 		if r.peek() == '{' {
 			r.members(func(key string) {
 				switch key {
 				case "name":
-					a.Name = strings.TrimSpace(r.text())
+					name = r.text()
 				case "url":
-					if to, ok := strings.CutPrefix(strings.TrimSpace(r.text()), "mailto:"); ok {
+					if to, ok := strings.CutPrefix(r.text(), "mailto:"); ok {
 						address, _, _ = strings.Cut(to, "?")
 					}
 				default:
@@ -194,13 +167,10 @@ func (r *jsonReader) authors() (list []jsonAuthor) {
 				}
 			})
 		} else {
-			a.Name = strings.TrimSpace(r.text())
+			name = r.text()
 		}
-		if a.Name == "" {
-			a.Name = address
-		}
-		if a.Name != "" && len(list) < maxNames && !slices.Contains(list, a) {
-			list = append(list, a)
+		if name = cmp.Or(name, address); name != "" && len(list) < maxNames && !slices.Contains(list, name) {
+			list = append(list, name)
 		}
 	}
 	if r.peek() == '{' {
@@ -213,63 +183,22 @@ func (r *jsonReader) authors() (list []jsonAuthor) {
 
 // file reads an attachment. One that has no URL, or that of another, is none.
 func (it *jsonItem) file(r *jsonReader) {
-	var file jsonFile
+	var file feeds.Enclosure
 	r.members(func(key string) {
 		switch key {
 		case "url":
-			file.URL = strings.TrimSpace(r.text())
+			file.URL = r.text()
 		case "mime_type", "type":
-			file.Type = strings.TrimSpace(r.text())
+			file.Type = r.text()
 		case "size_in_bytes", "length":
-			if size, err := strconv.ParseFloat(strings.TrimSpace(r.idText()), 64); err == nil && size > 0 && size < 1<<62 {
-				file.Size = int64(size)
-			}
+			file.Length = fileSize(r.idText())
 		default:
 			r.skip()
 		}
 	})
-	same := func(other jsonFile) bool { return other.URL == file.URL }
-	if file.URL != "" && len(it.Files) <= maxEnclosures && !slices.ContainsFunc(it.Files, same) {
-		it.Files = append(it.Files, file)
-	}
-}
-
-// settle makes of f what its items mean: who wrote them (the feed's authors where
-// an item has none), where they are, and what they say, as HTML.
-func (f *jsonFeed) settle() {
-	if len(f.authors) == 0 {
-		f.authors = f.author
-	}
-	f.Title = inOneLine(f.Title)
-	for i := range f.Items {
-		it := &f.Items[i]
-		it.Title = inOneLine(it.Title)
-		if len(it.Authors) == 0 {
-			it.Authors = it.author
-		}
-		if len(it.Authors) == 0 {
-			it.Authors = f.authors
-		}
-		if isBlankText(it.URL) {
-			it.URL = it.ExternalURL
-		}
-		if id := strings.TrimSpace(it.ID); isBlankText(it.URL) && (strings.HasPrefix(id, "http://") || strings.HasPrefix(id, "https://")) {
-			it.URL = id
-		}
-		if isBlankText(it.HTML) {
-			it.HTML = escapeText(it.Text)
-		}
-		if it.Text = ""; !f.inRSS {
-			it.Summary = escapeText(it.Summary)
-		}
-		if isBlankText(it.Image) {
-			it.Image = it.Banner
-		}
-		for at := 0; at < len(it.Files) && isBlankText(it.Image); at++ {
-			if strings.HasPrefix(it.Files[at].Type, "image/") {
-				it.Image = it.Files[at].URL
-			}
-		}
+	same := func(other feeds.Enclosure) bool { return other.URL == file.URL }
+	if file.URL != "" && len(it.Enclosures) <= maxEnclosures && !slices.ContainsFunc(it.Enclosures, same) {
+		it.Enclosures = append(it.Enclosures, file)
 	}
 }
 
@@ -281,72 +210,47 @@ func inOneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x80 && scan.IsSpace(byte(r)) }), " ")
 }
 
-func isBlankText(s string) bool { return strings.TrimSpace(s) == "" }
-
-// document makes a document of f, which is settled and came from base.
+// document makes a document of f, which came from base: it settles who wrote the items
+// (the feed's authors where one has none), where they are, and what they say, as HTML.
 func (f *jsonFeed) document(c *finisher, base string) *feeds.Document {
-	d := c.head(f.Title, f.Home, base, false)
-	d.Items = make([]feeds.Item, 0, len(f.Items))
+	d := c.head(inOneLine(f.title), f.home, base, false)
+	d.Items = make([]feeds.Item, 0, len(f.items))
+	if len(f.authors) == 0 {
+		f.authors = f.author
+	}
+	inherited := strings.Join(f.authors, ", ")
 	var calendar date.Reader
-	inherited := "" // the names of f's authors, which every item may have
-	for i := range f.Items {
-		from := &f.Items[i]
-		it := feeds.Item{
-			GUID: strings.TrimSpace(from.ID), Link: c.link(from.URL), Title: strings.TrimSpace(from.Title),
-			Summary: strings.TrimSpace(from.Summary), Content: strings.TrimSpace(from.HTML), Image: c.link(from.Image), Categories: from.Tags,
+	for i := range f.items {
+		it := &f.items[i]
+		it.Title = inOneLine(it.Title)
+		if len(it.authors) == 0 {
+			it.authors = it.author
 		}
-		it.Updated, _ = calendar.Read(from.Modified)
+		if it.Author = strings.Join(it.authors, ", "); it.Author == "" && c.grow(len(inherited)) {
+			it.Author = inherited
+		}
+		if it.Link = cmp.Or(it.Link, it.external); it.Link == "" && isPage(it.GUID) {
+			it.Link = it.GUID
+		}
+		it.Content = cmp.Or(it.Content, escaper.Replace(it.text))
+		if !f.inRSS {
+			it.Summary = escaper.Replace(it.Summary)
+		}
+		it.Image = cmp.Or(it.Image, it.banner)
+		for at := range it.Enclosures {
+			e := &it.Enclosures[at]
+			if e.URL = c.link(e.URL); it.Image == "" && strings.HasPrefix(e.Type, "image/") {
+				it.Image = e.URL
+			}
+		}
+		it.Link, it.Image = c.link(it.Link), c.link(it.Image)
+		it.Updated, _ = calendar.Read(it.modified)
 		var ok bool
-		if it.Published, ok = calendar.Read(from.Published); !ok {
+		if it.Published, ok = calendar.Read(it.published); !ok {
 			it.Published = it.Updated
 		}
-		switch list := from.Authors; {
-		case len(list) > 0 && len(f.authors) > 0 && &list[0] == &f.authors[0]:
-			if inherited == "" {
-				inherited = namesOf(list)
-			}
-			if c.grow(len(inherited)) {
-				it.Author = inherited
-			}
-		case len(list) > 0:
-			it.Author = namesOf(list)
-		}
-		for _, file := range from.Files {
-			it.Enclosures = append(it.Enclosures, feeds.Enclosure{URL: c.link(file.URL), Type: file.Type, Length: file.Size})
-		}
-		d.Items = append(d.Items, it)
+		d.Items = append(d.Items, it.Item)
 	}
 	c.finish(d)
 	return d
-}
-
-// namesOf returns the names of authors, of whom there is at least one.
-func namesOf(list []jsonAuthor) string {
-	if len(list) == 1 {
-		return list[0].Name
-	}
-	names := make([]string, len(list))
-	for i, a := range list {
-		names[i] = a.Name
-	}
-	return strings.Join(names, ", ")
-}
-
-// spellDates spells the dates of f, which is settled, in the one way that gofeed
-// knows best.
-func (f *jsonFeed) spellDates() {
-	var calendar date.Reader
-	for i := range f.Items {
-		it := &f.Items[i]
-		for _, text := range []*string{&it.Modified, &it.Published} {
-			if at, ok := calendar.Read(*text); ok {
-				*text = time.Unix(at, 0).UTC().Format(time.RFC3339)
-			} else {
-				*text = ""
-			}
-		}
-		if it.Published == "" {
-			it.Published = it.Modified
-		}
-	}
 }

@@ -17,9 +17,9 @@ func (f *jsonFeed) rss(r *jsonReader) {
 		r.members(func(key string) {
 			switch key {
 			case "title":
-				f.Title = r.element(nil)
+				f.title = r.element(nil)
 			case "link":
-				f.Home = r.element(nil)
+				f.home = r.element(nil)
 			case "item":
 				r.elements(func() { f.item(r) })
 			default:
@@ -35,25 +35,25 @@ func (it *jsonItem) rssMember(key string, r *jsonReader) {
 	case "title":
 		it.Title = r.element(nil)
 	case "link":
-		it.URL = r.element(nil)
+		it.Link = r.element(nil)
 	case "guid":
 		opaque := false
-		it.ID = r.element(func(name, value string) {
+		it.GUID = r.element(func(name, value string) {
 			opaque = opaque || name == "ispermalink" && strings.EqualFold(value, "false")
 		})
 		if !opaque {
-			it.ExternalURL = it.ID // the link where there is none
+			it.external = it.GUID // the link where there is none
 		}
 	case "description":
 		it.Summary = r.element(nil)
 	case "content:encoded":
-		it.HTML = r.element(nil)
+		it.Content = r.element(nil)
 	case "pubdate":
-		it.Published = r.element(nil)
+		it.published = r.element(nil)
 	case "author", "dc:creator":
 		r.elements(func() {
-			if name := strings.TrimSpace(r.element(nil)); name != "" && len(it.Authors) < maxNames {
-				it.Authors = append(it.Authors, jsonAuthor{name})
+			if name := r.element(nil); name != "" && len(it.authors) < maxNames {
+				it.authors = append(it.authors, name)
 			}
 		})
 	case "category":

@@ -170,11 +170,12 @@ func (r *jsonReader) skip() {
 	}
 }
 
-// text reads a string. A number or a boolean becomes one.
+// text reads a string, without the white space around it. A number or a boolean becomes
+// one.
 func (r *jsonReader) text() string {
 	switch r.peek() {
 	case '"':
-		return r.quoted()
+		return strings.TrimSpace(r.quoted())
 	case '{', '[', 'n':
 		r.drop()
 		return ""

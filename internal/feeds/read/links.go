@@ -79,14 +79,13 @@ func (m *maker) appendLink(dst []byte, base *location, value []byte, list bool) 
 			return dst, false
 		}
 		m.room = urls
-		dst = appendAttribute(dst, urls)
 	} else {
 		if value = bytes.TrimSpace(value); schemeSize(value) > 0 || len(value) > maxURL {
 			return dst, false
 		}
 		m.room = base.appendTo(m.room[:0], value)
-		dst = appendAttribute(dst, m.room)
 	}
+	dst = append(dst, html.EscapeString(string(m.room))...)
 	if !m.grow(len(dst) - before) {
 		return dst[:before], false
 	}
@@ -126,23 +125,4 @@ func appendSources(dst []byte, base *location, set []byte) (out []byte, changed 
 		}
 	}
 	return append(dst, set...), changed
-}
-
-// appendAttribute appends the value of an attribute, escaped for either quote.
-func appendAttribute(dst, value []byte) []byte {
-	for _, c := range value {
-		switch c {
-		case '&':
-			dst = append(dst, "&amp;"...)
-		case '"':
-			dst = append(dst, "&#34;"...)
-		case '\'':
-			dst = append(dst, "&#39;"...)
-		case '<':
-			dst = append(dst, "&lt;"...)
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return dst
 }

@@ -121,32 +121,20 @@ func removeDots(dst []byte, from int) []byte {
 	if !bytes.Contains(path, []byte("/.")) && path[0] != '.' {
 		return dst
 	}
-	out := from
-	rooted := path[0] == '/'
-	for i := from; i < len(dst); {
-		n := bytes.IndexByte(dst[i:], '/')
-		end, last := i+n+1, false
-		if n < 0 {
-			end, last = len(dst), true
-		}
-		switch segment := bytes.TrimSuffix(dst[i:end], []byte("/")); string(segment) {
-		case ".":
+	segments := bytes.Split(path, []byte("/"))
+	rooted, kept := btoi(path[0] == '/'), segments[:0] // the first segment of a rooted path is empty, and stays
+	for i, segment := range segments {
+		switch string(segment) {
 		case "..":
-			if out > from {
-				out--
-				for out > from && dst[out-1] != '/' {
-					out--
-				}
-			}
-			if rooted && out == from {
-				out++ // the slash that it begins with stays
+			kept = kept[:max(len(kept)-1, rooted)]
+			fallthrough
+		case ".":
+			if i == len(segments)-1 {
+				kept = append(kept, nil)
 			}
 		default:
-			out += copy(dst[out:], dst[i:end])
-		}
-		if i = end; last {
-			break
+			kept = append(kept, segment)
 		}
 	}
-	return dst[:out]
+	return append(dst[:from], bytes.Join(kept, []byte("/"))...)
 }

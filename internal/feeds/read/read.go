@@ -7,7 +7,6 @@ package read
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -85,7 +84,7 @@ func (r *reading) readOwn(text []byte, start int) (done bool) {
 	own := readers.Get().(*xmlReader)
 	defer func() {
 		if p := recover(); p == nil {
-			own.release()
+			readers.Put(own)
 		} else {
 			r.document, r.failure, done = nil, nil, false
 		}
@@ -100,14 +99,8 @@ func (r *reading) readOwn(text []byte, start int) (done bool) {
 // readGofeed reads text with gofeed.
 func (r *reading) readGofeed(text []byte) {
 	var calendar date.Reader
-	in := gofeed.Input{Text: text, Date: calendar.Read, Observer: r.body.Observer, Job: r.body.Job}
-	switch r.format {
-	case formatAtom:
-		in.Format = gofeed.Atom
-	case formatJSON:
-		in.Format = gofeed.JSON
-	}
-	f, failure := gofeed.Read(in)
+	f, failure := gofeed.Read(gofeed.Input{
+		Atom: r.format == formatAtom, Text: text, Date: calendar.Read, Observer: r.body.Observer, Job: r.body.Job})
 	if failure != nil && (r.failure == nil || f == nil) {
 		r.failure = failure
 	}
@@ -133,8 +126,7 @@ func (r *reading) readGofeed(text []byte) {
 	r.document = d
 }
 
-// readJSON reads the JSON Feed at text[start:]. With gofeed, that gets what is left
-// of it when types, syntax, dates and bounds are seen to.
+// readJSON reads the JSON Feed at text[start:].
 func (r *reading) readJSON(text []byte, start int) {
 	j := jsonReader{s: string(text), pos: start, fault: -1, position: r.position}
 	var f jsonFeed
@@ -148,34 +140,23 @@ func (r *reading) readJSON(text []byte, start int) {
 	}
 	switch {
 	case j.fault == len(text):
-		r.failure = &feeds.Failure{Class: feeds.Truncated, Detail: "document ends early"}
+		r.failure = feeds.Failf(feeds.Truncated, "document ends early")
 	case j.failed():
-		r.failure = &feeds.Failure{Class: feeds.Parse, Detail: fmt.Sprintf("line %d: invalid JSON", lineOf(text, j.fault))}
+		r.failure = feeds.Failf(feeds.Parse, "line %d: invalid JSON", lineOf(text, j.fault))
 	default:
 		r.note(j.peek() != 0, "trailing data")
 	}
-	if r.failure != nil && len(f.Items) == 0 {
+	if r.failure != nil && len(f.items) == 0 {
 		return
 	}
 	r.sanitized = j.sanitized || j.loose
 	r.note(j.retyped && !f.inRSS, "types repaired")
 	r.note(f.seen > maxItems, "%d items, read the first %d", f.seen, maxItems)
-	f.settle()
-	if r.body.Parser == feeds.ParserAuto {
-		c := finisher{now: time.Now(), maker: new(maker)}
-		r.document = f.document(&c, r.body.URL)
-		if r.document.Reader = feeds.ReaderFast; c.grown > maxGrowth {
-			r.document, r.failure = nil, overgrown()
-		}
-		return
+	c := finisher{now: time.Now(), maker: new(maker)}
+	r.document = f.document(&c, r.body.URL)
+	if r.document.Reader = feeds.ReaderFast; c.grown > maxGrowth {
+		r.document, r.failure = nil, overgrown()
 	}
-	f.spellDates()
-	clean, err := json.Marshal(&f)
-	if err != nil {
-		r.failure = &feeds.Failure{Class: feeds.Parse, Detail: "invalid JSON", Err: err}
-		return
-	}
-	r.readGofeed(clean)
 }
 
 // withLineFeeds returns text with a line feed for each end of a line, however it is

@@ -3,6 +3,7 @@ package read
 import (
 	"bytes"
 	"html"
+	"regexp"
 	"unicode/utf8"
 
 	"feedmill/internal/feeds/read/scan"
@@ -50,25 +51,15 @@ func (m *maker) pieces(raw []byte) []byte {
 	}
 }
 
-// The marks around a CDATA section, as they are and as they become when somebody
-// escapes them.
-var (
-	marksBefore = []string{"<![CDATA[", "&lt;![CDATA[", "&#60;![CDATA[", "&#x3C;![CDATA[", "&#x3c;![CDATA["}
-	marksAfter  = []string{"]]>", "]]&gt;", "]]&#62;", "]]&#x3E;", "]]&#x3e;"}
-)
+// escapedMarks are those around a CDATA section that somebody escaped, once or, around
+// markup, twice.
+var escapedMarks = regexp.MustCompile(`(?s)^(?:<|&lt;|&#60;|&#x3[cC];)!\[CDATA\[(.*)\]\](?:>|&gt;|&#62;|&#x3[eE];)$`)
 
-// unmark returns text without the marks of a CDATA section around it that somebody
-// escaped, once or, around markup, twice.
+// unmark returns text without such marks around it.
 func unmark(text []byte) []byte {
-	if len(text) == 0 || text[0] != '<' && text[0] != '&' {
-		return text
-	}
-	for _, before := range marksBefore {
-		inner, marked := bytes.CutPrefix(text, []byte(before))
-		for _, after := range marksAfter {
-			if inner, ended := bytes.CutSuffix(inner, []byte(after)); marked && ended {
-				return inner
-			}
+	if bytes.Contains(text[:min(len(text), 16)], []byte("![CDATA[")) {
+		if m := escapedMarks.FindSubmatch(text); m != nil {
+			return m[1]
 		}
 	}
 	return text

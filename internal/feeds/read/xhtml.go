@@ -177,7 +177,7 @@ func (w *xhtmlWriter) text(text []byte, plain bool) {
 		w.out = w.out[:from]
 	}
 	if plain {
-		w.out = appendEscaped(w.out, text)
+		w.out = append(w.out, escaper.Replace(string(text))...)
 		return
 	}
 	for n := bytes.IndexAny(text, "&<"); n >= 0; n = bytes.IndexAny(text, "&<") {
@@ -193,7 +193,7 @@ func (w *xhtmlWriter) text(text []byte, plain bool) {
 		case size == 0: // it stands for itself
 			w.out, size = append(w.out, '&'), 1
 		case len(said) == 1 && (said[0] == '&' || said[0] == '<' || said[0] == '>'):
-			w.out = appendEscaped(w.out[:from], []byte{said[0]})
+			w.out = append(w.out[:from], escaper.Replace(string(said))...)
 		}
 		text = text[size:]
 	}

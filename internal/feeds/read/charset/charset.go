@@ -6,8 +6,6 @@ package charset
 
 import (
 	"bytes"
-	"encoding/binary"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -100,40 +98,39 @@ func findEncoding(body []byte, contentType string, valid bool) (enc encoding.Enc
 	return nil, 0, nil
 }
 
-// wideEncoding recognises UTF-16 and UTF-32 by their byte order mark or, as
-// appendix F of the XML recommendation does, by the zeros around the first
-// character, and returns how many bytes the mark takes.
-func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
-	var head [4]byte
-	copy(head[:], body)
-	switch word := binary.BigEndian.Uint32(head[:]); {
-	case len(body) < 2:
-		return nil, 0
-	case word == 0xFFFE0000 && len(body) >= 4:
-		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), 4
-	case word == 0x0000FEFF:
-		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), 4
-	case word>>16 == 0xFFFE:
-		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 2
-	case word>>16 == 0xFEFF:
-		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), 2
-	case len(body) < 4:
-		return nil, 0
-	case word>>8 == 0 && isOpener(head[3]):
-		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM), 0
-	case word<<8 == 0 && isOpener(head[0]):
-		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), 0
-	case head[0] == 0 && isOpener(head[1]) && head[2] == 0 && head[3] != 0:
-		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), 0
-	case isOpener(head[0]) && head[1] == 0 && head[2] != 0 && head[3] == 0:
-		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), 0
-	}
-	return nil, 0
+// wide holds how texts of 16 and 32 bits begin: with a byte order mark or, as appendix F
+// of the XML recommendation has it, with zeros around the first character, here "<".
+var wide = []struct {
+	head string
+	mark int // the bytes of head that are no text
+	enc  encoding.Encoding
+}{
+	{"\xff\xfe\x00\x00", 4, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
+	{"\x00\x00\xfe\xff", 4, utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
+	{"\xff\xfe", 2, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
+	{"\xfe\xff", 2, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+	{"\x00\x00\x00<", 0, utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
+	{"<\x00\x00\x00", 0, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
+	{"\x00<\x00", 0, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+	{"<\x00", 0, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
 }
 
-// isOpener reports whether a feed may begin with c.
-func isOpener(c byte) bool {
-	return c == '<' || c == '{' || c == ' ' || c == '\n' || c == '\r' || c == '\t'
+// wideEncoding returns that of wide which body begins with, and how many bytes its mark
+// takes.
+func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
+	var room [4]byte
+	head := room[:copy(room[:], body)]
+	for i, c := range head {
+		if c == '{' || c == ' ' || c == '\n' || c == '\r' || c == '\t' {
+			head[i] = '<' // a feed may begin with these, too
+		}
+	}
+	for _, w := range wide {
+		if bytes.HasPrefix(head, []byte(w.head)) {
+			return w.enc, w.mark
+		}
+	}
+	return nil, 0
 }
 
 // declaredEncoding returns the encoding that the XML declaration names, in
@@ -230,39 +227,10 @@ func isForbiddenByte(c byte) bool { return c < 0x20 && c != '\n' && c != '\t' &&
 // isAllowed reports whether XML allows every character of text, which is valid
 // UTF-8.
 func isAllowed(text []byte) bool {
-	i := 0
-	for ; i+8 <= len(text); i += 8 {
-		// Eight bytes at a time. Taking 0x20 from a byte below it sets its
-		// high bit; the borrow can make the next byte look like one, too.
-		x := binary.LittleEndian.Uint64(text[i:])
-		if (x-0x20*ones)&^x&high != 0 && controls(x)&^(equal(x, '\n')|equal(x, '\t')|equal(x, '\r')) != 0 {
+	for _, c := range text {
+		if isForbiddenByte(c) {
 			return false
 		}
 	}
-	if slices.ContainsFunc(text[i:], isForbiddenByte) {
-		return false
-	}
-	for {
-		at := bytes.Index(text, []byte("\xef\xbf")) // of U+FFFE and U+FFFF
-		if at < 0 || at+2 >= len(text) {
-			return true
-		}
-		if text[at+2] >= 0xbe {
-			return false
-		}
-		text = text[at+2:]
-	}
-}
-
-// Eight bytes with the lowest and with the highest bit of each set.
-const ones, high = 0x0101010101010101, 0x8080808080808080
-
-// controls returns the eight bytes x with the highest bit set of each that is
-// below 0x20, and nothing else.
-func controls(x uint64) uint64 { return ^(x&^high + 0x60*ones | x) & high }
-
-// equal does the same for each that is c.
-func equal(x uint64, c byte) uint64 {
-	x ^= uint64(c) * ones
-	return ^(x&^high + 0x7f*ones | x) & high
+	return !bytes.Contains(text, []byte("\uFFFE")) && !bytes.Contains(text, []byte("\uFFFF"))
 }

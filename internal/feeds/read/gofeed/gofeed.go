@@ -18,25 +18,14 @@ import (
 	"github.com/mmcdole/gofeed"
 	"github.com/mmcdole/gofeed/atom"
 	ext "github.com/mmcdole/gofeed/extensions"
-	jsonfeed "github.com/mmcdole/gofeed/json"
 	"github.com/mmcdole/gofeed/rss"
 
 	"feedmill/internal/feeds"
 )
 
-// A Format says which of the library's parsers is meant.
-type Format uint8
-
-// The formats.
-const (
-	RSS  Format = iota // and RDF
-	Atom               //
-	JSON               // whose types and bounds the caller has seen to
-)
-
 // An Input is a document, from its root on, in UTF-8.
 type Input struct {
-	Format   Format
+	Atom     bool // the format is Atom; else it is RSS or RDF
 	Text     []byte
 	Date     func(text string) (seconds int64, ok bool) // reads what the library would read late or wrongly
 	Observer feeds.Observer                             // told how far the library is; nil for nobody
@@ -56,25 +45,22 @@ type Feed struct {
 // failure of class truncated or parse; one over a bound, or of another vocabulary,
 // the failure alone.
 func Read(in Input) (*Feed, *feeds.Failure) {
-	var broken *feeds.Failure
-	out := new(Feed)
-	if in.Format != JSON {
-		g := guard{date: in.Date}
-		failure := g.run(in.Text)
-		switch {
-		case failure != nil:
-			return nil, failure
-		case g.broken != nil && g.itemEnd == 0:
-			return nil, g.broken
-		case g.broken == nil && !g.isFeed(in.Format):
-			return nil, feeds.Failf(feeds.NotAFeed, "XML of another vocabulary")
-		}
-		in.Text, broken, out.Lost, out.Trailing = g.text(), g.broken, g.lost, g.trailing
+	g := guard{date: in.Date}
+	failure := g.run(in.Text)
+	switch {
+	case failure != nil:
+		return nil, failure
+	case g.broken != nil && g.itemEnd == 0:
+		return nil, g.broken
+	case g.broken == nil && !g.isFeed(in.Atom):
+		return nil, feeds.Failf(feeds.NotAFeed, "XML of another vocabulary")
 	}
-	if failure := in.parse(out); failure != nil {
+	in.Text = g.text()
+	out := &Feed{Lost: g.lost, Trailing: g.trailing}
+	if failure = in.parse(out); failure != nil {
 		return nil, failure
 	}
-	return out, broken
+	return out, g.broken
 }
 
 // translator leaves out gofeed's search for an image in every item's HTML,
@@ -92,19 +78,13 @@ func (in *Input) parse(out *Feed) (failure *feeds.Failure) {
 	}()
 	var feed *gofeed.Feed
 	var err error
-	switch in.Format {
-	case Atom:
+	if in.Atom {
 		var f *atom.Feed
 		if f, err = (&atom.Parser{}).Parse(in.reader()); err == nil {
 			out.pace(f.Extensions)
 			feed, err = (&gofeed.DefaultAtomTranslator{}).Translate(f)
 		}
-	case JSON:
-		var f *jsonfeed.Feed
-		if f, err = (&jsonfeed.Parser{}).Parse(in.reader()); err == nil {
-			feed, err = (&gofeed.DefaultJSONTranslator{}).Translate(f)
-		}
-	default:
+	} else {
 		var f *rss.Feed
 		if f, err = (&rss.Parser{}).Parse(in.reader()); err == nil {
 			out.pace(f.Extensions)
@@ -166,7 +146,7 @@ func itemOf(it *gofeed.Item) feeds.Item {
 		Published: unix(it.PublishedParsed), Updated: unix(it.UpdatedParsed),
 	}
 	if item.Link == "" && len(it.Links) > 0 {
-		item.Link = it.Links[0] // the external_url of JSON Feed, the rel "self" of Atom
+		item.Link = it.Links[0] // the rel "self" of Atom
 	}
 	for _, category := range it.Categories {
 		if category = strings.TrimSpace(category); category != "" {
@@ -224,11 +204,7 @@ func authors(it *gofeed.Item) string {
 			names = append(names, name)
 		}
 	}
-	people := it.Authors
-	if len(people) == 0 {
-		people = []*gofeed.Person{it.Author} // of JSON Feed 1.0, beside an empty list of 1.1
-	}
-	for _, a := range people {
+	for _, a := range it.Authors {
 		if a != nil && strings.TrimSpace(a.Name) != "" {
 			add(a.Name)
 		} else if a != nil {

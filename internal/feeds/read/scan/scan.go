@@ -4,7 +4,8 @@ package scan
 
 import (
 	"bytes"
-	"unicode"
+	"errors"
+	"strconv"
 )
 
 // A Kind says what a Scanner found.
@@ -400,35 +401,19 @@ func isBareByte(c byte) bool {
 // Number returns the number of the reference at the beginning of text, and its length
 // in bytes; 0 when there is none. What is over the last character may be any such number.
 func Number(text []byte) (n rune, size int) {
-	if len(text) < 4 || text[0] != '&' || text[1] != '#' {
+	digits, base := text[min(len(text), len("&#")):], 10
+	if !bytes.HasPrefix(text, []byte("&#")) || len(digits) < 2 {
 		return 0, 0
 	}
-	from, base := 2, 10
-	if text[2]|0x20 == 'x' {
-		from, base = 3, 16
+	if digits[0]|0x20 == 'x' {
+		digits, base = digits[1:], 16
 	}
-	at := from
-	for ; at < len(text) && isDigit(text[at], base); at++ {
-		if n <= unicode.MaxRune {
-			n = n*rune(base) + rune(digit(text[at]))
-		}
-	}
-	if at == from || at == len(text) || text[at] != ';' {
+	end := bytes.IndexByte(digits[:min(len(digits), 64)], ';')
+	value, err := strconv.ParseUint(string(digits[:max(end, 0)]), base, 31)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, 0
 	}
-	return n, at + 1
-}
-
-// digit returns the value of a digit.
-func digit(c byte) int {
-	if c <= '9' {
-		return int(c - '0')
-	}
-	return int(c|0x20-'a') + 10
-}
-
-func isDigit(c byte, base int) bool {
-	return '0' <= c && c <= '9' || base == 16 && 'a' <= c|0x20 && c|0x20 <= 'f'
+	return rune(value), len(text) - len(digits) + end + 1
 }
 
 // IsVoid reports whether an element of that name, without its prefix, has no end tag in
