@@ -21,10 +21,11 @@ type binding struct {
 // bindings are those in scope, the innermost last, and what else tells the vocabulary
 // of an element.
 type bindings struct {
-	inScope  []binding
-	own      []byte              // the namespace of the root, which counts as the format's own
-	unbound  []byte              // the prefix of the root, which nothing declares
-	inAtom   bool                // the format is Atom
+	inScope []binding
+	own     []byte // the namespace of the root, which counts as the format's own
+	unbound []byte // the prefix of the root, which nothing declares
+	inAtom  bool   // the format is Atom
+
 	distinct map[uint64]struct{} // hashes of the bindings seen
 }
 
@@ -40,22 +41,12 @@ func (s *bindings) declare(a *scan.Attribute, name scan.Name, nth int, counts bo
 	if bytes.IndexByte(b.uri, '&') >= 0 {
 		b.uri = []byte(strings.TrimSpace(html.UnescapeString(string(b.uri))))
 	}
+	s.distinct[xxhash.Sum64(a.Name.Full)+3*xxhash.Sum64(b.uri)] = struct{}{}
+	if len(s.distinct) > l.namespaces {
+		return feeds.Failf(feeds.LimitNamespace, "more than %d different namespaces", l.namespaces)
+	}
 	if nth > l.declared {
 		return feeds.Failf(feeds.LimitNamespace, "an element declares more than %d namespaces", l.declared)
-	}
-	var h xxhash.Digest
-	h.Reset()
-	h.Write(b.prefix)
-	h.Write([]byte{0})
-	h.Write(b.uri)
-	sum := h.Sum64()
-	if _, ok := s.distinct[sum]; !ok {
-		if s.distinct == nil {
-			s.distinct = make(map[uint64]struct{})
-		}
-		if s.distinct[sum] = struct{}{}; len(s.distinct) > l.namespaces {
-			return feeds.Failf(feeds.LimitNamespace, "more than %d different namespaces", l.namespaces)
-		}
 	}
 	if counts {
 		b.vocab = namespaceOf(b.uri)

@@ -61,7 +61,7 @@ func TestALimitIsKeptToTheOne(t *testing.T) {
 		"namespaces": {func(n int) string { return numbered(n, "<x xmlns='u%d'/>") + "<x xmlns='u0'/>" }, few.namespaces, feeds.LimitNamespace},
 	} {
 		for more := range 2 {
-			r := readers.New().(*xmlReader)
+			r := new(xmlReader)
 			r.begin(formatRSS, []byte("<rss>"+c.doc(c.most+more)+"</rss>"), 0, "")
 			r.limits = few
 			failure := r.walk()

@@ -45,17 +45,6 @@ const (
 	scopeFile               // likewise, a content
 )
 
-// reset makes b ready for another document and lets go of the last one.
-func (b *feedBuilder) reset() {
-	if cap(b.items) > maxReusedItems {
-		b.items = nil
-	}
-	clear(b.items)
-	b.entry.release()
-	*b = feedBuilder{maker: b.maker, entry: b.entry, scopes: b.scopes[:0], items: b.items[:0], unsigned: b.unsigned[:0]}
-	b.maker.reset()
-}
-
 // isFeed reports whether the document, which has ended, is a feed.
 func (b *feedBuilder) isFeed() bool { return b.known || b.root && !b.odd }
 

@@ -30,33 +30,6 @@ type maker struct {
 	grown int  // bytes that the document does not have, such as those of an xml:base
 }
 
-// maxReusedItems and maxReusedScratch bound the memory that waits for another
-// document: few have more items, or an item with more than that.
-const (
-	maxReusedItems   = 1 << 10
-	maxReusedScratch = 1 << 16
-)
-
-// reset makes m ready for another document and lets go of the last one.
-func (m *maker) reset() {
-	for _, b := range []*[]byte{&m.scratch, &m.out, &m.room} {
-		if cap(*b) > maxReusedScratch {
-			*b = nil
-		}
-	}
-	clear(m.names[:cap(m.names)])
-	clear(m.found[:cap(m.found)])
-	clear(m.tag.Attrs[:cap(m.tag.Attrs)])
-	clear(m.kid.Attrs[:cap(m.kid.Attrs)])
-	clear(m.writer.open[:cap(m.writer.open)])
-	clear(m.writer.bound.inScope[:cap(m.writer.bound.inScope)])
-	*m = maker{
-		scratch: m.scratch, out: m.out, room: m.room, names: m.names[:0], found: m.found[:0],
-		tag: scan.Scanner{Attrs: m.tag.Attrs[:0]}, kid: scan.Scanner{Attrs: m.kid.Attrs[:0]},
-		writer: xhtmlWriter{open: m.writer.open[:0], bound: bindings{inScope: m.writer.bound.inScope[:0]}},
-	}
-}
-
 // grow reports whether n bytes may be added to what the document has. Past
 // maxGrowth nothing more is added, and the document is refused.
 func (m *maker) grow(n int) bool {

@@ -18,19 +18,9 @@ type xmlReader struct {
 	feed feedBuilder
 }
 
-// readers holds readers whose memory can be used again.
-var readers = sync.Pool{New: func() any {
-	r := new(xmlReader)
-	r.feed.maker = &r.maker
-	return r
-}}
-
-// release gives r back, without a reference to what it read.
-func (r *xmlReader) release() {
-	r.walker.reset()
-	r.feed.reset()
-	readers.Put(r)
-}
+// readers holds readers whose room can be used again. What one has read last it holds
+// until the collector of garbage has come by twice, as it does with all in a pool.
+var readers = sync.Pool{New: func() any { return new(xmlReader) }}
 
 // read reads the feed whose root begins at text[start:]. url is where it came from.
 // A document that breaks gives both what stands before that and a failure; one
@@ -72,15 +62,21 @@ func (r *xmlReader) walkOver(f format, text []byte, start int, url string) (b *f
 
 // begin makes r ready for a document and returns its builder.
 func (r *xmlReader) begin(f format, text []byte, start int, url string) *feedBuilder {
-	position := r.position
-	r.walker.reset()
-	r.position, r.limits, r.inAtom = position, usualLimits, f == formatAtom
-	r.Input, r.Pos, r.origin = text, start, locationOf([]byte(url))
-	b := &r.feed
-	b.reset()
-	r.builder, b.inAtom = b, r.inAtom
-	r.expected = len(text) - start
-	return b
+	w, m, b := &r.walker, &r.maker, &r.feed
+	*w = walker{
+		Scanner: scan.Scanner{Input: text, Pos: start, Attrs: w.Attrs[:0]}, open: w.open[:0], bindings: bindings{inScope: w.inScope[:0], distinct: make(map[uint64]struct{})},
+		lower: w.lower[:0], limits: usualLimits, origin: locationOf([]byte(url)), position: w.position,
+	}
+	*m = maker{
+		tag: scan.Scanner{Attrs: m.tag.Attrs[:0]}, kid: scan.Scanner{Attrs: m.kid.Attrs[:0]}, scratch: m.scratch, out: m.out, room: m.room,
+		writer: xhtmlWriter{open: m.writer.open[:0], bound: m.writer.bound}, names: m.names[:0], found: m.found[:0],
+	}
+	*b = feedBuilder{
+		maker: m, inAtom: f == formatAtom, scopes: b.scopes[:0], entry: rawItem{lists: b.entry.lists[:0], files: b.entry.files[:0]},
+		items: make([]feeds.Item, 0, 16), unsigned: b.unsigned[:0],
+	}
+	r.builder, r.inAtom, r.expected = &r.feed, f == formatAtom, len(text)-start
+	return &r.feed
 }
 
 // verdict says what is wrong with the document as a whole. One that lacks only the
@@ -106,7 +102,7 @@ func (r *xmlReader) document(b *feedBuilder, url string, complete bool) *feeds.D
 	c := finisher{now: time.Now(), maker: &r.maker}
 	d := c.head(r.title(b), r.homePage(b), url, r.inAtom)
 	b.sign()
-	d.Items = append(make([]feeds.Item, 0, len(b.items)), b.items...)
+	d.Items = b.items
 	c.absolute(d.Items)
 	c.finish(d)
 	d.Pacing = r.pacing(b)

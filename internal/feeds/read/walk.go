@@ -90,18 +90,6 @@ type walker struct {
 	position
 }
 
-// reset makes w ready for another document and lets go of the last one.
-func (w *walker) reset() {
-	clear(w.open[:cap(w.open)])
-	clear(w.inScope[:cap(w.inScope)])
-	clear(w.Attrs[:cap(w.Attrs)])
-	clear(w.distinct)
-	*w = walker{
-		Scanner: scan.Scanner{Attrs: w.Attrs[:0]}, open: w.open[:0], bindings: bindings{inScope: w.inScope[:0], distinct: w.distinct},
-		lower: w.lower[:0],
-	}
-}
-
 // walk goes over the element that begins at start. The failure is a limit that is
 // not kept. Otherwise w.whole says whether the element has ended; if not,
 // w.Fault is empty where the input ends between two tokens.
@@ -256,7 +244,8 @@ func (w *walker) rebase(l *level) {
 
 // closeElement takes in an end tag. It ends the innermost element of its name
 // and all that are open within it. When there is none, but the innermost element
-// differs only by its prefix or its case, it ends that; else it ends nothing.
+// differs only by its prefix or, but for the root, its case, it ends that; else it
+// ends nothing.
 func (w *walker) closeElement() {
 	at := len(w.open) - 1
 	for at >= 0 && !bytes.Equal(w.open[at].name.Full, w.Name.Full) {
@@ -264,7 +253,7 @@ func (w *walker) closeElement() {
 	}
 	if at < 0 {
 		at = len(w.open) - 1
-		if !bytes.EqualFold(w.open[at].name.Local(), w.Name.Local()) {
+		if local := w.open[at].name.Local(); !bytes.EqualFold(local, w.Name.Local()) || at == 0 && !bytes.Equal(local, w.Name.Local()) {
 			w.elements++ // each is looked for among all that are open
 			if !scan.IsVoid(w.Name.Local()) {
 				w.stray++
