@@ -31,7 +31,7 @@ type Parser uint8
 // The two ways to read.
 const (
 	ParserAuto   Parser = iota // the own reader, and gofeed where that panics
-	ParserGofeed               // gofeed alone, but for JSON Feed
+	ParserGofeed               // gofeed alone, but for JSON that it refuses
 )
 
 // A Reader is one of the two that read documents.

@@ -1,6 +1,7 @@
 package read
 
 import (
+	"encoding/json"
 	"fmt"
 	stdhtml "html"
 	"net/url"
@@ -54,6 +55,17 @@ var differences = []difference{
 		names := all(`(?s)<author>.*?<name>\s*(.*?)\s*</name>`, at.head)
 		if len(names) == 0 {
 			names = all(`<(?:dc:creator|itunes:author)>(.*?)</`, at.head)
+		}
+		var feed struct {
+			Author  struct{ Name string }
+			Authors []struct{ Name string }
+		}
+		if json.Unmarshal([]byte(at.head), &feed) == nil { // JSON Feed 1.1, "authors"
+			for _, a := range append(feed.Authors, feed.Author) {
+				if len(names) == 0 || len(feed.Authors) > len(names) {
+					names = append(names, a.Name)
+				}
+			}
 		}
 		return firstOf(gofeed, strings.Join(names, ", "))
 	}},
@@ -239,7 +251,7 @@ func TestReadersDifferAsArgued(t *testing.T) {
 		}
 		at := places(string(body), len(own.Items))
 		if strings.HasSuffix(name, "json") {
-			at = make([]place, len(own.Items))
+			at = slices.Repeat([]place{{head: string(body)}}, len(own.Items))
 		}
 		for i := range own.Items {
 			got, want := fieldsOf(&own.Items[i]), fieldsOf(&gofeed.Items[i])

@@ -2,6 +2,7 @@ package read
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -228,10 +229,10 @@ func (f *file) isPicture() bool {
 }
 
 // fileSize returns a size in bytes, as people write it: with commas between the digits,
-// or as a fraction. It is 0 for what is no size.
+// or as a fraction that is none. It is 0 for what is no size.
 func fileSize(text string) int64 {
 	size, err := strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64)
-	if err != nil || !(size > 0 && size < 1<<62) {
+	if err != nil || !(size > 0 && size < 1<<62 && size == math.Trunc(size)) {
 		return 0
 	}
 	return int64(size)

@@ -14,9 +14,7 @@ import (
 // after its scheme: https by the format, http in some.
 const jsonFeedVersion = "://jsonfeed.org/version/"
 
-// A jsonFeed is a JSON Feed, 1.0 or 1.1, with what is made something of. It is read by
-// this reader whichever is asked for: gofeed stops at a number for a string, and would
-// be given what was read here.
+// A jsonFeed is a JSON Feed, 1.0 or 1.1, with what is made something of.
 type jsonFeed struct {
 	version, title, home, url string
 	items                     []jsonItem

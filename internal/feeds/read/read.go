@@ -99,8 +99,14 @@ func (r *reading) readOwn(text []byte, start int) (done bool) {
 // readGofeed reads text with gofeed.
 func (r *reading) readGofeed(text []byte) {
 	var calendar date.Reader
-	f, failure := gofeed.Read(gofeed.Input{
-		Atom: r.format == formatAtom, Text: text, Date: calendar.Read, Observer: r.body.Observer, Job: r.body.Job})
+	in := gofeed.Input{Text: text, Date: calendar.Read, Observer: r.body.Observer, Job: r.body.Job}
+	switch r.format {
+	case formatAtom:
+		in.Format = gofeed.Atom
+	case formatJSON:
+		in.Format = gofeed.JSON
+	}
+	f, failure := gofeed.Read(in)
 	if failure != nil && (r.failure == nil || f == nil) {
 		r.failure = failure
 	}
@@ -152,6 +158,12 @@ func (r *reading) readJSON(text []byte, start int) {
 	r.sanitized = j.sanitized || j.loose
 	r.note(j.retyped && !f.inRSS, "types repaired")
 	r.note(f.seen > maxItems, "%d items, read the first %d", f.seen, maxItems)
+	if r.body.Parser == feeds.ParserGofeed && r.failure == nil && !j.retyped && !r.sanitized && !f.inRSS {
+		if r.readGofeed(text[start:]); r.failure == nil {
+			return // it takes no other JSON, and not all of this
+		}
+		r.failure = nil
+	}
 	c := finisher{now: time.Now(), maker: new(maker)}
 	r.document = f.document(&c, r.body.URL)
 	if r.document.Reader = feeds.ReaderFast; c.grown > maxGrowth {

@@ -9,6 +9,7 @@ package gofeed
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"io"
 	"slices"
 	"strconv"
@@ -18,14 +19,25 @@ import (
 	"github.com/mmcdole/gofeed"
 	"github.com/mmcdole/gofeed/atom"
 	ext "github.com/mmcdole/gofeed/extensions"
+	jsonfeed "github.com/mmcdole/gofeed/json"
 	"github.com/mmcdole/gofeed/rss"
 
 	"feedmill/internal/feeds"
 )
 
+// A Format says which of the library's parsers is meant.
+type Format uint8
+
+// The formats.
+const (
+	RSS  Format = iota // and RDF
+	Atom               //
+	JSON               // whose syntax, types and bounds the caller has seen to
+)
+
 // An Input is a document, from its root on, in UTF-8.
 type Input struct {
-	Atom     bool // the format is Atom; else it is RSS or RDF
+	Format   Format
 	Text     []byte
 	Date     func(text string) (seconds int64, ok bool) // reads what the library would read late or wrongly
 	Observer feeds.Observer                             // told how far the library is; nil for nobody
@@ -46,18 +58,20 @@ type Feed struct {
 // the failure alone.
 func Read(in Input) (*Feed, *feeds.Failure) {
 	g := guard{date: in.Date}
-	failure := g.run(in.Text)
-	switch {
-	case failure != nil:
-		return nil, failure
-	case g.broken != nil && g.itemEnd == 0:
-		return nil, g.broken
-	case g.broken == nil && !g.isFeed(in.Atom):
-		return nil, feeds.Failf(feeds.NotAFeed, "XML of another vocabulary")
+	if in.Format != JSON {
+		failure := g.run(in.Text)
+		switch {
+		case failure != nil:
+			return nil, failure
+		case g.broken != nil && g.itemEnd == 0:
+			return nil, g.broken
+		case g.broken == nil && !g.isFeed(in.Format):
+			return nil, feeds.Failf(feeds.NotAFeed, "XML of another vocabulary")
+		}
+		in.Text = g.text()
 	}
-	in.Text = g.text()
 	out := &Feed{Lost: g.lost, Trailing: g.trailing}
-	if failure = in.parse(out); failure != nil {
+	if failure := in.parse(out); failure != nil {
 		return nil, failure
 	}
 	return out, g.broken
@@ -78,13 +92,20 @@ func (in *Input) parse(out *Feed) (failure *feeds.Failure) {
 	}()
 	var feed *gofeed.Feed
 	var err error
-	if in.Atom {
+	switch in.Format {
+	case Atom:
 		var f *atom.Feed
 		if f, err = (&atom.Parser{}).Parse(in.reader()); err == nil {
 			out.pace(f.Extensions)
 			feed, err = (&gofeed.DefaultAtomTranslator{}).Translate(f)
 		}
-	} else {
+	case JSON:
+		var f *jsonfeed.Feed
+		if f, err = (&jsonfeed.Parser{}).Parse(in.reader()); err == nil {
+			in.settle(f.Items)
+			feed, err = (&gofeed.DefaultJSONTranslator{}).Translate(f)
+		}
+	default:
 		var f *rss.Feed
 		if f, err = (&rss.Parser{}).Parse(in.reader()); err == nil {
 			out.pace(f.Extensions)
@@ -103,6 +124,23 @@ func (in *Input) parse(out *Feed) (failure *feeds.Failure) {
 		out.Items = append(out.Items, itemOf(it))
 	}
 	return nil
+}
+
+// settle makes HTML of what items of JSON say in plain text, and dates that the library
+// reads.
+func (in *Input) settle(items []*jsonfeed.Item) {
+	for _, it := range items {
+		if it.Summary = html.EscapeString(it.Summary); strings.TrimSpace(it.ContentHTML) == "" {
+			it.ContentHTML = html.EscapeString(it.ContentText)
+		}
+		for _, text := range []*string{&it.DatePublished, &it.DateModified} {
+			if at, ok := in.Date(*text); ok {
+				*text = time.Unix(at, 0).UTC().Format(time.RFC3339)
+			} else {
+				*text = ""
+			}
+		}
+	}
 }
 
 // quoted returns the beginning of text, safe to print anywhere.
@@ -146,7 +184,7 @@ func itemOf(it *gofeed.Item) feeds.Item {
 		Published: unix(it.PublishedParsed), Updated: unix(it.UpdatedParsed),
 	}
 	if item.Link == "" && len(it.Links) > 0 {
-		item.Link = it.Links[0] // the rel "self" of Atom
+		item.Link = it.Links[0] // the external_url of JSON Feed, the rel "self" of Atom
 	}
 	for _, category := range it.Categories {
 		if category = strings.TrimSpace(category); category != "" {
@@ -204,7 +242,11 @@ func authors(it *gofeed.Item) string {
 			names = append(names, name)
 		}
 	}
-	for _, a := range it.Authors {
+	people := it.Authors
+	if len(people) == 0 {
+		people = []*gofeed.Person{it.Author} // of JSON Feed 1.0, beside an empty list of 1.1
+	}
+	for _, a := range people {
 		if a != nil && strings.TrimSpace(a.Name) != "" {
 			add(a.Name)
 		} else if a != nil {

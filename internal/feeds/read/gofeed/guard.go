@@ -106,8 +106,8 @@ func (g *guard) run(text []byte) *feeds.Failure {
 }
 
 // isFeed reports whether the document, which has ended, is a feed.
-func (g *guard) isFeed(isAtom bool) bool {
-	return g.known || isAtom && bytes.Contains(g.out[:min(len(g.out), 1<<10)], []byte("http://www.w3.org/2005/Atom"))
+func (g *guard) isFeed(f Format) bool {
+	return g.known || f == Atom && bytes.Contains(g.out[:min(len(g.out), 1<<10)], []byte("http://www.w3.org/2005/Atom"))
 }
 
 // text returns what to give to the library: of a document that is broken, what
