@@ -188,10 +188,7 @@ func (m *maker) illustrate(e *rawItem, it *feeds.Item) {
 	if it.Image == "" {
 		it.Image = m.link(e.thumb.base, m.text(e.thumb.raw))
 	}
-	if len(e.files) > cap(m.enclosures) {
-		m.enclosures = make([]feeds.Enclosure, 0, max(len(e.files), listsAtOnce))
-	}
-	list := m.enclosures[:0]
+	list := m.files[:0]
 	for i := range e.files {
 		f := &e.files[i]
 		enclosure := feeds.Enclosure{URL: m.link(f.base, m.text(f.url))}
@@ -206,9 +203,7 @@ func (m *maker) illustrate(e *rawItem, it *feeds.Item) {
 			break // each is looked for among those before it
 		}
 	}
-	if len(list) > 0 {
-		it.Enclosures, m.enclosures = list[:len(list):len(list)], list[len(list):]
-	}
+	it.Enclosures, m.files = m.enclosures.keep(list), list
 }
 
 // isPicture reports whether f is an image, which the end of its URL tells where
@@ -238,38 +233,32 @@ func fileSize(text string) int64 {
 	return int64(size)
 }
 
-// listsAtOnce is how many elements of lists are allocated together. The lists of
-// many items live together, so that one costs no allocation of its own; they have
-// no room to grow.
-const listsAtOnce = 64
+// A chunk is where lists of items live together, so that one costs no allocation of its
+// own. They have no room to grow.
+type chunk[T any] struct{ free []T }
+
+// keep returns a copy of list.
+func (c *chunk[T]) keep(list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	if len(list) > len(c.free) {
+		c.free = make([]T, max(len(list), 64))
+	}
+	n := copy(c.free, list)
+	kept := c.free[:n:n]
+	c.free = c.free[n:]
+	return kept
+}
 
 // categoriesOf returns the categories of an item, each once.
 func (m *maker) categoriesOf(e *rawItem) []string {
-	n := 0
-	for i := range e.lists {
-		if l := &e.lists[i]; l.field == fieldKeywords {
-			n += 1 + bytes.Count(l.raw, []byte(","))
-		} else if l.field == fieldCategory {
-			n += 1 + bytes.Count(l.raw, []byte("<"))
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	if n = min(n, maxCategories+1); n > cap(m.categories) {
-		m.categories = make([]string, 0, max(n, listsAtOnce))
-	}
-	list := m.categories[:0]
+	list := m.topics[:0]
 	add := func(text []byte) {
-		if text = bytes.TrimSpace(text); len(text) == 0 || len(list) == n {
-			return
+		text = bytes.TrimSpace(text)
+		if len(text) > 0 && len(list) <= maxCategories && !slices.ContainsFunc(list, func(c string) bool { return c == string(text) }) {
+			list = append(list, m.keep(text))
 		}
-		for _, c := range list {
-			if c == string(text) {
-				return
-			}
-		}
-		list = append(list, m.keep(text))
 	}
 	for i := range e.lists {
 		switch l := &e.lists[i]; l.field {
@@ -287,9 +276,6 @@ func (m *maker) categoriesOf(e *rawItem) []string {
 			}
 		}
 	}
-	if len(list) == 0 {
-		return nil
-	}
-	m.categories = list[len(list):]
-	return list[:len(list):len(list)]
+	m.topics = list
+	return m.categories.keep(list)
 }

@@ -23,8 +23,10 @@ type maker struct {
 	found    [][]byte
 	names    []string
 
-	categories []string          // free elements, for the lists of items
-	enclosures []feeds.Enclosure // likewise
+	topics     []string          // those of one item
+	files      []feeds.Enclosure // likewise
+	categories chunk[string]
+	enclosures chunk[feeds.Enclosure]
 
 	cut   bool // something was too long
 	grown int  // bytes that the document does not have, such as those of an xml:base

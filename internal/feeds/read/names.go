@@ -1,6 +1,9 @@
 package read
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // A vocabulary is one that feeds are written in or put elements of into their
 // items.
@@ -102,7 +105,7 @@ func lower(dst, name []byte) []byte {
 
 // isItemName reports whether an element of that name is an item or an entry.
 func isItemName(local []byte) bool {
-	return len(local) == 4 && equalFold(local, "item") || len(local) == 5 && equalFold(local, "entry")
+	return bytes.EqualFold(local, []byte("item")) || bytes.EqualFold(local, []byte("entry"))
 }
 
 // isFieldName reports whether an element without a prefix may be a field of a feed
@@ -130,28 +133,5 @@ func isPartName(local []byte) bool {
 // isOptional reports whether an element of that name may do without its end tag in
 // HTML, and is seldom closed.
 func isOptional(local []byte) bool {
-	var name [2]byte
-	if len(local) > len(name) {
-		return false
-	}
-	switch string(lower(name[:0], local)) {
-	case "p", "li", "td", "tr", "dt", "dd":
-		return true
-	}
-	return false
-}
-
-// equalFold reports whether b is name, which is in small letters, in whatever case.
-// Both are of the same length.
-func equalFold(b []byte, name string) bool {
-	for i := range b {
-		c := b[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != name[i] {
-			return false
-		}
-	}
-	return true
+	return len(local) <= 2 && strings.Contains(" p li td tr dt dd ", " "+strings.ToLower(string(local))+" ")
 }

@@ -69,7 +69,7 @@ func (r *xmlReader) begin(f format, text []byte, start int, url string) *feedBui
 	}
 	*m = maker{
 		tag: scan.Scanner{Attrs: m.tag.Attrs[:0]}, kid: scan.Scanner{Attrs: m.kid.Attrs[:0]}, scratch: m.scratch, out: m.out, room: m.room,
-		writer: xhtmlWriter{open: m.writer.open[:0], bound: m.writer.bound}, names: m.names[:0], found: m.found[:0],
+		writer: xhtmlWriter{open: m.writer.open[:0], bound: m.writer.bound}, names: m.names[:0], found: m.found[:0], topics: m.topics[:0], files: m.files[:0],
 	}
 	*b = feedBuilder{
 		maker: m, inAtom: f == formatAtom, scopes: b.scopes[:0], entry: rawItem{lists: b.entry.lists[:0], files: b.entry.files[:0]},

@@ -52,24 +52,18 @@ func updateInterval(period, frequency string) time.Duration {
 
 // skipHours returns the set of hours in which the feed should not be asked. RSS
 // 0.91 counts them from 1 to 24, RSS 2.0 from 0 to 23. A set of all of them is
-// a mistake and asks nothing.
-func skipHours(hours []string) uint32 {
-	var set uint32
+// a mistake and asks nothing, as one of all days is.
+func skipHours(hours []string) (set uint32) {
 	for _, h := range hours {
 		if n, err := strconv.Atoi(strings.TrimSpace(h)); err == nil && n >= 0 && n <= 24 {
 			set |= 1 << (n % 24)
 		}
 	}
-	if set == 1<<24-1 {
-		return 0
-	}
-	return set
+	return set % (1<<24 - 1)
 }
 
-// skipDays returns the set of weekdays in which the feed should not be asked;
-// none when it is all of them.
-func skipDays(days []string) uint8 {
-	var set uint8
+// skipDays returns the set of weekdays in which the feed should not be asked.
+func skipDays(days []string) (set uint8) {
 	for _, name := range days {
 		for d := time.Sunday; d <= time.Saturday; d++ {
 			if strings.EqualFold(strings.TrimSpace(name), d.String()) {
@@ -77,8 +71,5 @@ func skipDays(days []string) uint8 {
 			}
 		}
 	}
-	if set == 1<<7-1 {
-		return 0
-	}
-	return set
+	return set % (1<<7 - 1)
 }

@@ -335,7 +335,7 @@ func (e *element) attr(name string) []byte {
 	var other []byte
 	for i := range e.attrs {
 		a := &e.attrs[i]
-		if local := a.Name.Local(); len(local) != len(name) || !equalFold(local, name) {
+		if !bytes.EqualFold(a.Name.Local(), []byte(name)) {
 			continue
 		}
 		if a.Name.Colon == 0 {

@@ -297,23 +297,17 @@ func (in *Input) reader() io.Reader {
 		return bytes.NewReader(in.Text)
 	}
 	in.Observer.Parsing(in.Job)
-	return &watchedReader{rest: in.Text, observer: in.Observer}
+	return io.TeeReader(bytes.NewReader(in.Text), &progress{observer: in.Observer})
 }
 
-// A watchedReader says how far it was read.
-type watchedReader struct {
-	rest     []byte
+// A progress says how much was written to it.
+type progress struct {
 	taken    int64
 	observer feeds.Observer
 }
 
-func (r *watchedReader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	r.taken += int64(n)
-	r.observer.Parsed(r.taken)
-	return n, nil
+func (p *progress) Write(b []byte) (int, error) {
+	p.taken += int64(len(b))
+	p.observer.Parsed(p.taken)
+	return len(b), nil
 }

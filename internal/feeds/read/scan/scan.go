@@ -5,6 +5,7 @@ package scan
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 )
 
@@ -33,8 +34,6 @@ const (
 // nothing is allocated per token. The views stay valid as long as the input
 // does, except Attrs, which the next start tag overwrites. Each byte is looked
 // at a bounded number of times. The input must be UTF-8.
-//
-// A Scanner checks no nesting and expands no namespaces.
 type Scanner struct {
 	Input []byte
 	Pos   int // where the next token begins
@@ -419,17 +418,7 @@ func Number(text []byte) (n rune, size int) {
 // IsVoid reports whether an element of that name, without its prefix, has no end tag in
 // HTML. Text with such HTML that nobody escaped is common.
 func IsVoid(local []byte) bool {
-	var room [len("source")]byte
-	if len(local) > len(room) {
-		return false
-	}
-	name := room[:copy(room[:], local)]
-	for i := range name {
-		name[i] |= 0x20
-	}
-	switch string(name) {
-	case "br", "hr", "img", "wbr", "input", "embed", "meta", "area", "base", "col", "param", "track":
-		return true
-	}
-	return false
+	return slices.ContainsFunc(voids, func(name []byte) bool { return bytes.EqualFold(local, name) })
 }
+
+var voids = bytes.Fields([]byte("br hr img wbr input embed meta area base col param track"))
