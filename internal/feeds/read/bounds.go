@@ -13,13 +13,6 @@ const (
 	// that are open take memory until they are closed.
 	maxDepth = 256
 
-	// maxDeclared, maxScoped and maxNamespaces bound the namespaces that one
-	// element declares, those in scope, among which a prefix is looked for, and
-	// the different ones of a document.
-	maxDeclared   = 64
-	maxScoped     = 512
-	maxNamespaces = 1000
-
 	// maxItems bounds the items that are read. Feeds list the newest first, so
 	// it is the end of the document that is left out.
 	maxItems = 100_000
@@ -61,9 +54,9 @@ type limits struct {
 	depth      int // how deep elements nest
 	elements   int // in all
 	declared   int // namespaces that one element declares
-	scoped     int // those in scope
+	scoped     int // those in scope, among which a prefix is looked for
 	namespaces int // different ones in all
 }
 
 // usualLimits are those of every document.
-var usualLimits = limits{depth: maxDepth, elements: maxElements, declared: maxDeclared, scoped: maxScoped, namespaces: maxNamespaces}
+var usualLimits = limits{depth: maxDepth, elements: maxElements, declared: 64, scoped: 512, namespaces: 1000}

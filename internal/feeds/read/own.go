@@ -106,24 +106,17 @@ func (r *xmlReader) document(b *feedBuilder, url string, complete bool) *feeds.D
 	c.absolute(d.Items)
 	c.finish(d)
 	d.Pacing = r.pacing(b)
-	if r.trails() {
-		d.Notes = append(d.Notes, "trailing data")
+	note := func(when bool, format string, args ...any) {
+		if when {
+			d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
+		}
 	}
-	if r.stray > 0 {
-		d.Notes = append(d.Notes, count(r.stray, "end tag")+" of nothing")
-	}
-	if r.Mistake != "" {
-		d.Notes = append(d.Notes, fmt.Sprintf("line %d: %s", lineOf(r.Input, r.WrongAt), r.Mistake))
-	}
-	switch {
-	case !r.whole && complete:
-		d.Notes = append(d.Notes, "end tags missing at the end")
-	case r.whole && r.lost > 0:
-		d.Notes = append(d.Notes, count(r.lost, "end tag")+" missing")
-	}
-	if b.found > maxItems {
-		d.Notes = append(d.Notes, fmt.Sprintf("%d items, read the first %d", b.found, maxItems))
-	}
+	note(r.trails(), "trailing data")
+	note(r.stray > 0, "%s of nothing", count(r.stray, "end tag"))
+	note(r.Mistake != "", "line %d: %s", lineOf(r.Input, r.WrongAt), r.Mistake)
+	note(!r.whole && complete, "end tags missing at the end")
+	note(r.whole && r.lost > 0, "%s missing", count(r.lost, "end tag"))
+	note(b.found > maxItems, "%d items, read the first %d", b.found, maxItems)
 	return d
 }
 

@@ -2,7 +2,7 @@ package charset
 
 import (
 	"bytes"
-	"strconv"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -24,39 +24,36 @@ func encodingOf(label string) (enc encoding.Encoding, name string) {
 	if enc, name = lookUpEncoding(label); enc != nil {
 		return enc, name
 	}
-	plain := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, label)
+	plain := notPlain.ReplaceAllString(label, "")
 	if known, ok := otherLabels[plain]; ok {
 		return lookUpEncoding(known)
 	}
-	letters := strings.TrimRight(plain, "0123456789")
-	number := plain[len(letters):]
-	if number == "" {
-		return nil, ""
-	}
-	switch letters {
-	case "cp", "xcp", "ms", "win", "windows", "ibm", "dos", "codepage":
-		n, _ := strconv.Atoi(number)
-		if known, ok := codePages[n]; ok {
-			return lookUpEncoding(known)
-		}
-		if enc, name = lookUpEncoding("windows-" + number); enc == nil {
-			enc, name = lookUpEncoding("ibm" + number)
-		}
-		return enc, name
-	case "latin", "isolatin", "l":
-		return lookUpEncoding("latin" + number)
-	case "", "iso":
-		if part, ok := strings.CutPrefix(number, "8859"); ok {
-			return lookUpEncoding("iso-8859-" + part)
+	for _, s := range spellings {
+		for _, as := range s.as {
+			known := s.plain.ReplaceAllString(plain, as)
+			if other, ok := otherLabels[known]; ok {
+				known = other
+			}
+			if enc, name = lookUpEncoding(known); enc != nil && s.plain.MatchString(plain) {
+				return enc, name
+			}
 		}
 	}
 	return nil, ""
 }
+
+// spellings are those of labels without punctuation, and what they may stand for.
+var (
+	notPlain  = regexp.MustCompile("[^a-z0-9]+")
+	spellings = []struct {
+		plain *regexp.Regexp
+		as    []string
+	}{
+		{regexp.MustCompile(`^(?:x?cp|ms|win|windows|ibm|dos|codepage)(\d+)$`), []string{"$1", "windows-$1", "ibm$1"}},
+		{regexp.MustCompile(`^(?:latin|isolatin|l)(\d+)$`), []string{"latin$1"}},
+		{regexp.MustCompile(`^(?:iso)?8859(\d+)$`), []string{"iso-8859-$1"}},
+	}
+)
 
 // lookUpEncoding looks label up with the WHATWG, then with the IANA.
 func lookUpEncoding(label string) (enc encoding.Encoding, name string) {
@@ -73,19 +70,16 @@ func lookUpEncoding(label string) (enc encoding.Encoding, name string) {
 	return nil, ""
 }
 
-// otherLabels holds labels in use that neither list has, without punctuation, and
-// codePages the numbers that Microsoft gave to encodings of other names.
-var (
-	otherLabels = map[string]string{
-		"eucjp": "euc-jp", "ujis": "euc-jp", "sjis": "shift_jis", "shiftjis": "shift_jis", "mskanji": "shift_jis", "euckr": "euc-kr", "uhc": "euc-kr",
-		"euccn": "gbk", "gb2312": "gbk", "gbk": "gbk", "gb180302000": "gb18030", "big5": "big5", "big5hkscs": "big5", "koi8r": "koi8-r", "koi8u": "koi8-u", "koi8ru": "koi8-u",
-		"tis620": "windows-874", "macroman": "macintosh", "maccyrillic": "x-mac-cyrillic", "usascii": "us-ascii", "latin9": "iso-8859-15",
-	}
-	codePages = map[int]string{
-		858: "ibm00858", 932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 54936: "gb18030", 51932: "euc-jp", 51949: "euc-kr", 20866: "koi8-r", 21866: "koi8-u",
-		10000: "macintosh", 28591: "latin1", 28592: "latin2", 28595: "iso-8859-5", 28605: "iso-8859-15",
-	}
-)
+// otherLabels holds labels in use that neither list has, without punctuation, and the
+// numbers that Microsoft gave to encodings of other names.
+var otherLabels = map[string]string{
+	"eucjp": "euc-jp", "ujis": "euc-jp", "sjis": "shift_jis", "shiftjis": "shift_jis", "mskanji": "shift_jis", "euckr": "euc-kr", "uhc": "euc-kr",
+	"euccn": "gbk", "gb2312": "gbk", "gbk": "gbk", "gb180302000": "gb18030", "big5": "big5", "big5hkscs": "big5", "koi8r": "koi8-r", "koi8u": "koi8-u", "koi8ru": "koi8-u",
+	"tis620": "windows-874", "macroman": "macintosh", "maccyrillic": "x-mac-cyrillic", "usascii": "us-ascii", "latin9": "iso-8859-15",
+
+	"858": "ibm00858", "932": "shift_jis", "936": "gbk", "949": "euc-kr", "950": "big5", "54936": "gb18030", "51932": "euc-jp", "51949": "euc-kr",
+	"20866": "koi8-r", "21866": "koi8-u", "10000": "macintosh", "28591": "latin1", "28592": "latin2", "28595": "iso-8859-5", "28605": "iso-8859-15",
+}
 
 // byBytes returns the encoding of body, which is not valid UTF-8, by what its bytes
 // are: nil for UTF-8 that was damaged, where far more of the bytes from 0x80 on are
