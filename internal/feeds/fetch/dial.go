@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"feedmill/internal/feeds"
@@ -50,90 +51,80 @@ func (d *dialer) dial(ctx context.Context, host, port string) (net.Conn, error) 
 	}
 	limited, stop := context.WithTimeout(ctx, d.limit)
 	defer stop()
-	var conn net.Conn
-	if len(addrs) == 1 {
-		conn, err = d.net.DialContext(limited, "tcp", netip.AddrPortFrom(addrs[0], uint16(n)).String())
-		if l := lackOf(err, addrs[0].Is6()); l != nil {
-			err = l
-		}
-	} else {
-		conn, err = d.race(limited, alternate(addrs), uint16(n))
-	}
+	conn, err := d.race(limited, alternate(addrs), uint16(n))
 	if err != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	return conn, err
 }
 
-// An attempt is what became of one address.
-type attempt struct {
-	conn net.Conn
-	addr netip.Addr
-	err  error
+// one connects to an address.
+func (d *dialer) one(ctx context.Context, addr netip.Addr, port uint16) (net.Conn, error) {
+	conn, err := d.net.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, port).String())
+	if l := lackOf(err, addr.Is6()); l != nil {
+		return nil, l
+	}
+	return conn, err
 }
 
 // race tries the addresses in order, two at a time at most, and returns the
 // first connection. Of the errors it returns the first, unless it is about
 // something that we lack.
 func (d *dialer) race(ctx context.Context, addrs []netip.Addr, port uint16) (net.Conn, error) {
+	if len(addrs) == 1 {
+		return d.one(ctx, addrs[0], port)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	results := make(chan attempt)
-	next, under := 0, 0
-	start := func() {
-		addr := addrs[next]
-		next, under = next+1, under+1
-		go func() {
-			conn, err := d.net.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, port).String())
-			results <- attempt{conn, addr, err}
-		}()
-	}
-	var first error
-	start()
-	second := false // a token for a second descriptor is held
-	timer := time.NewTimer(raceAfter)
-	defer timer.Stop()
+	var mu sync.Mutex // guards addrs and what follows
 	var won net.Conn
-	for under > 0 {
-		select {
-		case <-timer.C:
-			if won == nil && next < len(addrs) && !second {
-				select {
-				case d.files.connections <- struct{}{}:
-					second = true
-					start()
-				default: // no descriptor to spare: one after the other
-				}
-			}
-			continue
-		case a := <-results:
-			under--
+	var failed error
+	next := func() (addr netip.Addr, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(addrs) == 0 || ctx.Err() != nil {
+			return addr, false
+		}
+		addr, addrs = addrs[0], addrs[1:]
+		return addr, true
+	}
+	try := func() {
+		for addr, ok := next(); ok; addr, ok = next() {
+			conn, err := d.one(ctx, addr, port)
+			mu.Lock()
+			_, isLack := err.(*lack)
 			switch {
-			case a.err == nil && won == nil:
-				won = a.conn
+			case err == nil && won == nil:
+				won = conn
 				stop()
-			case a.err == nil:
-				a.conn.Close()
-			default:
-				if l := lackOf(a.err, a.addr.Is6()); l != nil {
-					first = l
-				} else if first == nil {
-					first = a.err
-				}
-				if won == nil && under == 0 && next < len(addrs) && ctx.Err() == nil {
-					start()
-					timer.Reset(raceAfter)
-				}
+			case err == nil:
+				conn.Close()
+			case failed == nil || isLack:
+				failed = err
 			}
+			mu.Unlock()
 		}
 	}
-	if second {
-		<-d.files.connections
-	}
+	alone, end := context.WithCancel(ctx)
+	var second sync.WaitGroup
+	second.Go(func() {
+		if sleep(alone, raceAfter) != nil {
+			return // it was quick
+		}
+		select {
+		case d.files.connections <- struct{}{}:
+			try()
+			<-d.files.connections
+		default: // no descriptor to spare: one after the other
+		}
+	})
+	try()
+	end()
+	second.Wait()
 	if won != nil {
 		return won, nil
 	}
-	return nil, first
+	return nil, failed
 }
 
 // alternate orders addresses so that the families take turns, beginning with

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,11 +20,9 @@ type gate struct {
 	domains  map[string]*turns
 	unused   []*turns // for domains to come
 	troubles map[blame]*trouble
-	lanes    map[waker]struct{} // told when a turn becomes free
-}
 
-// A waker is a lane that has jobs of domains.
-type waker interface{ wake(domain string) }
+	wake func(domain string) // tells the lane that a turn became free; nil without one
+}
 
 // turns are what is under way for one domain.
 type turns struct {
@@ -66,21 +65,7 @@ func newGate(perHost int, delay time.Duration) *gate {
 		delay:    delay,
 		domains:  make(map[string]*turns),
 		troubles: make(map[blame]*trouble),
-		lanes:    make(map[waker]struct{}),
 	}
-}
-
-// attach has l told of turns that become free, until detach.
-func (g *gate) attach(l waker) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.lanes[l] = struct{}{}
-}
-
-func (g *gate) detach(l waker) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.lanes, l)
 }
 
 // A verdict is what try found.
@@ -162,7 +147,7 @@ func (g *gate) again(ctx context.Context, domain string) error {
 	return sleep(ctx, wait)
 }
 
-// leave gives a turn back: to a fetch that waits for one, else to the lanes.
+// leave gives a turn back: to a fetch that waits for one, else to the lane.
 func (g *gate) leave(domain string) {
 	g.mu.Lock()
 	t := g.turns(domain)
@@ -177,13 +162,9 @@ func (g *gate) leave(domain string) {
 		delete(g.domains, domain) // a round may visit 36,000 of them
 		g.unused = append(g.unused, t)
 	}
-	var told []waker
-	for l := range g.lanes {
-		told = append(told, l)
-	}
 	g.mu.Unlock()
-	for _, l := range told {
-		l.wake(domain)
+	if g.wake != nil {
+		g.wake(domain)
 	}
 }
 
@@ -192,15 +173,14 @@ func (g *gate) leave(domain string) {
 func (g *gate) giveUp(domain string, turn chan struct{}) {
 	g.mu.Lock()
 	t := g.turns(domain)
-	for i, w := range t.waiting {
-		if w == turn {
-			t.waiting = append(t.waiting[:i], t.waiting[i+1:]...)
-			g.mu.Unlock()
-			return
-		}
+	at := slices.Index(t.waiting, turn)
+	if at >= 0 {
+		t.waiting = slices.Delete(t.waiting, at, at+1)
 	}
 	g.mu.Unlock()
-	g.leave(domain)
+	if at < 0 {
+		g.leave(domain)
+	}
 }
 
 // reserve claims the next start of a request and returns how far off it is.

@@ -24,8 +24,7 @@ func (r *Refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(fe
 	defer kill(nil)
 	l := newLane(r, emit)
 	l.spawn = func() { l.slots.Go(func() { l.slot(ctx, work) }) }
-	r.gate.attach(l)
-	defer r.gate.detach(l)
+	r.gate.wake = l.wake
 
 	drained := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -58,7 +57,7 @@ type lane struct {
 	mu      sync.Mutex
 	some    sync.Cond         // there is something for a slot to take, or nothing ever again
 	queues  map[string]*queue // those with jobs, by domain
-	ready   fifo[*queue]      // queues whose next job may be able to begin
+	ready   []*queue          // those whose next job may be able to begin, in this order
 	started int               // slots
 	most    int               // slots that there may be now
 	load    load              // when there are as many
@@ -72,7 +71,7 @@ type lane struct {
 // A queue holds the jobs of one domain that have not begun.
 type queue struct {
 	domain string
-	tasks  fifo[*task]
+	tasks  []*task
 	ready  bool        // in lane.ready
 	later  *time.Timer // makes it ready after the host's delay
 }
@@ -107,11 +106,9 @@ func (l *lane) add(ctx context.Context, job feeds.Job) {
 	if q == nil {
 		q = &queue{domain: t.place.domain}
 		l.queues[q.domain] = q
-		q.tasks.push(t)
 		l.makeReady(q, false)
-	} else {
-		q.tasks.push(t)
 	}
+	q.tasks = append(q.tasks, t)
 }
 
 // makeReady lets a slot try a queue, before others or after them, a new slot if
@@ -122,11 +119,11 @@ func (l *lane) makeReady(q *queue, first bool) {
 	}
 	q.ready = true
 	if first {
-		l.ready.pushFront(q)
+		l.ready = slices.Insert(l.ready, 0, q)
 	} else {
-		l.ready.push(q)
+		l.ready = append(l.ready, q)
 	}
-	if l.ready.len() > l.idle && !l.stopped {
+	if len(l.ready) > l.idle && !l.stopped {
 		if l.started < l.most {
 			l.started++
 			l.spawn()
@@ -204,16 +201,13 @@ func (l *lane) take(ctx, work context.Context) (*task, context.Context) {
 
 // try returns the first job that may begin, or nil. The caller holds l.mu.
 func (l *lane) try() *task {
-	for {
-		q, ok := l.ready.pop()
-		if !ok {
-			return nil
-		}
-		q.ready = false
-		t, ok := q.tasks.peek()
-		if !ok {
+	for len(l.ready) > 0 {
+		q := l.ready[0]
+		l.ready, q.ready = l.ready[1:], false
+		if len(q.tasks) == 0 {
 			continue
 		}
+		t := q.tasks[0]
 		v := l.r.gate.try(t.place)
 		if !v.granted && v.refusal == nil {
 			if v.wait > 0 {
@@ -221,15 +215,17 @@ func (l *lane) try() *task {
 			}
 			continue // else the turn's holder wakes the queue
 		}
-		q.tasks.pop()
+		q.tasks[0] = nil // what is known of its items need not stay
+		q.tasks = q.tasks[1:]
 		t.refusal = v.refusal
-		if q.tasks.len() == 0 {
+		if len(q.tasks) == 0 {
 			delete(l.queues, q.domain)
 		} else if v.refusal != nil || l.r.limits.perHost > 1 {
 			l.makeReady(q, false)
 		}
 		return t
 	}
+	return nil
 }
 
 // after makes a queue ready later. The caller holds l.mu.
@@ -257,9 +253,8 @@ func (l *lane) drain(kill context.CancelCauseFunc) {
 	})
 	var left []*task
 	for _, q := range l.queues {
-		for t, ok := q.tasks.pop(); ok; t, ok = q.tasks.pop() {
-			left = append(left, t)
-		}
+		left = append(left, q.tasks...)
+		q.tasks = nil
 		if q.later != nil {
 			q.later.Stop()
 		}
@@ -281,54 +276,6 @@ func (l *lane) endGrace() {
 	if l.grace != nil {
 		l.grace.Stop()
 	}
-}
-
-// A fifo is a first-in, first-out queue.
-type fifo[T any] struct {
-	items []T
-	head  int
-}
-
-func (f *fifo[T]) len() int { return len(f.items) - f.head }
-
-func (f *fifo[T]) push(v T) {
-	if len(f.items) == cap(f.items) && f.head > len(f.items)/2 {
-		// Use the room in front rather than ask for more.
-		n := copy(f.items, f.items[f.head:])
-		clear(f.items[n:])
-		f.items, f.head = f.items[:n], 0
-	}
-	f.items = append(f.items, v)
-}
-
-// pushFront puts v before all others.
-func (f *fifo[T]) pushFront(v T) {
-	if f.head == 0 {
-		f.items = slices.Insert(f.items, 0, v)
-		return
-	}
-	f.head--
-	f.items[f.head] = v
-}
-
-func (f *fifo[T]) peek() (v T, ok bool) {
-	if f.len() == 0 {
-		return v, false
-	}
-	return f.items[f.head], true
-}
-
-func (f *fifo[T]) pop() (v T, ok bool) {
-	if v, ok = f.peek(); !ok {
-		return v, false
-	}
-	var zero T
-	f.items[f.head] = zero
-	f.head++
-	if f.head == len(f.items) {
-		f.items, f.head = f.items[:0], 0
-	}
-	return v, true
 }
 
 // watch looks in a while whether there may be more slots. The caller holds
@@ -362,11 +309,11 @@ func (l *lane) adapt() {
 	} else {
 		l.most = min(l.most+max(l.most/4, 8), l.r.limits.fetches)
 	}
-	for n := l.ready.len() - l.idle; n > 0 && l.started < l.most; n-- {
+	for n := len(l.ready) - l.idle; n > 0 && l.started < l.most; n-- {
 		l.started++
 		l.spawn()
 	}
-	if l.ready.len() == 0 {
+	if len(l.ready) == 0 {
 		l.probe = nil // all that may begin has begun
 		return
 	}

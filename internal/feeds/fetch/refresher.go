@@ -21,7 +21,7 @@ const accept = "application/atom+xml, application/rss+xml, application/feed+json
 
 // A Refresher refreshes feeds. It keeps its connections, and what it learned
 // about hosts to leave alone, for its own life only: one Refresher serves one
-// round. Its methods may be called by several goroutines.
+// round, in one Run.
 type Refresher struct {
 	limits    *limits
 	ship      feeds.Ship
