@@ -54,17 +54,15 @@ var invariants = []string{
 func (db *DB) Check(ctx context.Context) error {
 	c, err := openReader(db.path, db.readMode)
 	if err != nil {
-		return fmt.Errorf("check store: %w", explain(db.path, err))
+		return db.failed("check store", err)
 	}
 	defer c.Close()
 	c.SetInterrupt(ctx.Done())
-	if err := check(c, db.path); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return fmt.Errorf("check store: %w", explain(db.path, err))
+	err = check(c, db.path)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	return nil
+	return db.failed("check store", err)
 }
 
 func check(c *sqlite.Conn, path string) error {

@@ -83,11 +83,11 @@ func script(c *sqlite.Conn, text string) error {
 		if err != nil {
 			return err
 		}
-		if _, err = run(c, s); err != nil {
-			s.Finalize()
-			return err
+		err = rowsOf(s, ignore)
+		if e := s.Finalize(); err == nil {
+			err = e
 		}
-		if err := s.Finalize(); err != nil {
+		if err != nil {
 			return err
 		}
 		text = strings.TrimSpace(text[len(text)-rest:])
@@ -102,27 +102,15 @@ func ask(c *sqlite.Conn, query string) (answer string, err error) {
 		return "", err
 	}
 	defer s.Finalize()
-	err = rowsOf(s, func() error { answer = s.ColumnText(0); return nil })
+	err = rowsOf(s, func(*sqlite.Stmt) error { answer = s.ColumnText(0); return nil })
 	return answer, err
 }
 
-// run executes s to its end and returns how many rows that changed. The
-// arguments are texts, byte slices, integers, booleans and nil, for NULL.
-func run(c *sqlite.Conn, s *sqlite.Stmt, args ...any) (rows int, err error) {
-	err = rowsOf(s, func() error { return nil }, args...)
-	return c.Changes(), err
-}
+// ignore is for rows that nobody wants.
+func ignore(*sqlite.Stmt) error { return nil }
 
-// rowsOf executes s and calls scan for each row, which s then has.
-func rowsOf(s *sqlite.Stmt, scan func() error, args ...any) error {
-	for i, arg := range args {
-		bind(s, i+1, arg)
-	}
-	return finish(s, scan)
-}
-
-// finish is rowsOf for a statement whose arguments are bound.
-func finish(s *sqlite.Stmt, scan func() error) error {
+// rowsOf executes a statement whose arguments are bound and calls scan for each row.
+func rowsOf(s *sqlite.Stmt, scan func(*sqlite.Stmt) error) error {
 	for {
 		row, err := s.Step() // which resets s when it fails
 		if err != nil {
@@ -131,7 +119,7 @@ func finish(s *sqlite.Stmt, scan func() error) error {
 		if !row {
 			return s.Reset()
 		}
-		if err := scan(); err != nil {
+		if err := scan(s); err != nil {
 			s.Reset() // of a query that was going well
 			return err
 		}
@@ -159,13 +147,17 @@ func bind(s *sqlite.Stmt, param int, arg any) {
 	}
 }
 
-// query calls row for each row of a query, whose statement c keeps.
+// query calls row for each row of a query, whose statement c keeps. The arguments
+// are texts, byte slices, integers, booleans and nil, for NULL.
 func query(c *sqlite.Conn, text string, row func(*sqlite.Stmt) error, args ...any) error {
 	s, err := c.Prepare(text)
 	if err != nil {
 		return err
 	}
-	return rowsOf(s, func() error { return row(s) }, args...)
+	for i, arg := range args {
+		bind(s, i+1, arg)
+	}
+	return rowsOf(s, row)
 }
 
 // column returns a query's rows, of one text column.

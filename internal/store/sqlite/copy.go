@@ -13,7 +13,7 @@ import (
 
 // CopyOut implements store.Copier.
 func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRows, err error) {
-	err = db.read(ctx, func(c *sqlite.Conn) error {
+	err = db.read(ctx, "read rows", func(c *sqlite.Conn) error {
 		for _, t := range store.CopyTables {
 			var list [][]any
 			err := query(c, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %[3]s <= ? ORDER BY %s", names(t), t.Name, t.Feed, t.By), func(s *sqlite.Stmt) error {
@@ -37,10 +37,7 @@ func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRow
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read rows: %w", explain(db.path, err))
-	}
-	return all, nil
+	return all, err
 }
 
 // names lists a table's columns.
@@ -54,8 +51,8 @@ func names(t store.CopyTable) string {
 
 // CopyIn implements store.Copier.
 func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error {
-	err := db.write(ctx, func(w *writer) error {
-		if _, err := w.once("DELETE FROM feeds WHERE id > ?", after); err != nil {
+	return db.write(ctx, "write rows", func(w *writer) error {
+		if _, err := w.run("DELETE FROM feeds WHERE id > ?", after); err != nil {
 			return err
 		}
 		for i, t := range store.CopyTables {
@@ -67,34 +64,26 @@ func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error
 						args[n] = []byte(v.(string))
 					}
 				}
-				if _, err := w.once(insert, args...); err != nil {
+				if _, err := w.run(insert, args...); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("write rows: %w", err)
-	}
-	return nil
 }
 
 // CopyEnd implements store.Copier.
 func (db *DB) CopyEnd(ctx context.Context, lastItem int64, holds map[string]time.Time) error {
-	err := db.write(ctx, func(w *writer) error {
-		if _, err := w.once("UPDATE arrivals SET last = ? WHERE last < ?", lastItem, lastItem); err != nil {
+	return db.write(ctx, "end copy", func(w *writer) error {
+		if _, err := w.run("UPDATE arrivals SET last = ? WHERE last < ?", lastItem, lastItem); err != nil {
 			return err
 		}
 		for domain, until := range holds {
-			if _, err := w.run(w.hold, domain, until.Unix()); err != nil {
+			if _, err := w.run(holdSQL, domain, until.Unix()); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("end copy: %w", err)
-	}
-	return nil
 }

@@ -16,7 +16,7 @@ import (
 // feed has the new one. A shorter interval also holds for the time until the feed
 // is due next.
 func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
-	err := db.write(ctx, func(w *writer) error {
+	return db.write(ctx, "change feeds", func(w *writer) error {
 		for _, id := range ids {
 			if err := w.edit(id, c); err != nil {
 				return err
@@ -24,10 +24,6 @@ func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("change feeds: %w", err)
-	}
-	return nil
 }
 
 func (w *writer) edit(id int64, c store.Change) error {
@@ -52,7 +48,7 @@ func (w *writer) edit(id int64, c store.Change) error {
 			paused = 1
 		}
 	}
-	_, err := w.once(`UPDATE feeds SET name = ifnull(?2, name), category = ifnull(?3, category),
+	_, err := w.run(`UPDATE feeds SET name = ifnull(?2, name), category = ifnull(?3, category),
 		interval = ifnull(?4, interval), paused = ifnull(?5, paused),
 		next_due = iif(?4 > 0 AND last_checked IS NOT NULL AND class <> 'gone', min(next_due, last_checked + ?4), next_due)
 		WHERE id = ?1`, id, pointed(c.Name), pointed(c.Category), interval, paused)
@@ -62,7 +58,7 @@ func (w *writer) edit(id int64, c store.Change) error {
 // setURL gives a feed another URL.
 func (w *writer) setURL(id int64, url string) error {
 	var before string
-	if err := rowsOf(w.url, func() error { before = w.url.ColumnText(0); return nil }, id); err != nil {
+	if err := w.query(urlSQL, func(s *sqlite.Stmt) error { before = s.ColumnText(0); return nil }, id); err != nil {
 		return err
 	}
 	if before == url {
@@ -75,7 +71,7 @@ func (w *writer) setURL(id int64, url string) error {
 	if !moved {
 		return fmt.Errorf("%w: %s", store.ErrTaken, url)
 	}
-	_, err = w.once(`UPDATE feeds SET etag = '', last_modified = '', body_hash = 0, moved_to = '', next_due = 0
+	_, err = w.run(`UPDATE feeds SET etag = '', last_modified = '', body_hash = 0, moved_to = '', next_due = 0
 		WHERE id = ?`, id)
 	return err
 }
@@ -83,11 +79,11 @@ func (w *writer) setURL(id int64, url string) error {
 // setHeaders changes some of a feed's headers.
 func (w *writer) setHeaders(id int64, change []store.Header) error {
 	var have string
-	err := w.query("SELECT headers FROM feeds WHERE id = ?", func(s *sqlite.Stmt) { have = s.ColumnText(0) }, id)
+	err := w.query("SELECT headers FROM feeds WHERE id = ?", func(s *sqlite.Stmt) error { have = s.ColumnText(0); return nil }, id)
 	if err != nil {
 		return err
 	}
-	_, err = w.once("UPDATE feeds SET headers = ? WHERE id = ?", store.WithHeaders(have, change), id)
+	_, err = w.run("UPDATE feeds SET headers = ? WHERE id = ?", store.WithHeaders(have, change), id)
 	return err
 }
 
@@ -106,17 +102,13 @@ func (db *DB) Tell(ctx context.Context, failing, back []int64) error {
 	if len(failing)+len(back) == 0 {
 		return nil
 	}
-	err := db.write(ctx, func(w *writer) error {
+	return db.write(ctx, "note what was told", func(w *writer) error {
 		for told, ids := range [][]int64{back, failing} {
-			_, err := w.once("UPDATE feeds SET told = ? WHERE id IN (SELECT value FROM json_each(?))", told, idList(ids))
+			_, err := w.run("UPDATE feeds SET told = ? WHERE id IN (SELECT value FROM json_each(?))", told, idList(ids))
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("note what was told: %w", err)
-	}
-	return nil
 }

@@ -105,7 +105,7 @@ func scanItem(s *sqlite.Stmt, it *store.Item) error {
 func stream[T any](ctx context.Context, db *DB, what string, scan func(*sqlite.Stmt, *T) error,
 	text string, args ...any) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		err := db.read(ctx, func(c *sqlite.Conn) error {
+		err := db.read(ctx, what, func(c *sqlite.Conn) error {
 			return query(c, text, func(s *sqlite.Stmt) error {
 				var row T
 				if err := scan(s, &row); err != nil {
@@ -119,7 +119,7 @@ func stream[T any](ctx context.Context, db *DB, what string, scan func(*sqlite.S
 		})
 		if err != nil && !errors.Is(err, errEnough) {
 			var zero T
-			yield(zero, fmt.Errorf("%s: %w", what, explain(db.path, err)))
+			yield(zero, err)
 		}
 	}
 }

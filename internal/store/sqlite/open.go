@@ -180,9 +180,7 @@ func (db *DB) openBeside(ctx context.Context) (done bool, err error) {
 		}
 	}
 	if err == nil {
-		db.w, err = newWriter(c)
-	}
-	if err == nil {
+		db.w = newWriter(c)
 		if err = db.files.see(db.path); err != nil {
 			db.w.close()
 		}
@@ -242,10 +240,7 @@ func (db *DB) openWriter(ctx context.Context, version int) (err error) {
 		c.Close()
 		return err
 	}
-	if db.w, err = newWriter(c); err != nil {
-		return err
-	}
-	db.copier = newCopier(db.path)
+	db.w, db.copier = newWriter(c), newCopier(db.path)
 	return nil
 }
 
@@ -358,7 +353,7 @@ func (db *DB) openReadOnly(ctx context.Context) (err error) {
 	// that cannot be made and there is no log, nobody is writing.
 	for _, db.readMode = range []string{"mode=ro", "mode=ro&immutable=1"} {
 		if db.readers, err = openReaders(db.path, db.readMode); err == nil {
-			if err = db.read(ctx, db.readable); err == nil {
+			if err = db.read(ctx, "", db.readable); err == nil {
 				return nil
 			}
 			db.readers.Close()

@@ -116,7 +116,7 @@ func TestReadOnlySeesAStoreThatIsBeingWritten(t *testing.T) {
 	if _, err := ro.Save(t.Context(), []feeds.Outcome{succeeded(id, epoch)}); !errors.Is(err, store.ErrReadOnly) {
 		t.Errorf("Save: got %v, want store.ErrReadOnly", err)
 	}
-	if err := ro.read(t.Context(), func(c *sqlite.Conn) error { return script(c, "DELETE FROM items") }); err == nil {
+	if err := ro.read(t.Context(), "", func(c *sqlite.Conn) error { return script(c, "DELETE FROM items") }); err == nil {
 		t.Error("a reading connection deleted items")
 	}
 	if err := ro.Check(t.Context()); err != nil {

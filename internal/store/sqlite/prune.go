@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 
 	"zombiezen.com/go/sqlite"
 
@@ -32,38 +31,34 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 		ids = idList(q.FeedIDs)
 	}
 	args := []any{ids, q.Keep, older, q.UpTo}
-	err = db.write(ctx, func(w *writer) error {
-		err := w.query(`SELECT count(*), count(DISTINCT feed_id) FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) {
-			p.Items, p.Feeds = int(s.ColumnInt64(0)), int(s.ColumnInt64(1))
+	err = db.write(ctx, "prune items", func(w *writer) error {
+		err := w.query(`SELECT count(*), count(DISTINCT feed_id) FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) error {
+			p.Items, p.Feeds = s.ColumnInt(0), s.ColumnInt(1)
+			return nil
 		}, args...)
 		if err != nil || q.DryRun {
 			return err
 		}
-		if _, err := w.once(`DELETE FROM items WHERE id IN (SELECT id FROM (`+pruneSQL+`))`, args...); err != nil {
+		if _, err := w.run(`DELETE FROM items WHERE id IN (SELECT id FROM (`+pruneSQL+`))`, args...); err != nil {
 			return err
 		}
-		_, err = w.once(`DELETE FROM removed WHERE (feed_id, key) IN (SELECT feed_id, key FROM (
+		_, err = w.run(`DELETE FROM removed WHERE (feed_id, key) IN (SELECT feed_id, key FROM (
 			SELECT feed_id, key, row_number() OVER (PARTITION BY feed_id ORDER BY seq DESC) AS place FROM removed)
 			WHERE place > ?)`, removedKept)
 		return err
 	})
-	if err != nil {
-		return p, fmt.Errorf("prune items: %w", err)
-	}
-	return p, nil
+	return p, err
 }
 
 // Cursors returns all cursors that the store knows of, by name.
 func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
-	err = db.write(ctx, func(w *writer) error {
-		return w.query("SELECT name, ifnull(at, -1) FROM cursors ORDER BY name", func(s *sqlite.Stmt) {
+	err = db.write(ctx, "list cursors", func(w *writer) error {
+		return w.query("SELECT name, ifnull(at, -1) FROM cursors ORDER BY name", func(s *sqlite.Stmt) error {
 			all = append(all, store.Cursor{Name: s.ColumnText(0), At: s.ColumnInt64(1)})
+			return nil
 		})
 	})
-	if err != nil {
-		return nil, fmt.Errorf("list cursors: %w", err)
-	}
-	return all, nil
+	return all, err
 }
 
 // MoveCursor notes a cursor, or where it is now.
@@ -72,36 +67,27 @@ func (db *DB) MoveCursor(ctx context.Context, c store.Cursor) error {
 	if c.At >= 0 {
 		at = c.At
 	}
-	err := db.write(ctx, func(w *writer) error {
-		_, err := w.once("INSERT INTO cursors (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at", c.Name, at)
+	return db.write(ctx, "note cursor", func(w *writer) error {
+		_, err := w.run("INSERT INTO cursors (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at", c.Name, at)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("note cursor: %w", err)
-	}
-	return nil
 }
 
 // DropCursor forgets a cursor and reports whether there was one.
 func (db *DB) DropCursor(ctx context.Context, name string) (bool, error) {
 	n := 0
-	err := db.write(ctx, func(w *writer) (err error) {
-		n, err = w.once("DELETE FROM cursors WHERE name = ?", name)
+	err := db.write(ctx, "forget cursor", func(w *writer) (err error) {
+		n, err = w.run("DELETE FROM cursors WHERE name = ?", name)
 		return err
 	})
-	if err != nil {
-		return false, fmt.Errorf("forget cursor: %w", err)
-	}
-	return n > 0, nil
+	return n > 0, err
 }
 
 // LastItem returns the highest Item.ID that was ever given, 0 for none.
 func (db *DB) LastItem(ctx context.Context) (id int64, err error) {
-	err = db.write(ctx, func(w *writer) error {
-		return rowsOf(w.arrived, func() error { id = w.arrived.ColumnInt64(0); return nil })
+	err = db.write(ctx, "find the last item", func(w *writer) (err error) {
+		id, err = w.LastID()
+		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("find the last item: %w", err)
-	}
-	return id, nil
+	return id, err
 }

@@ -44,14 +44,14 @@ func (db *DB) Due(ctx context.Context, q store.DueQuery) ([]feeds.Ref, error) {
 		now := q.Now.Unix()
 		ahead, err := db.ranAhead(ctx, now)
 		if err != nil {
-			return nil, fmt.Errorf("find due feeds: %w", explain(db.path, err))
+			return nil, err
 		}
 		text += ` AND (next_due <= ? OR next_due > ?` + ahead + `)` + skipSQL
 		args = append(args, cmp.Or(q.By, q.Now).Unix(), q.Now.Add(store.FarthestDue).Unix(), q.Now.UTC().Hour(), int(q.Now.UTC().Weekday()), now)
 	}
 	var refs []feeds.Ref
 	var urls texts
-	err := db.read(ctx, func(c *sqlite.Conn) error {
+	err := db.read(ctx, whatDue, func(c *sqlite.Conn) error {
 		// Counted first: a list that grows needs its memory more than twice. Of
 		// 300,000 feeds it took 109 MB, and takes 49.
 		err := query(c, "SELECT count(*) "+text[strings.Index(text, "FROM feeds"):], func(s *sqlite.Stmt) error {
@@ -71,12 +71,12 @@ func (db *DB) Due(ctx context.Context, q store.DueQuery) ([]feeds.Ref, error) {
 			return nil
 		}, args...)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("find due feeds: %w", explain(db.path, err))
-	}
 	slices.SortFunc(refs, func(a, b feeds.Ref) int { return cmp.Compare(a.ID, b.ID) })
-	return refs, nil
+	return refs, err
 }
+
+// whatDue is what failed when Due did.
+const whatDue = "find due feeds"
 
 // textsAtOnce is how many bytes of text are kept together.
 const textsAtOnce = 64 << 10
@@ -105,7 +105,7 @@ func (t *texts) keep(s *sqlite.Stmt, col int) string {
 // for it.
 func (db *DB) ranAhead(ctx context.Context, now int64) (string, error) {
 	condition := ""
-	err := db.read(ctx, func(c *sqlite.Conn) error {
+	err := db.read(ctx, whatDue, func(c *sqlite.Conn) error {
 		return query(c, "SELECT 1 FROM runs WHERE started > ? LIMIT 1", func(*sqlite.Stmt) error {
 			condition = fmt.Sprintf(" OR last_checked > %d", now+60)
 			return nil
@@ -137,7 +137,7 @@ var jobsSQL = `SELECT f.id, f.url, f.headers, f.etag, f.last_modified, f.validat
 // was replaced too often, and the notes that keys are shared (see feeds.SharedKey). Memory is some 24 bytes an item.
 func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 	jobs := make([]feeds.Job, 0, len(ids))
-	err := db.read(ctx, func(c *sqlite.Conn) error {
+	err := db.read(ctx, "", func(c *sqlite.Conn) error {
 		var list []byte
 		for chunk := range slices.Chunk(ids, jobsAtOnce) {
 			err := query(c, jobsSQL, func(s *sqlite.Stmt) (err error) {
@@ -164,10 +164,7 @@ func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, explain(db.path, err)
-	}
-	return jobs, nil
+	return jobs, err
 }
 
 // knownSize is about how many bytes an item has in what knownSQL returns.
@@ -197,14 +194,11 @@ func appendKnown(known []feeds.Known, list []byte) ([]feeds.Known, error) {
 // ahead is taken for a wrong clock's, and the domain is not held.
 func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, error) {
 	holds := make(map[string]time.Time)
-	err := db.read(ctx, func(c *sqlite.Conn) error {
+	err := db.read(ctx, "", func(c *sqlite.Conn) error {
 		return query(c, "SELECT domain, hold_until FROM hosts WHERE hold_until > ? AND hold_until <= ?", func(s *sqlite.Stmt) error {
 			holds[s.ColumnText(0)] = time.Unix(s.ColumnInt64(1), 0)
 			return nil
 		}, now.Unix(), now.Add(store.FarthestHold).Unix())
 	})
-	if err != nil {
-		return nil, explain(db.path, err)
-	}
-	return holds, nil
+	return holds, err
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"feedmill/internal/store"
@@ -20,24 +19,24 @@ const runsKept = 1000
 // error is a *store.CorruptError.
 func (db *DB) BeginRun(ctx context.Context, r store.Run) (int64, error) {
 	var id int64
-	err := db.note(ctx, func(w *writer) error {
+	err := db.note(ctx, "begin run", func(w *writer) error {
 		now := db.now().Unix()
 		if err := checkItems(w.conn, db.path, now); err != nil {
 			return err
 		}
-		if _, err := w.once("INSERT INTO runs (started, mode, workers, pid) VALUES (?, ?, ?, ?)",
+		if _, err := w.run("INSERT INTO runs (started, mode, workers, pid) VALUES (?, ?, ?, ?)",
 			now, r.Mode, r.Workers, os.Getpid()); err != nil {
 			return err
 		}
 		id = w.conn.LastInsertRowID()
-		if _, err := w.once("DELETE FROM runs WHERE id <= ?", id-runsKept); err != nil {
+		if _, err := w.run("DELETE FROM runs WHERE id <= ?", id-runsKept); err != nil {
 			return err
 		}
-		_, err := w.once("DELETE FROM hosts WHERE hold_until <= ?", now)
+		_, err := w.run("DELETE FROM hosts WHERE hold_until <= ?", now)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("begin run: %w", err)
+		return 0, err
 	}
 	db.mu.Lock()
 	db.run = id
@@ -48,13 +47,9 @@ func (db *DB) BeginRun(ctx context.Context, r store.Run) (int64, error) {
 // EndRun records how the run with this id ended. It is on disk when the store
 // is closed, unless another program has the file open then and the power fails.
 func (db *DB) EndRun(ctx context.Context, id int64, r store.RunResult) error {
-	err := db.note(ctx, func(w *writer) error {
-		_, err := w.once(`UPDATE runs SET finished = ?, feeds = ?, succeeded = ?, failed = ?, new = ?, updated = ?
+	return db.note(ctx, "end run", func(w *writer) error {
+		_, err := w.run(`UPDATE runs SET finished = ?, feeds = ?, succeeded = ?, failed = ?, new = ?, updated = ?
 			WHERE id = ?`, db.now().Unix(), r.Feeds, r.Succeeded, r.Failed, r.New, r.Updated, id)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("end run: %w", err)
-	}
-	return nil
 }

@@ -34,7 +34,7 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 		return nil, nil
 	}
 	var saved []feeds.Saved
-	err := db.write(ctx, func(w *writer) (err error) {
+	err := db.write(ctx, "", func(w *writer) (err error) {
 		b := store.Batch{Rows: w, Run: db.run}
 		if saved, err = b.Save(outcomes); err != nil {
 			return err
@@ -71,8 +71,7 @@ var itemsSQL = `SELECT f.id, ` + knownSQL + ` FROM json_each(?) j CROSS JOIN fee
 // States is part of store.Rows.
 func (w *writer) States(ids []int64) (map[int64]*store.State, error) {
 	states := make(map[int64]*store.State, len(ids))
-	row := w.states
-	return states, rowsOf(row, func() error {
+	return states, w.query(statesSQL, func(row *sqlite.Stmt) error {
 		states[row.ColumnInt64(0)] = &store.State{
 			Seq: row.ColumnInt64(1), Items: row.ColumnInt64(2), MovedTo: row.ColumnText(3), MovedRun: row.ColumnInt64(4),
 			Reader: row.ColumnInt64(5),
@@ -83,7 +82,7 @@ func (w *writer) States(ids []int64) (map[int64]*store.State, error) {
 
 // LastID is part of store.Rows.
 func (w *writer) LastID() (id int64, err error) {
-	err = rowsOf(w.arrived, func() error { id = w.arrived.ColumnInt64(0); return nil })
+	err = w.query(arrivedSQL, func(row *sqlite.Stmt) error { id = row.ColumnInt64(0); return nil })
 	return id, err
 }
 
@@ -92,8 +91,7 @@ func (w *writer) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 	all := make(map[int64]map[feeds.Key]uint64, len(ids))
 	var known []feeds.Known
 	var list []byte
-	row := w.items
-	return all, rowsOf(row, func() (err error) {
+	return all, w.query(itemsSQL, func(row *sqlite.Stmt) (err error) {
 		list = blob(row, 1, list)
 		if known, err = appendKnown(known[:0], list); err != nil {
 			return err
@@ -110,8 +108,7 @@ func (w *writer) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 // Removed is part of store.Rows.
 func (w *writer) Removed(ids []int64) (map[int64]map[feeds.Key]bool, error) {
 	all := make(map[int64]map[feeds.Key]bool)
-	row := w.removed
-	return all, rowsOf(row, func() error {
+	return all, w.query(removedSQL, func(row *sqlite.Stmt) error {
 		id := row.ColumnInt64(0)
 		if all[id] == nil {
 			all[id] = make(map[feeds.Key]bool)
@@ -125,8 +122,7 @@ func (w *writer) Removed(ids []int64) (map[int64]map[feeds.Key]bool, error) {
 
 // Newest is part of store.Rows.
 func (w *writer) Newest(feed int64, n int) (rows []store.Stored, err error) {
-	row := w.newest
-	err = rowsOf(row, func() error {
+	err = w.query(newestSQL, func(row *sqlite.Stmt) error {
 		r := store.Stored{GUID: row.ColumnText(1), Link: row.ColumnText(2), Title: row.ColumnText(3), Published: row.ColumnInt64(4)}
 		row.ColumnBytes(0, r.Key[:])
 		rows = append(rows, r)
@@ -137,8 +133,7 @@ func (w *writer) Newest(feed int64, n int) (rows []store.Stored, err error) {
 
 // ByKey is part of store.Rows.
 func (w *writer) ByKey(feed int64, key feeds.Key) (it feeds.Item, there bool, err error) {
-	row := w.sharer
-	err = rowsOf(row, func() error {
+	err = w.query(sharerSQL, func(row *sqlite.Stmt) error {
 		there, it.Hash = true, uint64(row.ColumnInt64(0))
 		it.GUID, it.Link, it.Title, it.Published = row.ColumnText(1), row.ColumnText(2), row.ColumnText(3), row.ColumnInt64(4)
 		return json.Unmarshal([]byte(row.ColumnText(5)), &it.Enclosures)
@@ -166,19 +161,19 @@ const (
 
 // Share is part of store.Rows.
 func (w *writer) Share(feed int64, noted feeds.Key) (bool, error) {
-	n, err := w.run(w.share, feed, noted[:])
+	n, err := w.run(shareSQL, feed, noted[:])
 	return n > 0, err
 }
 
 // Rekey is part of store.Rows.
 func (w *writer) Rekey(feed int64, from, to feeds.Key) (bool, error) {
-	n, err := w.run(w.rekey, to[:], feed, from[:])
+	n, err := w.run(rekeySQL, to[:], feed, from[:])
 	return n > 0, err
 }
 
 // RemoveAlso is part of store.Rows.
 func (w *writer) RemoveAlso(feed int64, key, removed feeds.Key) error {
-	_, err := w.run(w.removeAlso, key[:], feed, removed[:])
+	_, err := w.run(removeAlsoSQL, key[:], feed, removed[:])
 	return err
 }
 
@@ -199,42 +194,27 @@ const (
 
 // Insert is part of store.Rows.
 func (w *writer) Insert(o *feeds.Outcome, it *feeds.Item, seq, id int64) (bool, error) {
-	insert := w.insert
-	at := bindItem(insert, it)
-	insert.BindInt64(at, o.ID)
-	insert.BindInt64(at+1, seq)
-	insert.BindBytes(at+2, it.Key[:])
-	insert.BindInt64(at+3, o.At.Unix())
-	insert.BindInt64(at+4, id)
-	n, err := w.run(insert)
-	return n > 0, err
+	return w.item(insertSQL, it, o.ID, seq, it.Key[:], o.At.Unix(), id)
 }
 
 // Update is part of store.Rows.
 func (w *writer) Update(feed int64, it *feeds.Item) (bool, error) {
-	update := w.update
-	at := bindItem(update, it)
-	update.BindInt64(at, feed)
-	update.BindBytes(at+1, it.Key[:])
-	update.BindInt64(at+2, int64(it.Hash))
-	update.BindInt64(at+3, store.MaxEdits)
-	n, err := w.run(update)
-	return n > 0, err
+	return w.item(updateSQL, it, feed, it.Key[:], int64(it.Hash), store.MaxEdits)
 }
 
 // Replace is part of store.Rows.
 func (w *writer) Replace(feed int64, key feeds.Key, it *feeds.Item) error {
-	at := bindItem(w.adopt, it)
-	w.adopt.BindBytes(at, it.Key[:])
-	w.adopt.BindInt64(at+1, feed)
-	w.adopt.BindBytes(at+2, key[:])
-	_, err := w.run(w.adopt)
+	_, err := w.item(adoptSQL, it, it.Key[:], feed, key[:])
 	return err
 }
 
-// bindItem binds what insertSQL and updateSQL have in common, and returns the
-// number of the first parameter after that.
-func bindItem(s *sqlite.Stmt, it *feeds.Item) int {
+// item executes one of the statements that write an item, all of which begin with
+// the same parameters, and reports whether that changed a row.
+func (w *writer) item(text string, it *feeds.Item, rest ...any) (bool, error) {
+	s, err := w.conn.Prepare(text)
+	if err != nil {
+		return false, err
+	}
 	s.BindInt64(1, int64(it.Hash))
 	bindTime(s, 2, it.Published)
 	bindTime(s, 3, it.Updated)
@@ -244,7 +224,11 @@ func bindItem(s *sqlite.Stmt, it *feeds.Item) int {
 	} {
 		bindText(s, 4+i, v)
 	}
-	return 13
+	for i, arg := range rest {
+		bind(s, 13+i, arg)
+	}
+	err = rowsOf(s, ignore)
+	return w.conn.Changes() > 0, err
 }
 
 // bindTime binds an item's time: NULL when it has none.
@@ -276,7 +260,7 @@ const succeedSQL = `UPDATE feeds SET
 // Succeed is part of store.Rows.
 func (w *writer) Succeed(o *feeds.Outcome, s *store.State, reader int64) error {
 	at := seconds(o.At)
-	_, err := w.run(w.succeed, text(o.Title), text(o.Link),
+	_, err := w.run(succeedSQL, text(o.Title), text(o.Link),
 		o.Validators.ETag, o.Validators.LastModified, o.Validators.URL, int64(o.BodyHash),
 		dueAt(o), at, at, string(o.Class), text(o.Detail), int64(o.Status),
 		s.MovedTo, s.MovedRun, s.Seq, s.Items,
@@ -294,14 +278,14 @@ const (
 
 // Fail is part of store.Rows.
 func (w *writer) Fail(o *feeds.Outcome, s *store.State, reader int64) error {
-	_, err := w.run(w.fail, dueAt(o), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
+	_, err := w.run(failSQL, dueAt(o), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
 		s.Seq, s.Items, fullAt(o), some(reader), o.ID)
 	return err
 }
 
 // BackOff is part of store.Rows.
 func (w *writer) BackOff(o *feeds.Outcome) error {
-	_, err := w.run(w.backOff, dueAt(o), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
+	_, err := w.run(backOffSQL, dueAt(o), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
 	return err
 }
 
@@ -344,17 +328,17 @@ const (
 // Move is part of store.Rows.
 func (w *writer) Move(feed int64, to string) (bool, error) {
 	var before string
-	if err := rowsOf(w.url, func() error { before = w.url.ColumnText(0); return nil }, feed); err != nil {
+	if err := w.query(urlSQL, func(row *sqlite.Stmt) error { before = row.ColumnText(0); return nil }, feed); err != nil {
 		return false, err
 	}
-	n, err := w.run(w.move, to, feed)
+	n, err := w.run(moveSQL, to, feed)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	if _, err := w.run(w.settled, to); err != nil {
+	if _, err := w.run(settledSQL, to); err != nil {
 		return false, err
 	}
-	_, err = w.run(w.former, before, feed)
+	_, err = w.run(formerSQL, before, feed)
 	return err == nil, err
 }
 
@@ -364,6 +348,6 @@ const holdSQL = `INSERT INTO hosts (domain, hold_until) VALUES (?, ?)
 
 // Hold is part of store.Rows.
 func (w *writer) Hold(domain string, until time.Time) error {
-	_, err := w.run(w.hold, domain, until.Unix())
+	_, err := w.run(holdSQL, domain, until.Unix())
 	return err
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -36,26 +35,19 @@ DROP TABLE IF EXISTS search;`
 // Rejected: an index in every store. A round of new items takes 3.6 times the
 // processor time with one (docs/performance.md), and nobody need search.
 func (db *DB) SetIndex(ctx context.Context, on bool) error {
-	err := db.write(ctx, func(w *writer) error {
+	return db.write(ctx, "change the index", func(w *writer) error {
 		text := noIndexSQL
 		if on {
 			text += indexSQL
 		}
 		return script(w.conn, text)
 	})
-	if err != nil {
-		return fmt.Errorf("change the index: %w", err)
-	}
-	return nil
 }
 
 // Indexed reports whether there is an index.
 func (db *DB) Indexed(ctx context.Context) (there bool, err error) {
-	err = db.read(ctx, func(c *sqlite.Conn) error {
+	err = db.read(ctx, "look for an index", func(c *sqlite.Conn) error {
 		return query(c, "SELECT 1 FROM sqlite_schema WHERE name = 'search'", func(*sqlite.Stmt) error { there = true; return nil })
 	})
-	if err != nil {
-		return false, fmt.Errorf("look for an index: %w", explain(db.path, err))
-	}
-	return there, nil
+	return there, err
 }

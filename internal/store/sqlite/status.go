@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 
 	"zombiezen.com/go/sqlite"
 
@@ -25,7 +24,7 @@ const totalSQL = `SELECT count(*), count(*) FILTER (WHERE finished IS NULL), coa
 // Status returns how the store is doing.
 func (db *DB) Status(ctx context.Context) (s store.Status, err error) {
 	s.Now = db.now()
-	err = db.read(ctx, func(c *sqlite.Conn) error {
+	err = db.read(ctx, "look at the store", func(c *sqlite.Conn) error {
 		err := query(c, statusSQL, func(row *sqlite.Stmt) error {
 			s.Feeds, s.Paused, s.Gone, s.Killers = row.ColumnInt(0), row.ColumnInt(1), row.ColumnInt(2), row.ColumnInt(3)
 			s.Due, s.Unasked, s.Oldest = row.ColumnInt(4), row.ColumnInt(5), timeAt(row.ColumnInt64(6))
@@ -51,8 +50,5 @@ func (db *DB) Status(ctx context.Context) (s store.Status, err error) {
 			return nil
 		}, s.Now.Unix())
 	})
-	if err != nil {
-		return s, fmt.Errorf("look at the store: %w", explain(db.path, err))
-	}
-	return s, nil
+	return s, err
 }

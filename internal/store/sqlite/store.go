@@ -77,38 +77,44 @@ func (db *DB) Close() error {
 		}
 		db.w = nil
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("close store: %w", explain(db.path, err))
-	}
-	return nil
+	return db.failed("close store", errors.Join(errs...))
 }
 
 // read calls f with a connection that only reads, and which ctx interrupts: the
-// error is then its cause.
-func (db *DB) read(ctx context.Context, f func(c *sqlite.Conn) error) error {
+// error is then its cause. what is in the error's words, if anything is.
+func (db *DB) read(ctx context.Context, what string, f func(c *sqlite.Conn) error) error {
 	c, err := db.readers.Take(ctx)
 	if err == nil {
 		err = f(c)
 		db.readers.Put(c)
 	}
 	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	return err
+	return db.failed(what, err)
+}
+
+// failed gives an error the type that callers decide by, and says what failed.
+func (db *DB) failed(what string, err error) error {
+	if err == nil || what == "" {
+		return explain(db.path, err)
+	}
+	return fmt.Errorf("%s: %w", what, explain(db.path, err))
 }
 
 // write calls f within a transaction of the one writing connection and commits
 // it unless f fails. A transaction that has begun is not interrupted by the
-// end of ctx: it is short, and its outcome would be unknown.
-func (db *DB) write(ctx context.Context, f func(w *writer) error) error {
-	return db.transact(ctx, db.durability, f)
+// end of ctx: it is short, and its outcome would be unknown. what is in the error's
+// words, if anything is.
+func (db *DB) write(ctx context.Context, what string, f func(w *writer) error) error {
+	return db.failed(what, db.transact(ctx, db.durability, f))
 }
 
 // note is write for what nobody is told of. It does not wait for the disk: a
 // power failure may take it until the next write has it there, or Close does,
 // where no other program has the file open.
-func (db *DB) note(ctx context.Context, f func(w *writer) error) error {
-	return db.transact(ctx, store.Normal, f)
+func (db *DB) note(ctx context.Context, what string, f func(w *writer) error) error {
+	return db.failed(what, db.transact(ctx, store.Normal, f))
 }
 
 // transact is write with a durability.
@@ -143,17 +149,17 @@ func (db *DB) transact(ctx context.Context, d store.Durability, f func(w *writer
 	if err := db.w.waitFor(d); err != nil {
 		return err
 	}
-	if _, err := db.w.run(db.w.begin); err != nil {
+	if _, err := db.w.run("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	if err = f(db.w); err == nil {
-		if _, err = db.w.run(db.w.commit); err == nil {
+		if _, err = db.w.run("COMMIT"); err == nil {
 			return db.files.committed()
 		}
 		err = fmt.Errorf("commit: %w", err)
 	}
 	// SQLite has already rolled back after some errors, and says so by
 	// failing here.
-	db.w.run(db.w.rollback)
+	db.w.run("ROLLBACK")
 	return err
 }

@@ -149,7 +149,7 @@ func TestLatestShowsTheNewestFirst(t *testing.T) {
 	id := subscribe(t, db, 1)[0]
 	save(t, db, succeeded(id, epoch, item("a", "1"), item("b", "1")))
 	var got []string
-	err := db.read(t.Context(), func(c *sqlite.Conn) (err error) {
+	err := db.read(t.Context(), "", func(c *sqlite.Conn) (err error) {
 		got, err = column(c, "SELECT feed || ' | ' || title || ' | ' || arrived FROM latest LIMIT 1")
 		return err
 	})

@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
+	"zombiezen.com/go/sqlite"
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/store"
@@ -29,7 +29,7 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]store
 		return nil, nil
 	}
 	done := make([]store.Subscribed, len(subs))
-	err := db.write(ctx, func(w *writer) error {
+	err := db.write(ctx, "subscribe feeds", func(w *writer) error {
 		for i, s := range subs {
 			var err error
 			if done[i], err = w.subscribeOne(s, store.Keep); err != nil {
@@ -38,10 +38,7 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]store
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("subscribe feeds: %w", err)
-	}
-	return done, nil
+	return done, err
 }
 
 // Import is Subscribe for a list that is to be believed: what it says of the name
@@ -53,7 +50,7 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]store
 func (db *DB) Import(ctx context.Context, list store.List) (store.Imported, error) {
 	var done store.Imported
 	believe := store.Believe(list.Folders)
-	err := db.write(ctx, func(w *writer) error {
+	err := db.write(ctx, "import feeds", func(w *writer) error {
 		for s, err := range list.Feeds {
 			if err == nil && ctx.Err() != nil {
 				err = context.Cause(ctx)
@@ -70,7 +67,7 @@ func (db *DB) Import(ctx context.Context, list store.List) (store.Imported, erro
 		return nil
 	})
 	if err != nil {
-		return store.Imported{}, fmt.Errorf("import feeds: %w", err)
+		return store.Imported{}, err
 	}
 	return done, nil
 }
@@ -81,15 +78,15 @@ func (w *writer) subscribeOne(s feeds.Subscription, choose store.Choice) (store.
 	var id int64
 	var have feeds.Subscription
 	var title string // the feed's own
-	err := rowsOf(w.find, func() error {
-		id, have.Title, title, have.Category = w.find.ColumnInt64(0), w.find.ColumnText(1), w.find.ColumnText(2), w.find.ColumnText(3)
+	err := w.query(findSQL, func(row *sqlite.Stmt) error {
+		id, have.Title, title, have.Category = row.ColumnInt64(0), row.ColumnText(1), row.ColumnText(2), row.ColumnText(3)
 		return nil
 	}, s.URL)
 	if err != nil {
 		return store.Subscribed{}, err
 	}
 	if id == 0 { // which no feed has
-		if _, err := w.run(w.subscribe, s.URL, text(s.Title), text(s.Category), text(s.Link)); err != nil {
+		if _, err := w.run(subscribeSQL, s.URL, text(s.Title), text(s.Category), text(s.Link)); err != nil {
 			return store.Subscribed{}, err
 		}
 		return store.Subscribed{ID: w.conn.LastInsertRowID(), Added: true}, nil
@@ -98,7 +95,7 @@ func (w *writer) subscribeOne(s feeds.Subscription, choose store.Choice) (store.
 	if !changed {
 		return store.Subscribed{ID: id}, nil
 	}
-	_, err = w.run(w.rename, id, text(want.Title), text(want.Category))
+	_, err = w.run(renameSQL, id, text(want.Title), text(want.Category))
 	return store.Subscribed{ID: id, Changed: true}, err
 }
 
@@ -106,9 +103,9 @@ func (w *writer) subscribeOne(s feeds.Subscription, choose store.Choice) (store.
 // were. A URL that a feed had before it moved means that feed.
 func (db *DB) Unsubscribe(ctx context.Context, urls []string) (int, error) {
 	removed := 0
-	err := db.write(ctx, func(w *writer) error {
+	err := db.write(ctx, "unsubscribe feeds", func(w *writer) error {
 		for _, u := range urls {
-			n, err := w.once("DELETE FROM feeds WHERE id = "+idOfURL, u) // the trigger's rows are not counted
+			n, err := w.run("DELETE FROM feeds WHERE id = "+idOfURL, u) // the trigger's rows are not counted
 			if err != nil {
 				return err
 			}
@@ -117,7 +114,7 @@ func (db *DB) Unsubscribe(ctx context.Context, urls []string) (int, error) {
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("unsubscribe feeds: %w", err)
+		return 0, err
 	}
 	return removed, nil
 }
