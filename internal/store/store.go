@@ -36,3 +36,18 @@ type Options struct {
 	// Now is the clock for the times of runs; nil means time.Now.
 	Now func() time.Time
 }
+
+// Bounds of what every engine remembers, and asks for at a time.
+const (
+	RunsKept    = 1000   // runs
+	RemovedKept = 10_000 // removed items of a feed, so that they do not come back: more than a document lists
+	JobsAtOnce  = 512    // jobs that one query loads
+)
+
+// TimeAt returns the time of a column in which 0, or NULL, means none.
+func TimeAt(unix int64) time.Time {
+	if unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
+}

@@ -5,47 +5,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
-	"feedmill/internal/feeds"
 	"feedmill/internal/store"
 )
 
-// invariants are what must hold of a store's rows beyond its constraints. Each
-// query returns one line of text for each violation.
-var invariants = []string{
-	`SELECT format('%%s row of feed %%s: belongs to no row of feeds', t, feed_id) FROM (
+// invariants are store.Invariants and those of what PostgreSQL has besides.
+var invariants = append(slices.Clone(store.Invariants),
+	`SELECT format('%s row of feed %s: belongs to no row of feeds', t, feed_id) FROM (
 		SELECT 'items' t, feed_id FROM items UNION SELECT 'removed', feed_id FROM removed UNION SELECT 'shared', feed_id FROM shared UNION SELECT 'moved', feed_id FROM moved) r
 		WHERE NOT EXISTS (SELECT 1 FROM feeds WHERE id = r.feed_id)`,
-	`SELECT format('item %%s of feed %%s: seq is above the last one given, %%s', i.seq, f.id, f.seq)
-		FROM items i JOIN feeds f ON f.id = i.feed_id WHERE i.seq > f.seq`,
-	`SELECT format('item %%s of feed %%s: seq is below 1', seq, feed_id) FROM items WHERE seq < 1`,
-	`SELECT format('item %%s of feed %%s: seq did not grow; the item before has %%s', seq, feed_id, before) FROM (
-		SELECT seq, feed_id, lag(seq) OVER (PARTITION BY feed_id ORDER BY id) AS before FROM items) i WHERE seq <= before`,
-	`SELECT format('item %%s of feed %%s: id is above the last one given', seq, feed_id) FROM items WHERE id > (SELECT last_value FROM items_id)`,
-	`SELECT format('feed %%s: %%s items are counted and %%s are there', id, items, n) FROM (
-		SELECT id, items, (SELECT count(*) FROM items WHERE feed_id = feeds.id) AS n FROM feeds) f WHERE items <> n`,
-	`SELECT format('item %%s of feed %%s: is there although it was removed', i.seq, i.feed_id)
-		FROM removed r JOIN items i ON i.feed_id = r.feed_id AND i.key = r.key`,
-	`SELECT format('item %%s of feed %%s: was edited %%s times', seq, feed_id, edits)
-		FROM items WHERE edits NOT BETWEEN 0 AND ` + fmt.Sprint(store.MaxEdits),
-	`SELECT format('feed %%s: has validators or a body hash without any success', id) FROM feeds
-		WHERE last_success IS NULL AND (etag <> '' OR last_modified <> '' OR body_hash <> 0)`,
-	`SELECT format('feed %%s: succeeded, but counts %%s failures', id, fails) FROM feeds
-		WHERE class IN (` + store.SQLClasses(feeds.Class.OK) + `) AND (fails <> 0 OR last_success IS NULL OR last_success <> last_checked)`,
-	`SELECT format('feed %%s: has the unknown class %%L', id, class) FROM feeds
-		WHERE class <> '' AND class NOT IN (` + store.SQLClasses(func(feeds.Class) bool { return true }) + `)`,
-	`SELECT format('feed %%s: was never tried, but has items or a state', id) FROM feeds
-		WHERE class = '' AND (seq <> 0 OR items <> 0 OR fails <> 0 OR status <> 0 OR last_checked IS NOT NULL)`,
-	`SELECT format('feed %%s: is said to have moved away from the URL of feed %%s', m.feed_id, f.id)
+	`SELECT format('item %s of feed %s: id is above the last one given', seq, feed_id) FROM items WHERE id > (SELECT last_value FROM items_id)`,
+	`SELECT format('feed %s: is said to have moved away from the URL of feed %s', m.feed_id, f.id)
 		FROM moved m JOIN feeds f ON url_key(f.url) = url_key(m.url)`,
-	`SELECT format('feed %%s: a count is negative', id) FROM feeds WHERE least(seq, items, fails) < 0`,
-	`SELECT format('feed %%s: its domain %%s has no row in hosts', id, domain) FROM feeds f
+	`SELECT format('feed %s: its domain %s has no row in hosts', id, domain) FROM feeds f
 		WHERE NOT EXISTS (SELECT 1 FROM hosts h WHERE h.domain = f.domain)`,
-	`SELECT format('host %%s: is due later than feed %%s of it', h.domain, f.id) FROM hosts h JOIN feeds f ON f.domain = h.domain
+	`SELECT format('host %s: is due later than feed %s of it', h.domain, f.id) FROM hosts h JOIN feeds f ON f.domain = h.domain
 		WHERE h.owner = '' AND NOT f.paused AND f.class <> 'gone' AND f.next_due < h.next_due AND f.skip_hours = 0 AND f.skip_days = 0`,
-}
+)
 
 // lists are columns with JSON arrays, and what their elements are.
 var lists = []struct{ column, elements, is string }{
@@ -61,7 +40,7 @@ func (db *DB) Check(ctx context.Context) error {
 	o := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, db.lists, o, func(tx pgx.Tx) error {
 		for _, text := range invariants {
-			rows, err := tx.Query(ctx, fmt.Sprintf(text+" LIMIT %d", store.MaxProblems))
+			rows, err := tx.Query(ctx, fmt.Sprintf("%s LIMIT %d", text, store.MaxProblems))
 			if err != nil {
 				return err
 			}

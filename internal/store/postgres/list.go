@@ -39,18 +39,10 @@ func scanFeed(rows pgx.Rows, f *store.Feed) error {
 	var due, checked, success, interval int64
 	err := rows.Scan(&f.ID, &f.URL, &f.Title, &f.Link, &f.Category, &class, &f.Detail, &f.Status, &f.Fails,
 		&due, &checked, &success, &etag, &modified, &f.Items, &f.Name, &f.Settings.Headers, &interval, &f.Settings.Paused, &f.Told)
-	f.Class, f.NextDue, f.LastChecked, f.LastSuccess = feeds.Class(class), timeAt(due), timeAt(checked), timeAt(success)
+	f.Class, f.NextDue, f.LastChecked, f.LastSuccess = feeds.Class(class), store.TimeAt(due), store.TimeAt(checked), store.TimeAt(success)
 	f.Validators = feeds.Validators{ETag: string(etag), LastModified: string(modified)}
 	f.Settings.Interval = time.Duration(interval) * time.Second
 	return err
-}
-
-// timeAt returns the time of a column in which 0 or NULL means none.
-func timeAt(unix int64) time.Time {
-	if unix == 0 {
-		return time.Time{}
-	}
-	return time.Unix(unix, 0)
 }
 
 // Items returns the items that q chooses. An error is the last thing that it yields.

@@ -15,9 +15,6 @@ import (
 	"feedmill/internal/store"
 )
 
-// runsKept is how many runs the store remembers.
-const runsKept = 1000
-
 // skipSQL leaves out feeds that ask for it, unless they are a day late, or a week
 // where they name days: see store/sqlite.
 const skipSQL = ` AND ((skip_hours >> @hour & 1) + (skip_days >> @day & 1) = 0
@@ -74,9 +71,6 @@ func (db *DB) due(ctx context.Context, q store.DueQuery, domains []string) ([]fe
 	return refs, wrapped(ctx, "find due feeds", err)
 }
 
-// jobsAtOnce is how many jobs one query loads.
-const jobsAtOnce = 512
-
 const (
 	// jobsSQL has what a feed's job needs, last the keys and hashes of its items, one after
 	// the other. The hash is 0 for one whose edits, $2 of them, are used up, unless another
@@ -96,7 +90,7 @@ const (
 // often, and the notes that keys are shared. Memory is some 24 bytes an item.
 func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 	jobs := make([]feeds.Job, 0, len(ids))
-	for some := range slices.Chunk(ids, jobsAtOnce) {
+	for some := range slices.Chunk(ids, store.JobsAtOnce) {
 		found := make(map[int64]*feeds.Job, len(some))
 		err := db.within(ctx, func(ctx context.Context) error {
 			var b pgx.Batch
@@ -184,7 +178,7 @@ func (db *DB) BeginRun(ctx context.Context, r store.Run) (id int64, err error) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "DELETE FROM runs WHERE id <= $1", id-runsKept)
+		_, err = tx.Exec(ctx, "DELETE FROM runs WHERE id <= $1", id-store.RunsKept)
 		return err
 	})
 	if err != nil {

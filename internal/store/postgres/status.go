@@ -49,7 +49,7 @@ func fill(ctx context.Context, tx pgx.Tx, s *store.Status) error {
 	if err != nil {
 		return err
 	}
-	s.Oldest = timeAt(oldest)
+	s.Oldest = store.TimeAt(oldest)
 	for _, span := range store.StatusSpans {
 		t := store.RunTotal{Span: span}
 		err := tx.QueryRow(ctx, totalSQL, s.Now.Add(-span).Unix()).

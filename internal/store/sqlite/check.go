@@ -8,43 +8,21 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"feedmill/internal/feeds"
 	"feedmill/internal/store"
 )
 
-// invariants are what must hold of a store's rows beyond its constraints. Each
-// query returns one line of text for each violation.
-var invariants = []string{
-	`SELECT format('item %d of feed %d: seq is above the last one given, %d', i.seq, f.id, f.seq)
-		FROM items i JOIN feeds f ON f.id = i.feed_id WHERE i.seq > f.seq`,
-	`SELECT format('item %d of feed %d: seq is below 1', seq, feed_id) FROM items WHERE seq < 1`,
-	`SELECT format('item %d of feed %d: seq did not grow; the item before has %d', seq, feed_id, before) FROM (
-		SELECT seq, feed_id, lag(seq) OVER (PARTITION BY feed_id ORDER BY id) AS before FROM items) WHERE seq <= before`,
+// invariants are store.Invariants and those of SQLite's own types.
+var invariants = append(slices.Clone(store.Invariants),
 	`SELECT format('item %d of feed %d: key of %d bytes', seq, feed_id, length(key)) FROM items WHERE length(key) <> 16`,
-	`SELECT format('feed %d: %d items are counted and %d are there', id, items, n) FROM (
-		SELECT id, items, (SELECT count(*) FROM items WHERE feed_id = feeds.id) AS n FROM feeds) WHERE items <> n`,
-	`SELECT format('item %d of feed %d: is there although it was removed', i.seq, i.feed_id)
-		FROM removed r JOIN items i ON i.feed_id = r.feed_id AND i.key = r.key`,
-	fmt.Sprintf(`SELECT format('item %%d of feed %%d: was edited %%d times', seq, feed_id, edits)
-		FROM items WHERE edits NOT BETWEEN 0 AND %d`, store.MaxEdits),
 	`SELECT format('item %d of feed %d: categories are not a JSON array of texts', seq, feed_id) FROM items
 		WHERE categories <> '[]' AND (NOT json_valid(categories) OR json_type(categories) <> 'array'
 			OR EXISTS (SELECT 1 FROM json_each(categories) WHERE type <> 'text'))`,
 	`SELECT format('item %d of feed %d: enclosures are not a JSON array of objects', seq, feed_id) FROM items
 		WHERE enclosures <> '[]' AND (NOT json_valid(enclosures) OR json_type(enclosures) <> 'array'
 			OR EXISTS (SELECT 1 FROM json_each(enclosures) WHERE type <> 'object'))`,
-	`SELECT format('feed %d: has validators or a body hash without any success', id) FROM feeds
-		WHERE last_success IS NULL AND (etag <> '' OR last_modified <> '' OR body_hash <> 0)`,
-	`SELECT format('feed %d: succeeded, but counts %d failures', id, fails) FROM feeds
-		WHERE class IN (` + store.SQLClasses(feeds.Class.OK) + `) AND (fails <> 0 OR last_success IS NULL OR last_success <> last_checked)`,
-	`SELECT format('feed %d: has the unknown class %Q', id, class) FROM feeds
-		WHERE class <> '' AND class NOT IN (` + store.SQLClasses(func(feeds.Class) bool { return true }) + `)`,
-	`SELECT format('feed %d: was never tried, but has items or a state', id) FROM feeds
-		WHERE class = '' AND (seq <> 0 OR items <> 0 OR fails <> 0 OR status <> 0 OR last_checked IS NOT NULL)`,
 	`SELECT format('feed %d: is said to have moved away from the URL of feed %d', m.feed_id, f.id)
 		FROM moved m JOIN feeds f ON f.url = m.url`,
-	`SELECT format('feed %d: a count is negative', id) FROM feeds WHERE min(seq, items, fails) < 0`,
-}
+)
 
 // Check reads the whole file and returns a *CorruptError with all that is
 // wrong: pages and indexes, references between tables, and every promise that

@@ -36,7 +36,7 @@ func (db *DB) Feeds(ctx context.Context, q store.FeedQuery) iter.Seq2[store.Feed
 func scanFeed(s *sqlite.Stmt, f *store.Feed) error {
 	f.ID, f.URL, f.Title, f.Link, f.Category = s.ColumnInt64(0), s.ColumnText(1), s.ColumnText(2), s.ColumnText(3), s.ColumnText(4)
 	f.Class, f.Detail, f.Status, f.Fails = feeds.Class(s.ColumnText(5)), s.ColumnText(6), s.ColumnInt(7), s.ColumnInt(8)
-	f.NextDue, f.LastChecked, f.LastSuccess = timeAt(s.ColumnInt64(9)), timeAt(s.ColumnInt64(10)), timeAt(s.ColumnInt64(11))
+	f.NextDue, f.LastChecked, f.LastSuccess = store.TimeAt(s.ColumnInt64(9)), store.TimeAt(s.ColumnInt64(10)), store.TimeAt(s.ColumnInt64(11))
 	f.Validators = feeds.Validators{ETag: s.ColumnText(12), LastModified: s.ColumnText(13)}
 	f.Items, f.Name, f.Settings.Headers = s.ColumnInt(14), s.ColumnText(15), s.ColumnText(16)
 	f.Settings.Interval = time.Duration(s.ColumnInt64(17)) * time.Second

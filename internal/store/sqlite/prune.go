@@ -8,10 +8,6 @@ import (
 	"feedmill/internal/store"
 )
 
-// removedKept is how many removed items of a feed are remembered, so that they do
-// not come back: more than a document lists.
-const removedKept = 10_000
-
 // pruneSQL has the items of ?1 that go.
 const pruneSQL = `SELECT id, feed_id FROM (
 	SELECT id, feed_id, first_seen, row_number() OVER (PARTITION BY feed_id ORDER BY seq DESC) AS place FROM items
@@ -44,7 +40,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 		}
 		_, err = w.run(`DELETE FROM removed WHERE (feed_id, key) IN (SELECT feed_id, key FROM (
 			SELECT feed_id, key, row_number() OVER (PARTITION BY feed_id ORDER BY seq DESC) AS place FROM removed)
-			WHERE place > ?)`, removedKept)
+			WHERE place > ?)`, store.RemovedKept)
 		return err
 	})
 	return p, err

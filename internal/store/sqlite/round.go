@@ -114,9 +114,6 @@ func (db *DB) ranAhead(ctx context.Context, now int64) (string, error) {
 	return condition, err
 }
 
-// jobsAtOnce is how many jobs one query loads.
-const jobsAtOnce = 512
-
 // knownSQL gathers what is known of a feed f's items into one value, since a
 // row costs more than ten items in it: per item the 16 bytes of its key, its
 // hash in decimal and a comma. For one that is to be left alone, because its content
@@ -139,7 +136,7 @@ func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 	jobs := make([]feeds.Job, 0, len(ids))
 	err := db.read(ctx, "", func(c *sqlite.Conn) error {
 		var list []byte
-		for chunk := range slices.Chunk(ids, jobsAtOnce) {
+		for chunk := range slices.Chunk(ids, store.JobsAtOnce) {
 			err := query(c, jobsSQL, func(s *sqlite.Stmt) (err error) {
 				j := feeds.Job{
 					ID: s.ColumnInt64(0), URL: s.ColumnText(1), Headers: s.ColumnText(2),

@@ -7,9 +7,6 @@ import (
 	"feedmill/internal/store"
 )
 
-// runsKept is how many runs the store remembers.
-const runsKept = 1000
-
 // BeginRun records the begin of a round and returns its id. Until the next one
 // begins, permanent redirects are seen by this run: see Save. It forgets holds
 // of domains that are over and all but the last 1000 runs. A run that has no
@@ -29,7 +26,7 @@ func (db *DB) BeginRun(ctx context.Context, r store.Run) (int64, error) {
 			return err
 		}
 		id = w.conn.LastInsertRowID()
-		if _, err := w.run("DELETE FROM runs WHERE id <= ?", id-runsKept); err != nil {
+		if _, err := w.run("DELETE FROM runs WHERE id <= ?", id-store.RunsKept); err != nil {
 			return err
 		}
 		_, err := w.run("DELETE FROM hosts WHERE hold_until <= ?", now)

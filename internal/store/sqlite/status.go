@@ -27,7 +27,7 @@ func (db *DB) Status(ctx context.Context) (s store.Status, err error) {
 	err = db.read(ctx, "look at the store", func(c *sqlite.Conn) error {
 		err := query(c, statusSQL, func(row *sqlite.Stmt) error {
 			s.Feeds, s.Paused, s.Gone, s.Killers = row.ColumnInt(0), row.ColumnInt(1), row.ColumnInt(2), row.ColumnInt(3)
-			s.Due, s.Unasked, s.Oldest = row.ColumnInt(4), row.ColumnInt(5), timeAt(row.ColumnInt64(6))
+			s.Due, s.Unasked, s.Oldest = row.ColumnInt(4), row.ColumnInt(5), store.TimeAt(row.ColumnInt64(6))
 			return nil
 		}, s.Now.Unix())
 		if err != nil {

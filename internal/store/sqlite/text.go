@@ -23,14 +23,6 @@ func seconds(t time.Time) any {
 	return t.Unix()
 }
 
-// timeAt is the inverse of seconds, for a column read with coalesce(…, 0).
-func timeAt(unix int64) time.Time {
-	if unix == 0 {
-		return time.Time{}
-	}
-	return time.Unix(unix, 0)
-}
-
 // idList returns ids as a JSON array, the way to hand SQLite a list.
 func idList(ids []int64) string {
 	b := make([]byte, 0, 8*len(ids)+2)
