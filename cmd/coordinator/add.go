@@ -44,7 +44,6 @@ func (a *app) feedsAddCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, args []string) error { return a.addFeeds(c.Context(), r, args) },
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.BoolVar(&r.offline, "offline", false, "subscribe as given and ask nobody")
 	f.BoolVar(&r.all, "all", false, "of a web page, subscribe every feed that it names")
 	r.fetch.register(f)
@@ -157,7 +156,9 @@ func (a *app) firstRefresh(ctx context.Context, r *addFlags, db store.DB, done [
 	} else {
 		sweep.flags.bound(&o)
 		sweep.query.Early, sweep.named = true, true
-		sweep.do = func(ctx context.Context, db heldStore, refs []feeds.Ref, _ func()) error { return ask(ctx, db, refs) }
+		sweep.do = func(ctx context.Context, db refresh.Store, refs []feeds.Ref, _ func()) error {
+			return ask(ctx, db, refs)
+		}
 		_, err = sweep.run(ctx, refs)
 	}
 	if err != nil && ctx.Err() != nil {

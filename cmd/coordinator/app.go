@@ -7,6 +7,7 @@ import (
 	"feedmill/internal/terminal"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -86,6 +87,25 @@ func (a *app) show(t *terminal.Table) error {
 		return printError(t.Print(a.stdout))
 	}
 	return printError(terminal.Paged(a.stdout, t.Print))
+}
+
+// showEach is show for a table with a row for each of all, and reports whether there
+// was none.
+func showEach[T any](a *app, t *terminal.Table, all iter.Seq2[T, error], row func(*T) []string) (empty bool, err error) {
+	empty = true
+	t.Rows = func(yield func([]string) bool) {
+		var one T
+		for one, err = range all {
+			if err != nil {
+				return
+			}
+			if empty = false; !yield(row(&one)) {
+				return
+			}
+		}
+	}
+	shown := a.show(t)
+	return empty, cmp.Or(err, shown)
 }
 
 // dbPath returns the store's file: --db, else the one in the user's data

@@ -79,7 +79,6 @@ func (a *app) benchCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return a.bench(c, b) },
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.BoolVar(&b.quick, "quick", false, "less than a minute, not for publication")
 	f.BoolVar(&b.full, "full", false, "some six minutes, for publication")
 	c.MarkFlagsMutuallyExclusive("quick", "full")

@@ -52,7 +52,6 @@ func (a *app) demoCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), d) },
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.IntVar(&d.feeds, "feeds", 200, "`N` generated feeds")
 	f.IntVar(&d.hosts, "hosts", 40, "`N` loopback hosts that they are spread on")
 	f.IntVar(&d.items, "items", origin.DefaultItems, "`N` items of a feed")

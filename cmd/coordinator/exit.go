@@ -54,13 +54,30 @@ var errFeeds = errors.New("some feeds failed")
 type signalled struct{ sig os.Signal }
 
 func (s *signalled) Error() string {
-	switch s.sig {
-	case syscall.SIGTERM:
+	switch s.code() {
+	case exitSIGTERM:
 		return "terminated"
-	case syscall.SIGHUP:
+	case exitSIGHUP:
 		return "the terminal is gone"
 	}
 	return "interrupted"
+}
+
+// code is the exit status that shells have for whoever a signal ends.
+func (s *signalled) code() int {
+	switch s.sig {
+	case syscall.SIGTERM:
+		return exitSIGTERM
+	case syscall.SIGHUP:
+		return exitSIGHUP
+	}
+	return exitSIGINT
+}
+
+// is reports whether err is, or wraps, an error of that type.
+func is[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
 }
 
 // status is the one place where an error becomes an exit status.
@@ -72,13 +89,7 @@ func status(err error) (code int, hint string) {
 		return p.code, p.hint
 	}
 	if s, ok := errors.AsType[*signalled](err); ok {
-		switch s.sig {
-		case syscall.SIGTERM:
-			return exitSIGTERM, ""
-		case syscall.SIGHUP:
-			return exitSIGHUP, ""
-		}
-		return exitSIGINT, ""
+		return s.code(), ""
 	}
 	switch {
 	case errors.Is(err, errFeeds):

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +62,6 @@ func (a *app) itemsCommand() *cobra.Command {
 		Args:    noArguments,
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	r.format.register(c, "format", strings.Join(r.format.of, ", "))
 	f.StringArrayVar(&r.feeds, "feed", nil, "only of this `FEED`: an id, a URL or a part that fits one; repeatable")
 	f.StringVar(&r.category, "category", "", "only of feeds in this `FOLDER`, and below")
@@ -271,24 +269,11 @@ func (a *app) printItemsTable(all iter.Seq2[store.Item, error], say bool) error 
 	t := a.table(
 		terminal.Column{Name: "ARRIVED"}, terminal.Column{Name: "PUBLISHED", Drop: 1}, terminal.Column{Name: "ID", Drop: 2}, terminal.Column{Name: "FEED", Least: 12, Drop: 3}, terminal.Column{Name: "TITLE", Least: 20},
 	)
-	empty, failed := true, error(nil)
-	t.Rows = func(yield func([]string) bool) {
-		for it, err := range all {
-			if failed = err; err != nil {
-				return
-			}
-			if empty = false; !yield(itemRow(&it)) {
-				return
-			}
-		}
-	}
-	if err := a.show(t); failed != nil || err != nil {
-		return cmp.Or(failed, err)
-	}
-	if empty && say {
+	empty, err := showEach(a, t, all, itemRow)
+	if err == nil && empty && say {
 		fmt.Fprintln(a.stderr, "coordinator: no item is there, or none that fits")
 	}
-	return nil
+	return err
 }
 
 // itemRow returns the cells of one item.

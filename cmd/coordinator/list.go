@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -116,24 +115,11 @@ func (a *app) printFeedsTable(all iter.Seq2[store.Feed, error], now time.Time, n
 		terminal.Column{Name: "STATUS"}, terminal.Column{Name: "ID"}, terminal.Column{Name: "FAILS"}, terminal.Column{Name: "ITEMS", Drop: 3}, terminal.Column{Name: "CHECKED", Drop: 4}, terminal.Column{Name: "DUE", Drop: 5},
 		terminal.Column{Name: "FOLDER", Least: 8, Drop: 2}, terminal.Column{Name: "NAME", Least: 20}, terminal.Column{Name: "URL", Least: 24, Drop: 1}, terminal.Column{Name: "ERROR", Least: 24},
 	)
-	empty, failed := true, error(nil)
-	t.Rows = func(yield func([]string) bool) {
-		for f, err := range all {
-			if failed = err; err != nil {
-				return
-			}
-			if empty = false; !yield(feedRow(&f, now)) {
-				return
-			}
-		}
-	}
-	if err := a.show(t); failed != nil || err != nil {
-		return cmp.Or(failed, err)
-	}
-	if empty {
+	empty, err := showEach(a, t, all, func(f *store.Feed) []string { return feedRow(f, now) })
+	if err == nil && empty {
 		fmt.Fprintln(a.stderr, "coordinator:", nothing)
 	}
-	return nil
+	return err
 }
 
 // feedRow returns the cells of one feed.

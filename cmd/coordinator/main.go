@@ -1,42 +1,12 @@
 // Coordinator refreshes feeds with worker processes and keeps their items.
 //
-//	coordinator refresh [URL ...]   refresh the feeds that are due
-//	coordinator feeds               list, add, set, remove, prune, import, export
-//	coordinator items               what is stored, in many forms
-//	coordinator page                a static site of what is new
-//	coordinator index               the index that items --search needs
-//	coordinator config              the settings that hold
-//	coordinator demo                the whole of it, with no network
-//	coordinator origin              serve generated feeds on loopback
-//	coordinator status              what is due, and what runs came to
-//	coordinator store copy FROM TO  from a file to a server, or back
-//	coordinator doctor              is everything there?
-//	coordinator verify              does every mode store the same?
-//	coordinator bench               what a process costs against a goroutine
-//
 // It deals the feeds to N worker processes by host, sends each its shard over
 // its stdin as msgpack, collects the item lists on its stdout and stores what
 // is new in an SQLite file, which one run at a time writes.
 //
 // Standard output carries results only; progress and diagnostics go to
 // standard error. With --json the results are one JSON object a line.
-//
-// # Exit status
-//
-//	0         the run did its work, whatever became of single feeds
-//	1         usage or configuration: nothing was attempted; or the results
-//	          could not be printed
-//	3         the workers gave the round up; --strict: some feeds failed;
-//	          verify, bench compare: there is a difference
-//	4         the store failed, what was stored stays; or there is none
-//	5         another run holds the store
-//	6         --sandbox require, and it is not to be had
-//	7         no network: nearly no host could be reached
-//	8         --deadline came first; what was stored stays
-//	9         --exec or --post failed; its items are given to it again
-//	130, 143  interrupted, after what was finished was stored (129: hung up)
-//
-// 2 is never chosen: it is the Go runtime's own, for a program that crashed.
+// coordinator --help has the commands and what each exit status means.
 //
 // A first interrupt ends the round in order: requests under way may finish,
 // and what they bring is stored. A second one ends the program at once, and

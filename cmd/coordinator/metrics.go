@@ -17,22 +17,16 @@ import (
 //
 // Rejected: prometheus/common/expfmt, 20 packages for a dozen lines of numbers.
 func writeMetrics(path string, s summaryLine, classes map[feeds.Class]int, end time.Time, failed bool) error {
-	var b bytes.Buffer
-	metric := func(name, kind, help string) {
-		fmt.Fprintf(&b, "# HELP feedmill_%s %s\n# TYPE feedmill_%s %s\n", name, help, name, kind)
-	}
-	metric("round_feeds", "gauge", "Feeds of the last round, by how they ended.")
+	var m gauges
+	m.head("round_feeds", "Feeds of the last round, by how they ended.")
 	for _, c := range feeds.Classes() {
-		fmt.Fprintf(&b, "feedmill_round_feeds{class=%q} %d\n", c, classes[c])
+		fmt.Fprintf(&m, "feedmill_round_feeds{class=%q} %d\n", c, classes[c])
 	}
 	ok := 1
 	if failed {
 		ok = 0
 	}
-	for _, m := range []struct {
-		name, help string
-		value      any
-	}{
+	m.all([]gauge{
 		{"round_items_new", "Items that the last round stored.", s.New},
 		{"round_items_updated", "Items that the last round replaced.", s.Updated},
 		{"round_duration_seconds", "How long the last round took.", float64(s.WallMS) / 1000},
@@ -44,11 +38,28 @@ func writeMetrics(path string, s summaryLine, classes map[feeds.Class]int, end t
 		{"round_peak_worker_bytes", "The most memory of the largest worker.", s.PeakRSS.Worker},
 		{"round_completed", "Whether the last round did its work.", ok},
 		{"round_end_timestamp_seconds", "When the last round ended, in Unix time.", end.Unix()},
-	} {
-		metric(m.name, "gauge", m.help)
-		fmt.Fprintf(&b, "feedmill_%s %v\n", m.name, m.value)
+	})
+	return replaceFile(path, m.Bytes())
+}
+
+// gauges are metrics in Prometheus' text form, which OpenMetrics has too.
+type gauges struct{ bytes.Buffer }
+
+// A gauge is a metric that is one number.
+type gauge struct {
+	name, help string
+	value      any
+}
+
+func (m *gauges) head(name, help string) {
+	fmt.Fprintf(m, "# TYPE feedmill_%s gauge\n# HELP feedmill_%s %s\n", name, name, help)
+}
+
+func (m *gauges) all(list []gauge) {
+	for _, g := range list {
+		m.head(g.name, g.help)
+		fmt.Fprintf(m, "feedmill_%s %v\n", g.name, g.value)
 	}
-	return replaceFile(path, b.Bytes())
 }
 
 // checkMetrics refuses a file that could not be written when the round is done.

@@ -50,7 +50,6 @@ func (a *app) originCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "`ADDRESS` of the first host; port 0 takes a free one")
 	f.IntVar(&o.Feeds, "feeds", origin.DefaultFeeds, "`N` generated feeds; 0 for none")
 	f.IntVar(&o.Hosts, "hosts", 10, "`N` hosts that they are spread on")

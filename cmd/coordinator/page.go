@@ -42,7 +42,6 @@ func (a *app) pageCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return a.page(c.Context(), r) },
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.StringVar(&r.out, "out", "", "the `DIR` of the site")
 	f.Var(&r.since, "since", "what arrived at most `AGE` ago [default: 30d]")
 	f.Lookup("since").DefValue = ""

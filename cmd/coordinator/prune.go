@@ -39,7 +39,6 @@ func (a *app) feedsPruneCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, args []string) error { return a.prune(c.Context(), r, args) },
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.IntVar(&r.keep, "keep", 0, "leave the last `N` items of each feed")
 	f.Var(&r.older, "older", "only what arrived longer ago than `AGE`, such as 90d")
 	f.BoolVar(&r.delete, "delete", false, "delete what would go")

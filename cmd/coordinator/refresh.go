@@ -86,7 +86,6 @@ func (a *app) refreshCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, args []string) error { return a.refresh(c.Context(), r, args) },
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.StringArrayVar(&r.lists, "list", nil, "refresh the feeds of `FILE` or URL, one a line; - is stdin; repeatable")
 	f.StringArrayVar(&r.opmls, "opml", nil, "refresh the feeds of this OPML `FILE` or URL; repeatable")
 	r.runner.register(a, c)

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -210,26 +211,16 @@ func (r *report) summary(s summaryLine) {
 
 // byClass lists the classes of failure, the most frequent first.
 func (r *report) byClass() string {
-	var all []feeds.Class
-	for c := range r.counts {
-		if !c.OK() && c != feeds.Cancelled {
-			all = append(all, c)
-		}
-	}
-	sort.Slice(all, func(i, j int) bool {
-		if a, b := r.counts[all[i]], r.counts[all[j]]; a != b {
-			return a > b
-		}
-		return all[i] < all[j]
+	all := slices.SortedFunc(maps.Keys(r.counts), func(a, b feeds.Class) int {
+		return cmp.Or(cmp.Compare(r.counts[b], r.counts[a]), cmp.Compare(a, b))
 	})
-	var b strings.Builder
-	for i, c := range all {
-		if i > 0 {
-			b.WriteString(", ")
+	var list []string
+	for _, c := range all {
+		if !c.OK() && c != feeds.Cancelled {
+			list = append(list, fmt.Sprintf("%d %s", r.counts[c], c))
 		}
-		fmt.Fprintf(&b, "%d %s", r.counts[c], c)
 	}
-	return b.String()
+	return strings.Join(list, ", ")
 }
 
 func cancelled(n int) string {

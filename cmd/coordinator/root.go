@@ -94,6 +94,7 @@ func (a *app) rootCommand() *cobra.Command {
 	if manCommand != nil {
 		root.AddCommand(manCommand(a))
 	}
+	eachOf(root, func(c *cobra.Command) { c.Flags().SortFlags = false }) // they are registered in an order that means something
 	return root
 }
 

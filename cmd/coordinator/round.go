@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -162,7 +163,7 @@ func (r *round) once(ctx context.Context, runner runner, db refresh.Store, refs 
 // sweepAll does rounds under leases until none is left to do. The feeds that were
 // named and that others have are reported as that.
 func (r *round) sweepAll(ctx context.Context, start time.Time) error {
-	r.sweep.do = func(ctx context.Context, db heldStore, refs []feeds.Ref, tail func()) error {
+	r.sweep.do = func(ctx context.Context, db refresh.Store, refs []feeds.Ref, tail func()) error {
 		plan := r.plan
 		if plan.Deadline > 0 {
 			if plan.Deadline -= time.Since(start); plan.Deadline <= 0 {
@@ -270,32 +271,21 @@ func (r *round) endRun(ctx context.Context, id int64, s summaryLine) error {
 // outcome says how the round ended: what stopped it, else whether feeds
 // failed.
 func (r *round) outcome(err error, s summaryLine) error {
-	if _, ok := errors.AsType[*refresh.StoreError](err); ok || errors.Is(err, feeds.ErrLost) {
-		if _, ok := errors.AsType[*store.GoneError](err); ok {
-			return &problem{code: exitStore, err: err, hint: goneHint}
-		}
-		if server, ok := errors.AsType[*store.ServerError](err); ok {
-			return &problem{code: exitStore, err: err, hint: serverHint(server.Fault)}
-		}
-		return &problem{code: exitStore, err: err, hint: "what was stored before stays; see coordinator doctor"}
-	}
-	if _, ok := errors.AsType[*refresh.OutageError](err); ok {
+	const rest = "what was stored stays; the others are still due"
+	switch {
+	case is[*refresh.StoreError](err), errors.Is(err, feeds.ErrLost):
+		return &problem{code: exitStore, err: err, hint: cmp.Or(storeHint(err), "what was stored before stays; see coordinator doctor")}
+	case is[*refresh.OutageError](err):
 		return &problem{code: exitNetwork, err: err, hint: "check the network; every feed is still due"}
-	}
-	if _, ok := errors.AsType[*refresh.DeadlineError](err); ok {
-		return &problem{code: exitDeadline, err: err, hint: "what was stored stays; the others are still due"}
-	}
-	if _, ok := errors.AsType[*signalled](err); ok {
+	case is[*refresh.DeadlineError](err):
+		return &problem{code: exitDeadline, err: err, hint: rest}
+	case is[*signalled](err):
 		return err
-	}
-	if err != nil {
-		err = r.flags.problem(err)
-		if s.Feeds > s.Cancelled { // something was attempted
-			return &problem{code: exitFeeds, err: err, hint: "what was stored stays; the others are still due"}
-		}
-		return err
-	}
-	if s.Failed > 0 && r.strict {
+	case err != nil && s.Feeds > s.Cancelled: // something was attempted
+		return &problem{code: exitFeeds, err: r.flags.problem(err), hint: rest}
+	case err != nil:
+		return r.flags.problem(err)
+	case s.Failed > 0 && r.strict:
 		return errFeeds
 	}
 	return nil

@@ -49,7 +49,6 @@ func (a *app) feedsSetCommand() *cobra.Command {
 			"  coordinator feeds set 1 --user-agent 'me/1' --header 'Cookie: a=b'",
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	f.StringVar(&r.in, "in", "", "all feeds in this `FOLDER`, and below")
 	f.StringVar(&r.name, "name", "", "show the feed as `NAME`; empty: as its own title")
 	f.StringVar(&r.category, "category", "", "put the feed into this `FOLDER`, a path such as News/Local")

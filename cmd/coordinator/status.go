@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -59,13 +58,10 @@ func (a *app) status(ctx context.Context, db store.DB, f *statusFlags) error {
 	}
 	switch {
 	case f.metrics == "-":
-		return printError(writeStatusMetrics(a.stdout, &s))
+		_, err := a.stdout.Write(statusMetrics(&s))
+		return printError(err)
 	case f.metrics != "":
-		var b bytes.Buffer
-		if err := writeStatusMetrics(&b, &s); err != nil {
-			return err
-		}
-		if err := replaceFile(f.metrics, b.Bytes()); err != nil {
+		if err := replaceFile(f.metrics, statusMetrics(&s)); err != nil {
 			return usage("", "--metrics: %w", err)
 		}
 		return nil
@@ -194,16 +190,10 @@ func newStatusLine(path string, s *store.Status) statusLine {
 	return l
 }
 
-// writeStatusMetrics writes s as OpenMetrics text.
-func writeStatusMetrics(out io.Writer, s *store.Status) error {
-	var b bytes.Buffer
-	gauge := func(name, help string) {
-		fmt.Fprintf(&b, "# TYPE feedmill_%s gauge\n# HELP feedmill_%s %s\n", name, name, help)
-	}
-	for _, m := range []struct {
-		name, help string
-		value      any
-	}{
+// statusMetrics returns s as OpenMetrics text.
+func statusMetrics(s *store.Status) []byte {
+	var m gauges
+	m.all([]gauge{
 		{"feeds", "Feeds that are subscribed.", s.Feeds},
 		{"feeds_paused", "Feeds that are paused.", s.Paused},
 		{"feeds_gone", "Feeds that their servers said are gone.", s.Gone},
@@ -212,15 +202,12 @@ func writeStatusMetrics(out io.Writer, s *store.Status) error {
 		{"lag_seconds", "For how long the feed that waits longest has been due.", s.Lag().Seconds()},
 		{"domains_held", "Domains that asked to be left alone.", s.Held},
 		{"domains_lost", "Domains that their last holders did not give back.", len(s.Lost)},
-	} {
-		gauge(m.name, m.help)
-		fmt.Fprintf(&b, "feedmill_%s %v\n", m.name, m.value)
-	}
-	gauge("leased_domains", "Domains that coordinators have now, by coordinator.")
+	})
+	m.head("leased_domains", "Domains that coordinators have now, by coordinator.")
 	for _, o := range s.Owners {
-		fmt.Fprintf(&b, "feedmill_leased_domains{owner=%s} %d\n", label(o.Name), o.Domains)
+		fmt.Fprintf(&m, "feedmill_leased_domains{owner=%s} %d\n", label(o.Name), o.Domains)
 	}
-	for _, m := range []struct {
+	for _, by := range []struct {
 		name, help string
 		value      func(store.RunTotal) int
 	}{
@@ -229,14 +216,13 @@ func writeStatusMetrics(out io.Writer, s *store.Status) error {
 		{"runs_feeds_failed", "Feeds that they could not refresh.", func(t store.RunTotal) int { return t.Failed }},
 		{"runs_items_new", "Items that they stored.", func(t store.RunTotal) int { return t.New }},
 	} {
-		gauge(m.name, m.help)
+		m.head(by.name, by.help)
 		for _, t := range s.Runs {
-			fmt.Fprintf(&b, "feedmill_%s{span=\"%s\"} %d\n", m.name, short(t.Span), m.value(t))
+			fmt.Fprintf(&m, "feedmill_%s{span=\"%s\"} %d\n", by.name, short(t.Span), by.value(t))
 		}
 	}
-	b.WriteString("# EOF\n")
-	_, err := out.Write(b.Bytes())
-	return err
+	m.WriteString("# EOF\n")
+	return m.Bytes()
 }
 
 // label spells a value of a label.

@@ -64,47 +64,40 @@ func (a *app) withStore(ctx context.Context, o store.Options, f func(store.DB) e
 	return storeProblem(db.Path(), f(db))
 }
 
-// goneHint is what to do about a store that was taken away under a run.
-const goneHint = "put it back: what the run had stored is where it is now; without it the next run fetches all that feeds still have"
-
 // storeProblem gives an error of the store its exit status and hint. What is a
 // problem already stays as it is, and so does an interrupt, which is none.
 func storeProblem(path string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
+	p := &problem{code: exitStore, err: err, hint: storeHint(err)}
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), is[*problem](err), is[*signalled](err):
 		return err
+	case is[*store.LockedError](err):
+		p.code, p.err = exitLocked, fmt.Errorf("another run holds the store: %w", err)
+		p.hint = "wait for it to end (--wait 5m), or use another store with --db"
+	case is[*store.SchemaError](err):
+		p.code, p.hint = exitUsage, "use the coordinator that wrote it, or another store with --db"
+	case is[*store.ForeignError](err):
+		p.hint = "use another file with --db"
+	case is[*store.CorruptError](err):
+		p.hint = "put a backup in its place, or save what can be read with: sqlite3 " + path + " .recover"
+	case p.hint == badAddressHint:
+		p.code = exitUsage
+	case p.hint == "" && errors.Is(err, fs.ErrPermission):
+		p.hint = "use another store with --db, or be the user whose store it is"
 	}
-	if _, ok := errors.AsType[*problem](err); ok {
-		return err
-	}
-	if _, ok := errors.AsType[*signalled](err); ok {
-		return err
-	}
-	if _, ok := errors.AsType[*store.LockedError](err); ok {
-		return &problem{code: exitLocked, err: fmt.Errorf("another run holds the store: %w", err), hint: "wait for it to end (--wait 5m), or use another store with --db"}
-	}
-	if _, ok := errors.AsType[*store.SchemaError](err); ok {
-		return &problem{code: exitUsage, err: err, hint: "use the coordinator that wrote it, or another store with --db"}
-	}
-	if _, ok := errors.AsType[*store.ForeignError](err); ok {
-		return &problem{code: exitStore, err: err, hint: "use another file with --db"}
-	}
-	if _, ok := errors.AsType[*store.CorruptError](err); ok {
-		return &problem{code: exitStore, err: err, hint: "put a backup in its place, or save what can be read with: sqlite3 " + path + " .recover"}
-	}
+	return p
+}
+
+// storeHint says what to do about a store that was taken away under a run, and about
+// a server that would not.
+func storeHint(err error) string {
 	if server, ok := errors.AsType[*store.ServerError](err); ok {
-		if server.Fault == store.BadAddress {
-			return usage("write --db postgres://HOST:PORT/DATABASE, or leave any of these out", "%w", err)
-		}
-		return &problem{code: exitStore, err: err, hint: serverHint(server.Fault)}
+		return serverHint(server.Fault)
 	}
-	if _, ok := errors.AsType[*store.GoneError](err); ok {
-		return &problem{code: exitStore, err: err, hint: goneHint}
+	if is[*store.GoneError](err) {
+		return "put it back: what the run had stored is where it is now; without it the next run fetches all that feeds still have"
 	}
-	hint := ""
-	if errors.Is(err, fs.ErrPermission) {
-		hint = "use another store with --db, or be the user whose store it is"
-	}
-	return &problem{code: exitStore, err: err, hint: hint}
+	return ""
 }
 
 // isShared reports whether --db names a store on a server, which several
@@ -145,9 +138,13 @@ func withoutSecrets(db string) string {
 // serverPatience is how long a server may take over one question.
 const serverPatience = 20 * time.Second
 
+const badAddressHint = "write --db postgres://HOST:PORT/DATABASE, or leave any of these out"
+
 // serverHint says what to do about a server that would not.
 func serverHint(f store.Fault) string {
 	switch f {
+	case store.BadAddress:
+		return badAddressHint
 	case store.Unreachable:
 		return "does the server run, and is it there? pg_isready says; see PGHOST, PGPORT and PGSERVICE, too"
 	case store.Untrusted:

@@ -22,26 +22,7 @@ func newSweep(db store.DB, l *leaseFlags) *sweep {
 	if !ok {
 		return nil
 	}
-	return &sweep{db: p, flags: l, held: func(held []feeds.Lease) heldStore { return p.Held(held) }}
-}
-
-// A sharedStore is one that several coordinators use at a time, each for the
-// registrable domains that it has leased.
-type sharedStore interface {
-	lease.Store
-
-	// ClaimDomains leases those of domains that nobody has, due or not.
-	ClaimDomains(ctx context.Context, domains []string, ttl time.Duration) ([]feeds.Lease, error)
-
-	// Now is the time by the store's clock, which all coordinators have in common.
-	Now() time.Time
-}
-
-// A heldStore is the part of a shared store that leases are for: it refuses what they
-// are not.
-type heldStore interface {
-	refresh.Store
-	Due(context.Context, store.DueQuery) ([]feeds.Ref, error)
+	return &sweep{db: p, flags: l}
 }
 
 // leaseFlags say how a coordinator takes its part of a shared store.
@@ -91,8 +72,7 @@ const mostLeash = 10 * time.Second
 
 // A sweep is a run on a shared store: rounds of leased domains, as many as it takes.
 type sweep struct {
-	db    sharedStore
-	held  func([]feeds.Lease) heldStore
+	db    *postgres.DB
 	flags *leaseFlags
 	query store.DueQuery // but for the time and the feeds
 	named bool           // certain feeds are meant, and not what is due
@@ -101,7 +81,7 @@ type sweep struct {
 
 	// do refreshes feeds whose domains are leased as long as ctx lives, and calls
 	// tail when most of these domains are done.
-	do func(ctx context.Context, db heldStore, refs []feeds.Ref, tail func()) error
+	do func(ctx context.Context, db refresh.Store, refs []feeds.Ref, tail func()) error
 }
 
 // run refreshes what is due or, where certain feeds are meant, refs. It returns those
@@ -111,7 +91,7 @@ func (s *sweep) run(ctx context.Context, refs []feeds.Ref) (left []feeds.Ref, er
 		return nil, s.rounds(ctx, claims{s.db}, nil)
 	}
 	of := make(map[string][]feeds.Ref)
-	c := &namedClaims{sharedStore: s.db}
+	c := &namedClaims{DB: s.db}
 	for _, ref := range refs {
 		domain := feeds.Domain(ref.URL)
 		if of[domain] == nil {
@@ -142,7 +122,7 @@ func (s *sweep) rounds(ctx context.Context, from lease.Store, of map[string][]fe
 	by := s.db.Now().Add(-time.Second) // due times are whole seconds
 	l := lease.Sweep{Store: from, Domains: s.flags.claim, TTL: s.flags.ttl, Until: s.until}
 	l.Round = func(ctx context.Context, held []feeds.Lease, tail func()) (int, error) {
-		db, q := s.held(held), s.query
+		db, q := s.db.Held(held), s.query
 		q.Now, q.By = s.db.Now(), by
 		if of != nil { // and these anew: others may have had them meanwhile
 			q.IDs = []int64{}
@@ -169,21 +149,21 @@ func (s *sweep) rounds(ctx context.Context, from lease.Store, of map[string][]fe
 // waitStep is how often it is looked whether another run has ended.
 const waitStep = 200 * time.Millisecond
 
-// claims are those of a sharedStore, whose errors say that they are the store's.
-type claims struct{ sharedStore }
+// claims are those of a store, whose errors say that they are the store's.
+type claims struct{ *postgres.DB }
 
 func (c claims) Claim(ctx context.Context, n int, ttl time.Duration) ([]feeds.Lease, error) {
-	held, err := c.sharedStore.Claim(ctx, n, ttl)
+	held, err := c.DB.Claim(ctx, n, ttl)
 	return held, leaseError(err)
 }
 
 func (c claims) Release(ctx context.Context, held []feeds.Lease) error {
-	return leaseError(c.sharedStore.Release(ctx, held))
+	return leaseError(c.DB.Release(ctx, held))
 }
 
 // namedClaims claims certain domains, each once.
 type namedClaims struct {
-	sharedStore
+	*postgres.DB
 	left []string // that were not to be had so far
 }
 
@@ -206,7 +186,7 @@ func (n *namedClaims) Claim(ctx context.Context, most int, ttl time.Duration) ([
 }
 
 func (n *namedClaims) Release(ctx context.Context, held []feeds.Lease) error {
-	return claims{n.sharedStore}.Release(ctx, held)
+	return claims{n.DB}.Release(ctx, held)
 }
 
 // leaseError gives an error of the store its type.

@@ -61,7 +61,6 @@ func (a *app) verifyCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, args []string) error { return a.verify(c.Context(), v, args) },
 	}
 	f := c.Flags()
-	f.SortFlags = false
 	v.runner.registerWorkers(a, c)
 	v.fetch.register(f)
 	f.BoolVarP(&v.quiet, "quiet", "q", false, "no progress")
