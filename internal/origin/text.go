@@ -81,8 +81,8 @@ func newProse(seed uint64) *prose {
 		html := writeParagraph(&d)
 		p.paragraphs[i] = paragraph{
 			html:    []byte(html),
-			escaped: appendEscaped(nil, html),
-			json:    appendJSON(nil, html),
+			escaped: []byte(xmlText.Replace(html)),
+			json:    []byte(jsonText.Replace(html)),
 		}
 	}
 	return p
@@ -163,39 +163,12 @@ func appendTitle(b []byte, d *dice) []byte {
 	return b
 }
 
-// appendEscaped appends s as XML text.
-func appendEscaped(b []byte, s string) []byte {
-	for i := range len(s) {
-		switch c := s[i]; c {
-		case '<':
-			b = append(b, "&lt;"...)
-		case '>':
-			b = append(b, "&gt;"...)
-		case '&':
-			b = append(b, "&amp;"...)
-		case '"':
-			b = append(b, "&quot;"...)
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
-}
+// xmlText escapes XML text, and jsonText what is in a JSON string. Nothing generated
+// has other control characters than line feeds.
+var (
+	xmlText  = strings.NewReplacer("<", "&lt;", ">", "&gt;", "&", "&amp;", `"`, "&quot;")
+	jsonText = strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`)
+)
 
-// appendJSON appends s, which is valid UTF-8, as the inside of a JSON string.
-func appendJSON(b []byte, s string) []byte {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c == '\n':
-			b = append(b, '\\', 'n')
-		case c < ' ':
-			b = append(b, `\u00`...)
-			b = append(b, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
-}
+// appendEscaped appends s as XML text.
+func appendEscaped(b []byte, s string) []byte { return append(b, xmlText.Replace(s)...) }

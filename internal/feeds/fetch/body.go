@@ -74,9 +74,10 @@ func (r *bodyReader) read(ctx context.Context, resp *http.Response, w *wire, c *
 	if !m.coded && resp.ContentLength >= 0 {
 		expect = max(expect, min(resp.ContentLength+1, largeBody)) // one more byte to see the end
 	}
-	if !fill.take(ctx, int(expect)) {
+	if !fill.room(ctx, expect, nil) {
 		return nil, interrupted(ctx)
 	}
+	fill.first(int(expect))
 	f := decodeBody(codings, m, func(dec io.Reader) *feeds.Failure { return fill.from(ctx, dec) })
 	b := &body{bytes: fill.buf, wire: m.n.Load(), free: fill.free}
 	if f != nil && (f.Class == feeds.Truncated || errors.Is(f, errTrailing)) {
@@ -159,23 +160,7 @@ type filling struct {
 	looked  bool            // at the first bytes, for gzip that nobody spoke of
 }
 
-// take gets a first buffer of at least n bytes. It reports false when ctx ended
-// first.
-func (f *filling) take(ctx context.Context, n int) bool {
-	for wait := f.r.held.try(int64(n)); wait != nil; wait = f.r.held.try(int64(n)) {
-		f.clock.pause()
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return false
-		}
-		f.clock.start()
-	}
-	f.counted = int64(n)
-	f.first(n)
-	return true
-}
-
+// first takes a buffer of at least n bytes, for which there is room.
 func (f *filling) first(n int) {
 	if p, ok := f.r.buffers.Get().(*[]byte); ok && cap(*p) >= n {
 		f.buf = (*p)[:0]
@@ -227,16 +212,16 @@ func (f *filling) from(ctx context.Context, dec io.Reader) *feeds.Failure {
 	}
 }
 
-// room takes more of the quota, or a place for a large body, whichever is to be
-// had first: who has one waits for nobody, so all get on. It reports false when
-// ctx ended first.
-func (f *filling) room(ctx context.Context, n int64) bool {
+// room takes more of the quota, or one of the places, whichever is to be had first:
+// who has a place waits for nobody, so all get on. It reports false when ctx ended
+// first.
+func (f *filling) room(ctx context.Context, n int64, places chan struct{}) bool {
 	for wait := f.r.held.try(n); wait != nil; wait = f.r.held.try(n) {
 		f.clock.pause()
 		select {
 		case <-wait:
-		case f.r.large <- struct{}{}:
-			f.holds = append(f.holds, f.r.large)
+		case places <- struct{}{}:
+			f.holds = append(f.holds, places)
 			f.clock.start()
 			return true
 		case <-ctx.Done():
@@ -257,7 +242,7 @@ func (f *filling) grow(ctx context.Context) *feeds.Failure {
 		size = max(size, feeds.DefaultMaxBody+1)
 	}
 	size = min(size, int(f.r.limits.body)+1)
-	if len(f.holds) == 0 && size <= largeBody && !f.room(ctx, int64(size-cap(f.buf))) {
+	if len(f.holds) == 0 && size <= largeBody && !f.room(ctx, int64(size-cap(f.buf)), f.r.large) {
 		return interrupted(ctx)
 	}
 	if size > largeBody && len(f.holds) == 0 && !f.hold(ctx, f.r.large) || size > hugeBody && len(f.holds) == 1 && !f.hold(ctx, f.r.huge) {

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,10 +21,11 @@ const (
 )
 
 // renew returns the validators to store after a 200 or 226: those of the
-// answer, which url gave if that is not the feed's own, and none where it has none. Sending back an old one would make the
-// server compare with what it does not serve any more.
+// answer, which url gave if that is not the feed's own, and none where it has none.
+// Sending back an old one would make the server compare with what it does not serve
+// any more.
 func renew(h http.Header, url string) feeds.Validators {
-	v := feeds.Validators{ETag: validator(h, "Etag"), LastModified: validator(h, "Last-Modified")}
+	v := feeds.Validators{ETag: usable(h.Get("Etag")), LastModified: usable(h.Get("Last-Modified"))}
 	if v != (feeds.Validators{}) {
 		v.URL = url
 	}
@@ -33,28 +35,18 @@ func renew(h http.Header, url string) feeds.Validators {
 // confirm returns the validators to store after a 304: each that the answer
 // renews, and else the one that was sent (RFC 9111, section 4.3.4).
 func confirm(sent feeds.Validators, h http.Header) feeds.Validators {
-	if v := validator(h, "Etag"); v != "" {
-		sent.ETag = v
-	}
-	if v := validator(h, "Last-Modified"); v != "" {
-		sent.LastModified = v
-	}
+	sent.ETag = cmp.Or(usable(h.Get("Etag")), sent.ETag)
+	sent.LastModified = cmp.Or(usable(h.Get("Last-Modified")), sent.LastModified)
 	return sent
 }
 
-// validator returns a header that can be stored and sent back as it is, or "".
-func validator(h http.Header, key string) string {
-	values := h[key]
-	if len(values) == 0 || !usableValidator(values[0]) {
+// usable returns v if it may be sent in a header, byte for byte, and else "". A value
+// with white space around it would not arrive as it is.
+func usable(v string) string {
+	if len(v) > maxValidator || !httpguts.ValidHeaderFieldValue(v) || strings.TrimSpace(v) != v {
 		return ""
 	}
-	return values[0]
-}
-
-// usableValidator reports whether v may be sent in a header, byte for byte.
-// A value with white space around it would not arrive as it is.
-func usableValidator(v string) bool {
-	return v != "" && len(v) <= maxValidator && httpguts.ValidHeaderFieldValue(v) && strings.TrimSpace(v) == v
+	return v
 }
 
 // maxAge returns how long after now the answer stays fresh: max-age less the
@@ -138,17 +130,6 @@ func seconds(s string) (time.Duration, bool) {
 
 func clampAsked(d time.Duration) time.Duration {
 	return min(max(d, 0), maxAsked)
-}
-
-// usable returns those of v that may be sent.
-func usable(v feeds.Validators) feeds.Validators {
-	if !usableValidator(v.ETag) {
-		v.ETag = ""
-	}
-	if !usableValidator(v.LastModified) {
-		v.LastModified = ""
-	}
-	return v
 }
 
 // rateLimit reports whether an answer asks for a pause, for how long, and in

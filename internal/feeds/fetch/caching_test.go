@@ -92,7 +92,7 @@ func FuzzCaching(f *testing.F) {
 		if v.ETag != "" && v.ETag != tag {
 			t.Errorf("ETag %q became %q", tag, v.ETag)
 		}
-		if v != usable(v) {
+		if v.ETag != usable(v.ETag) {
 			t.Errorf("stored %q, but would not send it", v)
 		}
 	})

@@ -27,7 +27,7 @@ func unconnected(ctx context.Context, err error, l *limits) *feeds.Failure {
 	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
 		return &feeds.Failure{Class: feeds.Connect, Detail: unreached(op), Err: err}
 	}
-	if _, ok := errors.AsType[*handshakeError](err); ok || isTLS(err) {
+	if is[*handshakeError](err) || isTLS(err) {
 		return tlsFailure(err, l)
 	}
 	return &feeds.Failure{Class: feeds.Connect, Detail: "no connection: " + feeds.Clip(err.Error(), 200), Err: err}
@@ -94,10 +94,7 @@ func (c *connection) silence(ctx context.Context, err error, read int64, l *limi
 // disconnected reports whether a body ended because its connection did, and not for
 // what was said over it.
 func disconnected(err error) bool {
-	if _, ok := errors.AsType[*net.OpError](err); ok {
-		return true
-	}
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET)
+	return is[*net.OpError](err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // interrupted says why ctx ended. Whoever ends a job's context gives a
@@ -112,19 +109,15 @@ func interrupted(ctx context.Context) *feeds.Failure {
 
 // isTLS reports whether err is about trust or the TLS protocol.
 func isTLS(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return true
-	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
 		return true // crypto/tls's words for an alert
 	}
-	_, ok := errors.AsType[x509.HostnameError](err)
+	return is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err) || is[tls.AlertError](err) || is[x509.HostnameError](err)
+}
+
+// is reports whether err is, or wraps, an error of that type.
+func is[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
 	return ok
 }
 

@@ -253,7 +253,7 @@ func (f *fetch) request(ctx context.Context, to feeds.URLParts) (*http.Request, 
 	h["Accept"], h["Accept-Encoding"], h["User-Agent"] = f.r.accept, f.r.encodings, f.r.agent
 	f.sent = feeds.Validators{}
 	if from := f.job.Validators.URL; from == f.trail.at || from == f.elsewhere() {
-		f.sent = usable(f.job.Validators)
+		f.sent = feeds.Validators{ETag: usable(f.job.Validators.ETag), LastModified: usable(f.job.Validators.LastModified)}
 	}
 	if f.sent.ETag != "" {
 		h["If-None-Match"] = []string{f.sent.ETag}

@@ -101,11 +101,7 @@ func (n *names) forget(host string, e *name) {
 
 // isDNS reports whether err is the answer of a resolver.
 func isDNS(err error) bool {
-	if _, ok := errors.AsType[*lack](err); ok {
-		return false // it is why there is none
-	}
-	_, ok := errors.AsType[*net.DNSError](err)
-	return ok
+	return is[*net.DNSError](err) && !is[*lack](err) // which is why there is none
 }
 
 // ask asks the resolver, when it is this lookup's turn.
