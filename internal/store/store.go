@@ -7,7 +7,10 @@
 // byte for byte, as they must go back to the server.
 package store
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // Durability says what a commit waits for.
 type Durability uint8
@@ -43,6 +46,15 @@ const (
 	RemovedKept = 10_000 // removed items of a feed, so that they do not come back: more than a document lists
 	JobsAtOnce  = 512    // jobs that one query loads
 )
+
+// LatestVersion returns how many steps there are in an engine's migrations.
+func LatestVersion(migrations fs.FS) int {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	return len(names)
+}
 
 // TimeAt returns the time of a column in which 0, or NULL, means none.
 func TimeAt(unix int64) time.Time {

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,13 +18,7 @@ import (
 var migrations embed.FS
 
 // latestVersion is the version of the tables that this program works with.
-var latestVersion = func() int {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	return len(names)
-}()
+var latestVersion = store.LatestVersion(migrations)
 
 // migrationLock is held by who changes tables.
 const migrationLock = 26215 << 48

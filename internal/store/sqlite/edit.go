@@ -43,10 +43,7 @@ func (w *writer) edit(id int64, c store.Change) error {
 	}
 	var paused any
 	if c.Paused != nil {
-		paused = 0
-		if *c.Paused {
-			paused = 1
-		}
+		paused = *c.Paused
 	}
 	_, err := w.run(`UPDATE feeds SET name = ifnull(?2, name), category = ifnull(?3, category),
 		interval = ifnull(?4, interval), paused = ifnull(?5, paused),

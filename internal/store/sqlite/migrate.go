@@ -3,8 +3,6 @@ package sqlite
 import (
 	"embed"
 	"fmt"
-	"io/fs"
-	"strconv"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
@@ -22,20 +20,11 @@ const applicationID = 0x666d696c
 var migrations embed.FS
 
 // latestVersion is the version of the tables that this program works with.
-var latestVersion = func() int {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	return len(names)
-}()
+var latestVersion = store.LatestVersion(migrations)
 
 // identify returns the version of the tables in c's file, 0 for a new one. It
 // writes nothing.
 func identify(c *sqlite.Conn, path string) (int, error) {
-	if err := checkLibrary(c); err != nil {
-		return 0, err
-	}
 	var app, version, objects int
 	err := query(c, `SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema)
 		FROM pragma_application_id a, pragma_user_version v`, func(s *sqlite.Stmt) error {
@@ -84,31 +73,4 @@ func migrate(c *sqlite.Conn, version int) error {
 		}
 	}
 	return nil
-}
-
-// oldestLibrary is the first SQLite whose write-ahead log survives a
-// checkpoint and a write at the same moment (sqlite.org/wal.html,
-// "WAL-reset bug").
-const oldestLibrary = "3.51.3"
-
-// checkLibrary refuses an SQLite with a known way to damage files.
-func checkLibrary(c *sqlite.Conn) error {
-	version, err := ask(c, "SELECT sqlite_version()")
-	if err == nil && olderThan(version, oldestLibrary) {
-		err = fmt.Errorf("this program was built with SQLite %s, which can damage files; it needs %s", version, oldestLibrary)
-	}
-	return err
-}
-
-// olderThan compares versions such as 3.51.3.
-func olderThan(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		x, _ := strconv.Atoi(as[i]) // a part that is no number counts as 0
-		y, _ := strconv.Atoi(bs[i])
-		if x != y {
-			return x < y
-		}
-	}
-	return len(as) < len(bs)
 }
