@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -18,8 +19,8 @@ import (
 
 // fetchFlags say how requests are made, whichever command makes them.
 type fetchFlags struct {
-	allowNet  prefixes
-	allowPort ports
+	allowNet  list[netip.Prefix]
+	allowPort list[uint16]
 	timeout   time.Duration
 	maxBody   size
 	userAgent string
@@ -29,6 +30,8 @@ type fetchFlags struct {
 }
 
 func (r *fetchFlags) register(f *pflag.FlagSet) {
+	r.allowNet.kind, r.allowNet.parse = "CIDR", parsePrefix
+	r.allowPort.kind, r.allowPort.parse = "PORT", parsePort
 	f.Var(&r.allowNet, "allow-net", "allow private or loopback addresses, as 127.0.0.0/8; repeatable")
 	f.Var(&r.allowPort, "allow-port", "let redirects lead to this port, too: not only to 80, 443 and those of the feeds; repeatable")
 	f.DurationVar(&r.timeout, "timeout", feeds.DefaultTimeout, "a whole request may take `TIME`")
@@ -76,7 +79,7 @@ func (r *fetchFlags) check() error {
 func (r *fetchFlags) options() feeds.Options {
 	return feeds.Options{
 		Timeout: r.timeout, MaxBody: int64(r.maxBody),
-		AllowNet: r.allowNet, Ports: r.allowPort, UserAgent: r.agent(), Proxy: r.proxy, HTTP1: r.http1,
+		AllowNet: r.allowNet.all, Ports: r.allowPort.all, UserAgent: r.agent(), Proxy: r.proxy, HTTP1: r.http1,
 	}
 }
 

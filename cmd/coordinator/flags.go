@@ -36,57 +36,52 @@ func (s *size) Set(text string) error {
 	return nil
 }
 
-// prefixes are networks on the command line; a single address is the network
-// of just that one.
-type prefixes []netip.Prefix
+// A list is values on the command line, separated by commas or given one by one.
+type list[T any] struct {
+	all   []T
+	kind  string
+	parse func(string) (T, error)
+}
 
-func (p *prefixes) Type() string { return "CIDR" }
+func (l *list[T]) Type() string { return l.kind }
 
-func (p *prefixes) String() string {
+func (l *list[T]) String() string {
 	var all []string
-	for _, one := range *p {
-		all = append(all, one.String())
+	for _, one := range l.all {
+		all = append(all, fmt.Sprint(one))
 	}
 	return strings.Join(all, ",")
 }
 
-func (p *prefixes) Set(text string) error {
+func (l *list[T]) Set(text string) error {
 	for one := range strings.SplitSeq(text, ",") {
-		prefix, err := netip.ParsePrefix(one)
+		v, err := l.parse(one)
 		if err != nil {
-			addr, errAddr := netip.ParseAddr(one)
-			if errAddr != nil {
-				return fmt.Errorf("%q is no network such as 127.0.0.0/8", one)
-			}
-			prefix = netip.PrefixFrom(addr, addr.BitLen())
+			return err
 		}
-		*p = append(*p, prefix.Masked())
+		l.all = append(l.all, v)
 	}
 	return nil
 }
 
-// ports are numbers of ports on the command line.
-type ports []uint16
-
-func (p *ports) Type() string { return "PORT" }
-
-func (p *ports) String() string {
-	var all []string
-	for _, one := range *p {
-		all = append(all, strconv.Itoa(int(one)))
+// parsePrefix reads a network; a single address is the network of just that one.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
-	return strings.Join(all, ",")
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, fmt.Errorf("%q is no network such as 127.0.0.0/8", text)
+	}
+	return prefix.Masked(), nil
 }
 
-func (p *ports) Set(text string) error {
-	for one := range strings.SplitSeq(text, ",") {
-		n, err := strconv.ParseUint(one, 10, 16)
-		if err != nil || n == 0 {
-			return fmt.Errorf("%q is no port such as 8443", one)
-		}
-		*p = append(*p, uint16(n))
+func parsePort(text string) (uint16, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%q is no port such as 8443", text)
 	}
-	return nil
+	return uint16(n), nil
 }
 
 // A choice is a word out of a few.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestSizesReadAsPeopleWriteThem(t *testing.T) {
 }
 
 func TestAnAddressIsANetworkOfOne(t *testing.T) {
-	var got prefixes
+	got := list[netip.Prefix]{parse: parsePrefix}
 	if err := got.Set("127.0.0.0/8,192.168.1.5"); err != nil {
 		t.Fatal(err)
 	}
@@ -35,8 +36,8 @@ func TestAnAddressIsANetworkOfOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"), netip.MustParsePrefix("::1/128")}
-	if got.String() != (*prefixes)(&want).String() {
-		t.Errorf("prefixes = %v, want %v", &got, want)
+	if !slices.Equal(got.all, want) {
+		t.Errorf("prefixes = %v, want %v", got.all, want)
 	}
 	if err := got.Set("localhost"); err == nil {
 		t.Error("a name was taken for a network")

@@ -88,10 +88,10 @@ type sweep struct {
 // of them that it could not, because others have their domains.
 func (s *sweep) run(ctx context.Context, refs []feeds.Ref) (left []feeds.Ref, err error) {
 	if !s.named {
-		return nil, s.rounds(ctx, claims{s.db}, nil)
+		return nil, s.rounds(ctx, &claims{DB: s.db}, nil)
 	}
 	of := make(map[string][]feeds.Ref)
-	c := &namedClaims{DB: s.db}
+	c := &claims{DB: s.db, named: true}
 	for _, ref := range refs {
 		domain := feeds.Domain(ref.URL)
 		if of[domain] == nil {
@@ -150,26 +150,20 @@ func (s *sweep) rounds(ctx context.Context, from lease.Store, of map[string][]fe
 const waitStep = 200 * time.Millisecond
 
 // claims are those of a store, whose errors say that they are the store's.
-type claims struct{ *postgres.DB }
-
-func (c claims) Claim(ctx context.Context, n int, ttl time.Duration) ([]feeds.Lease, error) {
-	held, err := c.DB.Claim(ctx, n, ttl)
-	return held, leaseError(err)
-}
-
-func (c claims) Release(ctx context.Context, held []feeds.Lease) error {
-	return leaseError(c.DB.Release(ctx, held))
-}
-
-// namedClaims claims certain domains, each once.
-type namedClaims struct {
+type claims struct {
 	*postgres.DB
-	left []string // that were not to be had so far
+	named bool     // certain domains are claimed, each once
+	left  []string // of these, what was not to be had so far
 }
 
-func (n *namedClaims) Claim(ctx context.Context, most int, ttl time.Duration) ([]feeds.Lease, error) {
-	for domains := range slices.Chunk(n.left, most) {
-		held, err := n.ClaimDomains(ctx, domains, ttl)
+// Claim leases domains whose feeds are due, or the next of those that are named.
+func (c *claims) Claim(ctx context.Context, most int, ttl time.Duration) ([]feeds.Lease, error) {
+	if !c.named {
+		held, err := c.DB.Claim(ctx, most, ttl)
+		return held, leaseError(err)
+	}
+	for domains := range slices.Chunk(c.left, most) {
+		held, err := c.ClaimDomains(ctx, domains, ttl)
 		if err != nil {
 			return nil, leaseError(err)
 		}
@@ -178,15 +172,16 @@ func (n *namedClaims) Claim(ctx context.Context, most int, ttl time.Duration) ([
 			for _, l := range held {
 				got[l.Domain] = true
 			}
-			n.left = slices.DeleteFunc(n.left, func(domain string) bool { return got[domain] })
+			c.left = slices.DeleteFunc(c.left, func(domain string) bool { return got[domain] })
 			return held, nil
 		}
 	}
 	return nil, nil
 }
 
-func (n *namedClaims) Release(ctx context.Context, held []feeds.Lease) error {
-	return claims{n.DB}.Release(ctx, held)
+// Release gives leases back.
+func (c *claims) Release(ctx context.Context, held []feeds.Lease) error {
+	return leaseError(c.DB.Release(ctx, held))
 }
 
 // leaseError gives an error of the store its type.

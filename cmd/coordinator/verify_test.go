@@ -92,7 +92,7 @@ func TestCollectKeepsEveryDocument(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	a := &app{stdout: &stdout, stderr: &stderr}
 	v := &verify{quiet: true}
-	v.fetch.allowNet, v.fetch.timeout = prefixes{netip.MustParsePrefix("127.0.0.0/8")}, time.Minute
+	v.fetch.allowNet.all, v.fetch.timeout = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, time.Minute
 	v.runner.workers = 4
 	in := &input{given: true, feeds: newGathering()}
 	for u := range server.URLs() {
