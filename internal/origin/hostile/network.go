@@ -15,6 +15,11 @@ const maxFlood = 256 << 20
 
 // wireCases are answers that are late, slow, cut or never end.
 func wireCases() []Case {
+	s := soundRSS()
+	sized := func(length, sent int) string {
+		return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, length, s[:sent])
+	}
+	const chunked = okHead + "Transfer-Encoding: chunked\r\n\r\n"
 	return []Case{
 		{Name: "silent", Row: 8, Want: "timeout", About: "takes the request and never answers",
 			play: raw(func(w *wire, x *exchange) { w.hold() })},
@@ -23,52 +28,37 @@ func wireCases() []Case {
 		{Name: "drip-head", Row: 8, Want: "timeout", About: "sends the response headers at one byte a second",
 			play: raw(func(w *wire, x *exchange) { w.drip(okHead + "X-Filler: " + strings.Repeat("x", 100)) })},
 		{Name: "drip-body", Row: 9, Want: "slow timeout", About: "sends the body at one byte a second",
-			play: raw(func(w *wire, x *exchange) { w.print(okHead + "\r\n"); w.drip(soundRSS()) })},
+			play: raw(func(w *wire, x *exchange) { w.print(okHead + "\r\n"); w.drip(s) })},
 		{Name: "stall-body", Row: 9, Want: "slow timeout", About: "sends half of the body and no more, and holds the connection",
-			play: raw(func(w *wire, x *exchange) {
-				s := soundRSS()
-				w.print(okHead + "\r\n" + s[:len(s)/2])
-				w.hold()
-			})},
+			play: raw(func(w *wire, x *exchange) { w.print(okHead + "\r\n" + s[:len(s)/2]); w.hold() })},
 		{Name: "close-early", Row: 15, Want: "connect", About: "closes the connection instead of an answer",
 			play: raw(func(w *wire, x *exchange) {})},
 		{Name: "reset-early", Row: 15, Want: "connect", About: "resets the connection instead of an answer",
 			play: raw(func(w *wire, x *exchange) { w.Reset() })},
 		{Name: "reset-body", Row: 15, Want: "truncated connect", About: "resets the connection in the middle of the body",
 			play: raw(func(w *wire, x *exchange) {
-				s := soundRSS()
-				w.print(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, len(s), s[:len(s)/2]))
+				w.print(sized(len(s), len(s)/2))
 				w.wait(200 * time.Millisecond) // else the reset overtakes the bytes
 				w.Reset()
 			})},
 		{Name: "length-long", Row: 14, Want: "ok", About: "Content-Length is larger than the body, which is a whole feed",
-			play: raw(func(w *wire, x *exchange) {
-				s := soundRSS()
-				w.print(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, len(s)+100, s))
-			})},
+			play: prints(sized(len(s)+100, len(s)))},
 		{Name: "length-short", Row: 14, Want: "truncated parse", About: "Content-Length is smaller than the body, and cuts it in an item",
-			play: raw(func(w *wire, x *exchange) {
-				s := soundRSS()
-				w.print(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, len(s)-60, s))
-			})},
+			play: prints(sized(len(s)-60, len(s)))},
 		{Name: "length-negative", Want: "http_error truncated", About: "Content-Length: -1",
-			play: raw(func(w *wire, x *exchange) { w.print(okHead + "Content-Length: -1\r\n\r\n" + soundRSS()) })},
+			play: prints(sized(-1, len(s)))},
 		{Name: "chunked-cut", Row: 14, Want: "ok", About: "the connection ends in the middle of a chunk, after a whole feed",
-			play: raw(func(w *wire, x *exchange) {
-				w.print(okHead + "Transfer-Encoding: chunked\r\n\r\n1000\r\n" + soundRSS())
-			})},
+			play: prints(chunked + "1000\r\n" + s)},
 		{Name: "chunks-of-one", Row: 13, Want: "http_error", About: "40 MiB of a body in chunks of a byte each",
 			play: raw(func(w *wire, x *exchange) {
-				w.print(okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\n<rss>\r\n")
+				w.print(chunked + "5\r\n<rss>\r\n")
 				many := bytes.Repeat([]byte("1\r\n \r\n"), 8<<10)
 				w.flood(240<<20, func() []byte { return many })
 			})},
 		{Name: "chunked-bad", Row: 15, Want: "truncated", About: "the length of a chunk is no number",
-			play: raw(func(w *wire, x *exchange) {
-				w.print(okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\n<rss>\r\nzz\r\n</rss>")
-			})},
+			play: prints(chunked + "5\r\n<rss>\r\nzz\r\n</rss>")},
 		{Name: "not-http", Want: "http_error", About: "answers with a line that is no HTTP",
-			play: raw(func(w *wire, x *exchange) { w.print("220 mail.example.org ESMTP ready\r\n") })},
+			play: prints("220 mail.example.org ESMTP ready\r\n")},
 	}
 }
 

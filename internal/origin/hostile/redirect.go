@@ -72,11 +72,32 @@ func chain(hops int) func(*exchange) {
 	}
 }
 
-// moved plays one redirect and then a feed.
-func moved(code int) func(*exchange) {
+// via plays a redirect of that status to a step of the case, and then what is there.
+func via(code int, there func(*exchange)) func(*exchange) {
+	return steps(func(x *exchange) { x.next(code, "there") }, there)
+}
+
+// abroad is via for a step on another host.
+func abroad(code int, there func(*exchange)) func(*exchange) {
+	return steps(func(x *exchange) { x.redirect(code, x.elsewhere("there")) }, there)
+}
+
+// steps plays first what the case begins with, and then what its steps have.
+func steps(first, then func(*exchange)) func(*exchange) {
 	return func(x *exchange) {
 		if x.step == "" {
-			x.next(code, "there")
+			first(x)
+		} else {
+			then(x)
+		}
+	}
+}
+
+// unless plays a feed to who does not send a header, and 400 to who does.
+func unless(header, why string) func(*exchange) {
+	return func(x *exchange) {
+		if x.r.Header[header] != nil {
+			x.fail(http.StatusBadRequest, why)
 			return
 		}
 		x.sendRSS()
@@ -97,13 +118,7 @@ func redirectCases() []Case {
 		{Name: "redirect-ftp", Row: 5, Want: "blocked_scheme redirect", About: "302 to ftp:",
 			play: redirect(302, "ftp://127.0.0.1/feed.xml")},
 		{Name: "redirect-loop", Row: 6, Want: "redirect", About: "302 to itself, by way of another path",
-			play: func(x *exchange) {
-				if x.step == "" {
-					x.next(302, "back")
-				} else {
-					x.redirect(302, "/hostile/"+x.c.Name)
-				}
-			}},
+			play: via(302, func(x *exchange) { x.redirect(302, "/hostile/"+x.c.Name) })},
 		{Name: "redirect-chain", Row: 6, Want: "redirect", About: "six redirects, then a feed", play: chain(6)},
 		{Name: "redirect-five", Want: "ok", About: "five redirects, then a feed", play: chain(5)},
 		{Name: "redirect-nowhere", Want: "redirect http_error", About: "302 without Location",
@@ -118,26 +133,13 @@ func redirectCases() []Case {
 // movedCases are redirects to a feed, and what may be asked and believed there.
 func movedCases() []Case {
 	return []Case{
-		{Name: "moved", Row: 7, Want: "ok", About: "301 to another path", play: moved(301)},
-		{Name: "moved-308", Row: 7, Want: "ok", About: "308 to another path", play: moved(308)},
-		{Name: "found", Row: 7, Want: "ok", About: "302 to another path, which must not become the feed's URL", play: moved(302)},
-		{Name: "see-other", Row: 7, Want: "ok", About: "303 to another path", play: moved(303)},
-		{Name: "moved-host", Row: 7, Want: "ok", About: "301 to another host",
-			play: func(x *exchange) {
-				if x.step == "" {
-					x.redirect(301, x.elsewhere("there"))
-					return
-				}
-				x.sendRSS()
-			}},
+		{Name: "moved", Row: 7, Want: "ok", About: "301 to another path", play: via(301, (*exchange).sendRSS)},
+		{Name: "moved-308", Row: 7, Want: "ok", About: "308 to another path", play: via(308, (*exchange).sendRSS)},
+		{Name: "found", Row: 7, Want: "ok", About: "302 to another path, which must not become the feed's URL", play: via(302, (*exchange).sendRSS)},
+		{Name: "see-other", Row: 7, Want: "ok", About: "303 to another path", play: via(303, (*exchange).sendRSS)},
+		{Name: "moved-host", Row: 7, Want: "ok", About: "301 to another host", play: abroad(301, (*exchange).sendRSS)},
 		{Name: "moved-error", Row: 7, Want: "http_error", About: "301 to an error page, which must not become the feed's URL",
-			play: func(x *exchange) {
-				if x.step == "" {
-					x.next(301, "there")
-					return
-				}
-				x.fail(http.StatusNotFound, "no longer here")
-			}},
+			play: via(301, answers(404))},
 		{Name: "redirect-cookie", Want: "ok", About: "302 that sets a cookie and expects it at the other end",
 			play: func(x *exchange) {
 				if c, err := x.r.Cookie("seen"); x.step != "" && err == nil && c.Value == "1" {
@@ -148,27 +150,9 @@ func movedCases() []Case {
 				x.next(302, "there")
 			}},
 		{Name: "redirect-referer", Want: "ok", About: "302 to a place that answers 400 to a Referer",
-			play: func(x *exchange) {
-				switch {
-				case x.step == "":
-					x.next(302, "there")
-				case x.r.Header["Referer"] != nil:
-					x.fail(http.StatusBadRequest, "no Referer, please")
-				default:
-					x.sendRSS()
-				}
-			}},
+			play: via(302, unless("Referer", "no Referer, please"))},
 		{Name: "redirect-credentials", Want: "ok", About: "302 to another host, which answers 400 to the password of the first",
-			link: withPassword, play: func(x *exchange) {
-				switch {
-				case x.step == "":
-					x.redirect(302, x.elsewhere("there"))
-				case x.r.Header["Authorization"] != nil:
-					x.fail(http.StatusBadRequest, "not my password")
-				default:
-					x.sendRSS()
-				}
-			}},
+			link: withPassword, play: abroad(302, unless("Authorization", "not my password"))},
 	}
 }
 

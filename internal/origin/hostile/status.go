@@ -17,6 +17,27 @@ func answers(code int, headers ...string) func(*exchange) {
 	}
 }
 
+// status plays a body with another status than 200, though it is all there.
+func status(code int, contentType, body string) func(*exchange) {
+	return func(x *exchange) {
+		x.w.Header().Set("Content-Type", contentType)
+		x.w.WriteHeader(code)
+		x.w.Write([]byte(body))
+	}
+}
+
+// validated plays a feed with a validator, and 304 to who sends back just that.
+func validated(name, value, asked string) func(*exchange) {
+	return func(x *exchange) {
+		if x.r.Header.Get(asked) == value {
+			x.w.WriteHeader(304)
+			return
+		}
+		x.w.Header().Set(name, value)
+		x.sendRSS()
+	}
+}
+
 // loginPage is a page that links to a feed and is none.
 const loginPage = `<!DOCTYPE html>
 <html lang="en"><head><title>Please log in</title>
@@ -61,13 +82,9 @@ func statusCases() []Case {
 		{Name: "error-404", Row: 17, Want: "http_error", About: "404", play: answers(404)},
 		{Name: "error-401", Row: 17, Want: "http_error", About: "401 to whoever has no password", play: answers(401, "WWW-Authenticate", `Basic realm="feeds"`)},
 		{Name: "error-feed", Row: 17, Want: "http_error", About: "500 with a whole feed as its body",
-			play: func(x *exchange) {
-				x.w.Header().Set("Content-Type", typeRSS)
-				x.w.WriteHeader(500)
-				x.w.Write([]byte(soundRSS()))
-			}},
+			play: status(500, typeRSS, soundRSS())},
 		{Name: "status-999", Row: 17, Want: "http_error", About: "status 999, which some sites send to robots",
-			play: raw(func(w *wire, x *exchange) { w.print("HTTP/1.1 999 Request denied\r\nConnection: close\r\n\r\n") })},
+			play: prints("HTTP/1.1 999 Request denied\r\nConnection: close\r\n\r\n")},
 		{Name: "status-206", Row: 17, Want: "http_error truncated parse", About: "206 with a part that nobody asked for",
 			play: func(x *exchange) {
 				x.w.Header().Set("Content-Range", "bytes 0-199/9999")
@@ -76,11 +93,7 @@ func statusCases() []Case {
 			}},
 		{Name: "status-204", Row: 20, Want: "not_a_feed http_error", About: "204", play: func(x *exchange) { x.w.WriteHeader(204) }},
 		{Name: "challenge", Row: 17, Want: "http_error", About: "403 with a page that tells robots from people",
-			play: func(x *exchange) {
-				x.w.Header().Set("Content-Type", typeHTML)
-				x.w.WriteHeader(403)
-				x.w.Write([]byte(challengePage))
-			}},
+			play: status(403, typeHTML, challengePage)},
 		{Name: "password", Want: "ok", About: "401, except to the name and password in the URL", link: withPassword,
 			play: func(x *exchange) {
 				if name, password, ok := x.r.BasicAuth(); ok && name == "reader" && password == "secret" {
@@ -115,9 +128,7 @@ func statusCases() []Case {
 // validatorCases are odd ETags and dates, and cookies. They are feeds.
 func validatorCases() []Case {
 	tagged := func(name string, row int, want, about, etag string) Case {
-		return Case{Name: name, Row: row, Want: want, About: about, play: raw(func(w *wire, x *exchange) {
-			w.print(okHead + "ETag: " + etag + "\r\n\r\n" + soundRSS())
-		})}
+		return Case{Name: name, Row: row, Want: want, About: about, play: prints(okHead + "ETag: " + etag + "\r\n\r\n" + soundRSS())}
 	}
 	return []Case{
 		tagged("etag-1mb", 22, "header_too_large ok", "an ETag of 1 MB", `"`+strings.Repeat("x", 1<<20)+`"`),
@@ -125,23 +136,9 @@ func validatorCases() []Case {
 		tagged("etag-illegal", 22, "http_error ok", "an ETag with control characters", "\"a\x01b\x7fc\""),
 		tagged("etag-bytes", 22, "ok", "an ETag with bytes above 127 and no quotes", "caf\xe9-\xff"),
 		tagged("etag-folded", 22, "ok http_error", "an ETag over two lines", "\"a\r\n b\""),
-		{Name: "etag-weak", Want: "ok", About: "an ETag of w/\"1\", expected back as it is", play: func(x *exchange) {
-			if x.r.Header.Get("If-None-Match") == `w/"1"` {
-				x.w.WriteHeader(304)
-				return
-			}
-			x.w.Header().Set("ETag", `w/"1"`)
-			x.sendRSS()
-		}},
+		{Name: "etag-weak", Want: "ok", About: "an ETag of w/\"1\", expected back as it is", play: validated("ETag", `w/"1"`, "If-None-Match")},
 		{Name: "modified-words", Row: 22, Want: "ok", About: "Last-Modified: yesterday, expected back as it is",
-			play: func(x *exchange) {
-				if x.r.Header.Get("If-Modified-Since") == "yesterday" {
-					x.w.WriteHeader(304)
-					return
-				}
-				x.w.Header().Set("Last-Modified", "yesterday")
-				x.sendRSS()
-			}},
+			play: validated("Last-Modified", "yesterday", "If-Modified-Since")},
 		{Name: "etag-restless", Row: 23, Want: "ok unchanged", About: "the same body each time, with a new ETag",
 			play: func(x *exchange) {
 				x.w.Header().Set("ETag", fmt.Sprintf(`"%d"`, x.hit))
@@ -171,12 +168,8 @@ func validatorCases() []Case {
 			}},
 		{Name: "cookie", Want: "ok unchanged", About: "sets a cookie and answers 400 to who brings it back",
 			play: func(x *exchange) {
-				if x.r.Header["Cookie"] != nil {
-					x.fail(400, "no cookies, please")
-					return
-				}
 				http.SetCookie(x.w, &http.Cookie{Name: "track", Value: "me", Path: "/"})
-				x.sendRSS()
+				unless("Cookie", "no cookies, please")(x)
 			}},
 	}
 }

@@ -32,6 +32,11 @@ func raw(play func(w *wire, x *exchange)) func(*exchange) {
 	}
 }
 
+// prints plays a text on the bare connection.
+func prints(text string) func(*exchange) {
+	return raw(func(w *wire, _ *exchange) { w.print(text) })
+}
+
 func newWire(c Conn) *wire {
 	w := &wire{Conn: c, end: time.Now().Add(AnswerLimit)}
 	w.SetDeadline(w.end)
