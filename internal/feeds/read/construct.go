@@ -75,12 +75,7 @@ func (m *maker) escaped(text []byte, title bool) []byte {
 // unbase64 returns what text says in base64, nothing when it is none, and whether all
 // of that is text.
 func unbase64(text []byte) (clean []byte, whole bool) {
-	packed := make([]byte, 0, len(text))
-	for _, c := range text {
-		if c > ' ' {
-			packed = append(packed, c)
-		}
-	}
+	packed := bytes.Join(bytes.Fields(text), nil)
 	n, err := base64.StdEncoding.Decode(packed, packed)
 	if err != nil {
 		return nil, false

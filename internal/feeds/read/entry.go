@@ -63,7 +63,7 @@ func isBlank(raw []byte) bool {
 func (m *maker) item(e *rawItem) feeds.Item {
 	it := feeds.Item{
 		GUID:    m.keep(m.first(e, fieldGUID, fieldAtomID)),
-		Title:   m.title(e),
+		Title:   m.keep(m.oneLine(m.first(e, fieldTitle, fieldAtomTitle, fieldDCTitle, fieldMediaTitle, fieldITunesTitle))),
 		Content: m.keep(m.first(e, fieldEncoded, fieldAtomContent, fieldContent, fieldBody)),
 		Summary: m.keep(m.first(e, fieldDescription, fieldAtomSummary, fieldSummary, fieldDCDescription, fieldITunesSummary,
 			fieldGoogleDescription, fieldITunesSubtitle)),
@@ -94,11 +94,6 @@ func (m *maker) first(e *rawItem, fields ...field) []byte {
 		}
 	}
 	return nil
-}
-
-// title returns the title, in one line.
-func (m *maker) title(e *rawItem) string {
-	return m.keep(m.oneLine(m.first(e, fieldTitle, fieldAtomTitle, fieldDCTitle, fieldMediaTitle, fieldITunesTitle)))
 }
 
 // field returns what p says as f: HTML for what has more than a line, and else text.

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/feeds/read/date"
@@ -164,10 +163,6 @@ func (c *finisher) bounded(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
-	size := maxText
 	c.cut = true
-	for size > 0 && !utf8.RuneStart(s[size]) {
-		size--
-	}
-	return strings.Clone(s[:size])
+	return strings.ToValidUTF8(strings.Clone(s[:maxText]), "")
 }

@@ -7,7 +7,6 @@ import (
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/feeds/read/date"
-	"feedmill/internal/feeds/read/scan"
 )
 
 // jsonFeedVersion begins the version of every JSON Feed, and of nothing else,
@@ -200,18 +199,10 @@ func (it *jsonItem) file(r *jsonReader) {
 	}
 }
 
-// inOneLine is oneLine for a string.
-func inOneLine(s string) string {
-	if !strings.ContainsAny(s, "\n\r") {
-		return s
-	}
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x80 && scan.IsSpace(byte(r)) }), " ")
-}
-
 // document makes a document of f, which came from base: it settles who wrote the items
 // (the feed's authors where one has none), where they are, and what they say, as HTML.
 func (f *jsonFeed) document(c *finisher, base string) *feeds.Document {
-	d := c.head(inOneLine(f.title), f.home, base, false)
+	d := c.head(string(c.oneLine([]byte(f.title))), f.home, base, false)
 	d.Items = make([]feeds.Item, 0, len(f.items))
 	if len(f.authors) == 0 {
 		f.authors = f.author
@@ -220,7 +211,7 @@ func (f *jsonFeed) document(c *finisher, base string) *feeds.Document {
 	var calendar date.Reader
 	for i := range f.items {
 		it := &f.items[i]
-		it.Title = inOneLine(it.Title)
+		it.Title = string(c.oneLine([]byte(it.Title)))
 		if len(it.authors) == 0 {
 			it.authors = it.author
 		}

@@ -3,6 +3,7 @@ package read
 import (
 	"bytes"
 	"html"
+	"regexp"
 	"slices"
 )
 
@@ -34,12 +35,10 @@ func (m *maker) trimLink(ref []byte) []byte {
 	if !bytes.ContainsAny(ref, "\n\r\t") {
 		return ref
 	}
-	out := make([]byte, 0, len(ref))
-	for line := range bytes.FieldsFuncSeq(ref, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }) {
-		out = append(out, bytes.Trim(line, " ")...)
-	}
-	return out
+	return lineEnds.ReplaceAll(ref, nil)
 }
+
+var lineEnds = regexp.MustCompile(` *[\n\r\t]+ *`)
 
 // linkAttributes holds the attributes of HTML that lead somewhere.
 var linkAttributes = []string{

@@ -26,7 +26,7 @@ const (
 	vocabEnclosure
 )
 
-// namespaces holds the vocabularies by URI, as canonical spells it.
+// namespaces holds the vocabularies by URI, as namespaceOf spells it.
 var namespaces = map[string]vocabulary{
 	"www.w3.org/1999/02/22-rdf-syntax-ns": vocabRSS,
 	"purl.org/rss/1.0":                    vocabRSS,
@@ -76,7 +76,8 @@ var prefixes = map[string]vocabulary{
 // at the end do not count: "https://www.W3.org/2005/Atom/" is in use, too, and so
 // are the names of Atom's drafts.
 func namespaceOf(uri []byte) vocabulary {
-	c := canonical(string(uri))
+	c := strings.ToLower(strings.TrimSpace(string(uri)))
+	c = strings.TrimRight(strings.TrimPrefix(strings.TrimPrefix(c, "http://"), "https://"), "/#")
 	if v, ok := namespaces[c]; ok {
 		return v
 	}
@@ -84,12 +85,6 @@ func namespaceOf(uri []byte) vocabulary {
 		return vocabAtom
 	}
 	return vocabOther
-}
-
-func canonical(uri string) string {
-	uri = strings.ToLower(strings.TrimSpace(uri))
-	uri = strings.TrimPrefix(strings.TrimPrefix(uri, "http://"), "https://")
-	return strings.TrimRight(uri, "/#")
 }
 
 // lower appends a name in small letters to dst.

@@ -177,12 +177,5 @@ func withLineFeeds(text []byte) []byte {
 	if bytes.IndexByte(text, '\r') < 0 {
 		return text
 	}
-	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")) // a copy
-	for rest := text; ; {
-		n := bytes.IndexByte(rest, '\r')
-		if n < 0 {
-			return text
-		}
-		rest[n], rest = '\n', rest[n+1:]
-	}
+	return bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 }

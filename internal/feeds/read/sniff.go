@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/net/html"
 
@@ -66,7 +65,7 @@ func sniff(text []byte, base string) (f format, start int, junk bool, err *feeds
 			depth = max(depth-1, 0)
 		case scan.Open:
 			if depth > 0 {
-				depth += opens(&s)
+				depth += btoi(!s.Empty && !scan.IsVoid(s.Name.Full))
 				continue
 			}
 			name := strings.ToLower(string(s.Name.Local()))
@@ -76,7 +75,7 @@ func sniff(text []byte, base string) (f format, start int, junk bool, err *feeds
 			if page || name == "html" || name == "head" || name == "body" {
 				return 0, 0, false, htmlPage(text, base)
 			}
-			depth += opens(&s)
+			depth += btoi(!s.Empty && !scan.IsVoid(s.Name.Full))
 			junk = true
 		case scan.Fault:
 			if page {
@@ -104,15 +103,6 @@ func sniff(text []byte, base string) (f format, start int, junk bool, err *feeds
 	}
 }
 
-// opens returns by how much the start tag that s stands on deepens a document
-// of unknown making: not at all when it is empty, as written or in HTML.
-func opens(s *scan.Scanner) int {
-	if s.Empty || scan.IsVoid(s.Name.Full) {
-		return 0
-	}
-	return 1
-}
-
 // notAFeed describes a document of no known format.
 func notAFeed(what string, text []byte) *feeds.Failure {
 	return &feeds.Failure{Class: feeds.NotAFeed, Detail: what + " beginning " + snippet(text)}
@@ -121,15 +111,11 @@ func notAFeed(what string, text []byte) *feeds.Failure {
 // snippet returns the beginning of text in quotes, safe to print anywhere.
 func snippet(text []byte) string {
 	text = bytes.TrimLeft(text, " \t\r\n")
-	text = []byte(feeds.RedactText(string(text[:min(len(text), 4*snippetSize)])))
-	if len(text) <= snippetSize {
-		return strconv.QuoteToASCII(string(text))
+	said := feeds.RedactText(string(text[:min(len(text), 4*snippetSize)]))
+	if len(said) <= snippetSize {
+		return strconv.QuoteToASCII(said)
 	}
-	end := snippetSize
-	for end > snippetSize-utf8.UTFMax && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return strconv.QuoteToASCII(string(text[:end])) + "..."
+	return strconv.QuoteToASCII(strings.ToValidUTF8(said[:snippetSize], "")) + "..."
 }
 
 // htmlPage describes a page that came instead of a feed.

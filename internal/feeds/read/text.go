@@ -111,19 +111,13 @@ func appendReference(dst, text []byte) (out []byte, size int) {
 	if len(text) < len("&lt;") {
 		return dst, 0
 	}
-	switch {
-	case text[1] == '#':
+	if text[1] == '#' {
 		return appendNumber(dst, text)
-	case text[1] == 'l' && text[2] == 't' && text[3] == ';':
-		return append(dst, '<'), 4
-	case text[1] == 'g' && text[2] == 't' && text[3] == ';':
-		return append(dst, '>'), 4
-	case bytes.HasPrefix(text, []byte("&amp;")):
-		return append(dst, '&'), 5
-	case bytes.HasPrefix(text, []byte("&quot;")):
-		return append(dst, '"'), 6
-	case bytes.HasPrefix(text, []byte("&nbsp;")):
-		return append(dst, "\u00a0"...), 6
+	}
+	for _, usual := range [...][2]string{{"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}, {"&quot;", `"`}, {"&nbsp;", "\u00a0"}} {
+		if bytes.HasPrefix(text, []byte(usual[0])) {
+			return append(dst, usual[1]...), len(usual[0])
+		}
 	}
 	end := bytes.IndexByte(text[:min(len(text), maxReference)], ';')
 	if end < 2 || bytes.ContainsAny(text[1:end], "& \t\r\n") {

@@ -6,6 +6,8 @@ package charset
 
 import (
 	"bytes"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,10 +18,6 @@ import (
 
 	"feedmill/internal/feeds"
 )
-
-// declarationWindow is how far into a body an XML declaration or a mark of
-// UTF-16 is looked for, in bytes.
-const declarationWindow = 1024
 
 // ToUTF8 returns body as UTF-8 that holds only characters that XML allows, and
 // whether some had to be replaced or removed for that. The result may share
@@ -74,10 +72,11 @@ func findEncoding(body []byte, contentType string, valid bool) (enc encoding.Enc
 	}
 	for _, label := range []string{declaredEncoding(body), httpCharset(contentType)} {
 		enc, name := encodingOf(label)
+		shift, refused := sevenBit[label]
 		switch {
 		case name == "iso-2022-jp" && bytes.IndexByte(body, escape) >= 0:
 			return enc, 0, nil
-		case sevenBit[label] && hasShift(label, body):
+		case refused && bytes.Contains(body, []byte(shift)):
 			return nil, 0, &feeds.Failure{Class: feeds.Charset, Detail: "unsupported character encoding " + label}
 		case name == "utf-8" && !valid:
 			return byBytes(body, true), 0, nil
@@ -133,62 +132,41 @@ func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
 	return nil, 0
 }
 
+var (
+	declaration  = regexp.MustCompile(`<\?xml[^>]*?encoding[\s=]*["']([^"'>]*)["'][^>]*\?>`)
+	charsetParam = regexp.MustCompile(`charset\s*=[\s"']*([^\s"',;]*)`)
+)
+
 // declaredEncoding returns the encoding that the XML declaration names, in
 // lower case; "" when there is none.
 func declaredEncoding(body []byte) string {
-	head := body[:min(len(body), declarationWindow)]
-	_, after, found := bytes.Cut(head, []byte("<?xml"))
-	decl, _, closed := bytes.Cut(after, []byte("?>"))
-	if !found || !closed {
+	m := declaration.FindSubmatch(body[:min(len(body), 1024)])
+	if m == nil {
 		return ""
 	}
-	_, value, found := bytes.Cut(decl, []byte("encoding"))
-	value = bytes.TrimLeft(value, " \t\r\n=")
-	if !found || len(value) == 0 || value[0] != '"' && value[0] != '\'' {
-		return ""
-	}
-	label, _, _ := bytes.Cut(value[1:], value[:1])
-	return strings.ToLower(strings.TrimSpace(string(label)))
+	return strings.ToLower(strings.TrimSpace(string(m[1])))
 }
 
 // httpCharset returns the charset that a Content-Type header names, in lower case;
 // "" when it names none. It is looked for as in a meta element of HTML, wherever it
 // stands: servers write commas or nothing before it, and one quote.
 func httpCharset(contentType string) string {
-	for rest, found := strings.ToLower(contentType), true; ; {
-		if _, rest, found = strings.Cut(rest, "charset"); !found {
-			return ""
-		}
-		if value, ok := strings.CutPrefix(strings.TrimSpace(rest), "="); ok {
-			value = strings.TrimLeft(value, " \t\"'")
-			if end := strings.IndexAny(value, " \t\"',;"); end >= 0 {
-				value = value[:end]
-			}
-			return value
-		}
+	m := charsetParam.FindStringSubmatch(strings.ToLower(contentType))
+	if m == nil {
+		return ""
 	}
+	return m[1]
 }
 
 // escape begins the shift sequences of the ISO 2022 encodings.
 const escape = 0x1b
 
 // sevenBit holds the encodings that are not read and whose text looks like
-// ASCII, so that nothing but the label tells them.
-var sevenBit = map[string]bool{
-	"utf-7": true, "unicode-1-1-utf-7": true, "hz-gb-2312": true,
-	"iso-2022-kr": true, "iso-2022-cn": true, "iso-2022-cn-ext": true,
-}
-
-// hasShift reports whether body leaves ASCII, as far as the bytes can tell. For
-// UTF-7 they cannot: every date with a time zone has its plus sign.
-func hasShift(label string, body []byte) bool {
-	switch {
-	case label == "hz-gb-2312":
-		return bytes.Contains(body, []byte("~{"))
-	case strings.HasPrefix(label, "iso-2022-"):
-		return bytes.IndexByte(body, escape) >= 0
-	}
-	return true
+// ASCII, so that nothing but the label tells them, and what a text has in it that
+// leaves ASCII. For UTF-7 that cannot be told: every date with a time zone has its
+// plus sign.
+var sevenBit = map[string]string{
+	"utf-7": "", "unicode-1-1-utf-7": "", "hz-gb-2312": "~{", "iso-2022-kr": "\x1b", "iso-2022-cn": "\x1b", "iso-2022-cn-ext": "\x1b",
 }
 
 // Sanitize returns text without what XML forbids: sequences that are not UTF-8
@@ -227,10 +205,5 @@ func isForbiddenByte(c byte) bool { return c < 0x20 && c != '\n' && c != '\t' &&
 // isAllowed reports whether XML allows every character of text, which is valid
 // UTF-8.
 func isAllowed(text []byte) bool {
-	for _, c := range text {
-		if isForbiddenByte(c) {
-			return false
-		}
-	}
-	return !bytes.Contains(text, []byte("\uFFFE")) && !bytes.Contains(text, []byte("\uFFFF"))
+	return !slices.ContainsFunc(text, isForbiddenByte) && !bytes.Contains(text, []byte("\uFFFE")) && !bytes.Contains(text, []byte("\uFFFF"))
 }

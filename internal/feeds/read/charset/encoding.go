@@ -169,12 +169,7 @@ func isKana(text []byte) bool {
 		if i+1 == len(text) {
 			break
 		}
-		switch next := text[i+1]; {
-		case text[i] == 0x82 && 0x9F <= next && next <= 0xF1:
-			i++
-			high++
-			pairs++
-		case text[i] == 0x83 && 0x40 <= next && next <= 0x96:
+		if next := text[i+1]; text[i] == 0x82 && 0x9F <= next && next <= 0xF1 || text[i] == 0x83 && 0x40 <= next && next <= 0x96 {
 			i++
 			high++
 			pairs++

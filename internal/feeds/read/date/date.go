@@ -7,14 +7,14 @@ package date
 
 import (
 	"html"
+	"regexp"
 	"strings"
 	"time"
 )
 
 // A Reader reads the dates of one document: all that RFC 822, RFC 3339 and W3CDTF
 // allow, and the spellings of real feeds, see docs/real-feeds.md. A date without
-// a zone is of UTC. One that cannot be known (the zone, the language, the order
-// of day and month) is none: no date is better than a wrong one.
+// a zone is of UTC.
 //
 // Rejected: a list of layouts for time.Parse, as other readers have. Each try costs
 // a microsecond, so that what is no date costs the most, two hundred layouts
@@ -117,18 +117,10 @@ const (
 	maxPlaces = 64
 )
 
-// Years outside of which a date is absurd: before the first no document was
-// published with a date of this calendar, and further ahead than the second
-// none is announced.
-const (
-	firstYear  = 1000
-	yearsAhead = 10
-)
-
-// Sensible returns the date, or 0 when it is absurd: before the year 1000, or more
-// than ten years after now.
+// Sensible returns the date, or 0 when it is absurd: before the year 1000, from which
+// no document has a date of this calendar, or more than ten years after now.
 func Sensible(seconds int64, now time.Time) int64 {
-	if year := time.Unix(seconds, 0).UTC().Year(); year < firstYear || year > now.Year()+yearsAhead {
+	if year := time.Unix(seconds, 0).UTC().Year(); year < 1000 || year > now.Year()+10 {
 		return 0
 	}
 	return seconds
@@ -145,12 +137,7 @@ func plainDate(text string) string {
 			text = value
 		}
 	}
-	for {
-		before, tag, open := strings.Cut(text, "<")
-		_, after, closed := strings.Cut(tag, ">")
-		if !open || !closed {
-			return strings.TrimSpace(text)
-		}
-		text = before + " " + after
-	}
+	return strings.TrimSpace(tags.ReplaceAllString(text, " "))
 }
+
+var tags = regexp.MustCompile("<[^>]*>")
