@@ -59,6 +59,7 @@ func TestHostileDocuments(t *testing.T) {
 		{"an error in JSON", `{"error":"x"}`, feeds.NotAFeed, 0, ""},
 		{"a feed of another vocabulary", `<feed xmlns="urn:x"><x/></feed>`, feeds.NotAFeed, 0, ""},
 		{"an item that is not closed", inRSS("<item><guid>1</guid>" + guids(1)), feeds.OK, 2, "1 end tag missing"},
+		{"an end tag like the root's", "<rss><channel>" + guids(1) + "</channel></RSS><channel><item><guid>b</guid></item></channel></rss>", feeds.OK, 2, "1 end tag of nothing"},
 		{"a second document", inRSS(guids(1)) + inRSS(guids(5)), feeds.OK, 1, "trailing data"},
 		{"a title that attacks terminals", inRSS("<item><title>\u202e$(rm -rf /)\"}\n{</title></item>"), feeds.OK, 1, ""},
 		{"links that attack", inRSS("<item><link>javascript:alert(1)</link></item><item><link>file:///etc/passwd</link></item>"), feeds.OK, 2, "2 unsafe links"},

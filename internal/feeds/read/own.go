@@ -63,8 +63,11 @@ func (r *xmlReader) walkOver(f format, text []byte, start int, url string) (b *f
 // begin makes r ready for a document and returns its builder.
 func (r *xmlReader) begin(f format, text []byte, start int, url string) *feedBuilder {
 	w, m, b := &r.walker, &r.maker, &r.feed
+	if clear(w.distinct); w.distinct == nil {
+		w.distinct = make(map[uint64]struct{})
+	}
 	*w = walker{
-		Scanner: scan.Scanner{Input: text, Pos: start, Attrs: w.Attrs[:0]}, open: w.open[:0], bindings: bindings{inScope: w.inScope[:0], distinct: make(map[uint64]struct{})},
+		Scanner: scan.Scanner{Input: text, Pos: start, Attrs: w.Attrs[:0]}, open: w.open[:0], bindings: bindings{inScope: w.inScope[:0], distinct: w.distinct},
 		lower: w.lower[:0], limits: usualLimits, origin: locationOf([]byte(url)), position: w.position,
 	}
 	*m = maker{

@@ -21,7 +21,7 @@ import (
 // latin-1, euc_jp, koi8r, 8859_1. Misspelt UTF-8 counts as nothing said.
 func encodingOf(label string) (enc encoding.Encoding, name string) {
 	label, _, _ = strings.Cut(label, ":") // ISO-8859-1:1987
-	if enc, name = lookUpEncoding(label); enc != nil {
+	if enc, name = lookUpEncoding(label); enc != nil || label == "" {
 		return enc, name
 	}
 	plain := notPlain.ReplaceAllString(label, "")
