@@ -4,8 +4,10 @@ package pool
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -43,3 +45,16 @@ func oomKills() int64 { return 0 }
 
 // sealDeathSignal fails: only Linux ends a process with the one that started it.
 func sealDeathSignal() error { return errors.ErrUnsupported }
+
+// An enclosure is there on Linux only.
+type enclosure struct{}
+
+func enclose() (*enclosure, error)     { return nil, errors.ErrUnsupported }
+func (*enclosure) admit(cmd *exec.Cmd) {}
+func (*enclosure) close()              {}
+
+// An undertaker is there on Linux only.
+type undertaker struct{}
+
+func (*undertaker) take(int, *slog.Logger) (leave func()) { return func() {} }
+func (*undertaker) close()                                {}
