@@ -2,13 +2,13 @@ package carrier
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
-	"sync/atomic"
 
 	"feedmill/internal/ipc"
 	"feedmill/internal/ipc/board"
@@ -57,20 +57,15 @@ const (
 // A sharedPipe is the coordinator's side: it reads the pipe and gives each line
 // its frames.
 type sharedPipe struct {
+	lines
 	maxFrame uint32
 	r, w     *os.File // w is what the workers inherit
 	lock     *fileLock
 	reading  sync.WaitGroup
-
-	mu    sync.Mutex
-	lines map[uint32]*sharedLine // those that are not at their end
 }
 
 func openSharedPipe(o Options) (*sharedPipe, error) {
-	s := &sharedPipe{maxFrame: o.MaxFrame, lines: make(map[uint32]*sharedLine)}
-	if s.maxFrame == 0 {
-		s.maxFrame = ipc.DefaultMaxFrame
-	}
+	s := &sharedPipe{maxFrame: cmp.Or(o.MaxFrame, ipc.DefaultMaxFrame), lines: lines{of: make(map[uint32]*sharedLine)}}
 	var err error
 	if s.lock, err = newFileLock(); err != nil {
 		return nil, err
@@ -86,12 +81,16 @@ func openSharedPipe(o Options) (*sharedPipe, error) {
 
 // Join implements Carrier.
 func (s *sharedPipe) Join(e End) (Line, error) {
-	l := &sharedLine{shared: s, generation: e.Generation, frames: make(chan []byte, sharedAhead), stdout: newSilence()}
-	l.Conn = ipc.NewConn(l, e.Stdin, ipc.Options{MaxFrame: s.maxFrame})
-	s.mu.Lock()
-	s.lines[e.Generation] = l
-	s.mu.Unlock()
-	l.watching.Go(func() { l.awaitEnd(e.Stdout) })
+	l := &sharedLine{files: []*os.File{s.w, s.lock.file}}
+	ok := s.join(l, e, s.maxFrame, sharedAhead, func() error {
+		return s.lock.around(func() error {
+			_, err := s.w.Write(endMark(e.Generation))
+			return err
+		})
+	})
+	if !ok {
+		return nil, &LostError{os.ErrClosed}
+	}
 	return l, nil
 }
 
@@ -100,22 +99,6 @@ func (s *sharedPipe) Close() error {
 	err := s.r.Close()
 	s.reading.Wait()
 	return errors.Join(err, s.w.Close(), s.lock.close())
-}
-
-// line returns the line of a generation that is still to say something.
-func (s *sharedPipe) line(generation uint32) *sharedLine {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lines[generation]
-}
-
-// end closes a line's way, at the mark that the coordinator itself has sent
-// through the pipe.
-func (s *sharedPipe) end(l *sharedLine) {
-	s.mu.Lock()
-	delete(s.lines, l.generation)
-	s.mu.Unlock()
-	close(l.frames)
 }
 
 // read reads the pipe until it is closed.
@@ -135,28 +118,16 @@ func (s *sharedPipe) read() {
 			switch {
 			case l == nil: // what a dead writer has left
 			case frame == nil:
-				s.end(l)
+				s.finish(l, io.EOF)
 			default:
-				l.received.Add(int64(used))
-				l.frames <- frame // Read or Drain takes it: one of them runs until the end
+				l.give(frame, used)
 			}
 			b = b[used:]
 		}
 		if err != nil {
-			s.hangUp()
+			s.hangUp(io.EOF)
 			return
 		}
-	}
-}
-
-// hangUp ends all lines: nobody will read the pipe any more.
-func (s *sharedPipe) hangUp() {
-	s.mu.Lock()
-	left := s.lines
-	s.lines = nil
-	s.mu.Unlock()
-	for _, l := range left {
-		close(l.frames)
 	}
 }
 
@@ -212,71 +183,6 @@ func endMark(generation uint32) []byte {
 func appendEnvelope(b []byte, generation uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(b, markEnvelope, markSender), generation)
 }
-
-// A sharedLine is one worker's part of a sharedPipe. Its Conn reads what the pipe
-// has of it.
-type sharedLine struct {
-	*ipc.Conn
-	shared     *sharedPipe
-	generation uint32
-	frames     chan []byte // closed at the end
-	frame      []byte      // what was not read of the current one
-	gone       atomic.Bool // the process writes nothing any more
-	received   atomic.Int64
-	stdout     *silence
-	watching   sync.WaitGroup
-}
-
-// Files implements Line: the pipe, and the lock.
-func (l *sharedLine) Files() []*os.File {
-	return []*os.File{l.shared.w, l.shared.lock.file}
-}
-
-// Started implements Line.
-func (l *sharedLine) Started(int) {}
-
-// Received implements Line. It counts what came, also when nobody has read it.
-func (l *sharedLine) Received() int64 { return l.received.Load() }
-
-// awaitEnd waits for the process to be gone and puts the mark of its end through
-// the pipe, behind all that it has said.
-func (l *sharedLine) awaitEnd(stdout io.Reader) {
-	l.stdout.watch(stdout)
-	l.gone.Store(true)
-	// An error means that the pipe is closed, and then the line is ended by
-	// the one who read it.
-	_ = l.shared.lock.around(func() error {
-		_, err := l.shared.w.Write(endMark(l.generation))
-		return err
-	})
-}
-
-// Read implements io.Reader, for the line's own Conn.
-func (l *sharedLine) Read(p []byte) (int, error) {
-	if len(l.frame) == 0 {
-		select {
-		case frame, more := <-l.frames:
-			if !more {
-				return 0, io.EOF
-			}
-			l.frame = frame
-		case <-l.stdout.brokenC:
-			return 0, l.stdout.err()
-		}
-	}
-	n := copy(p, l.frame)
-	l.frame = l.frame[n:]
-	return n, nil
-}
-
-// Drain implements Line.
-func (l *sharedLine) Drain() {
-	for range l.frames {
-	}
-}
-
-// Close implements Line.
-func (l *sharedLine) Close() { l.watching.Wait() }
 
 // connectSharedPipe returns a worker's end.
 func connectSharedPipe(w Worker) (*ipc.Conn, error) {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"sync"
 
@@ -58,26 +61,24 @@ type queue struct {
 }
 
 func openQueue(o Options) (Carrier, error) {
-	shared, err := newResultQueue()
+	shared, err := newResultQueue(errQueueBroken)
 	return &queue{o.MaxFrame, shared}, err
 }
 
 // Join implements Carrier.
 func (q *queue) Join(e End) (Line, error) {
-	l := &queueLine{
-		generation: e.Generation, results: q.shared, messages: make(chan *message, packetsAhead),
-		startedC: make(chan struct{}), stdout: newSilence(), lostC: make(chan struct{}),
+	if l := q.shared.begin(e, q.maxFrame); l != nil {
+		return l, nil
 	}
-	if q.shared.isBroken() {
-		own, err := newResultQueue()
-		if err != nil {
-			return nil, err
-		}
-		l.results, l.own = own, true
+	own, err := newResultQueue(&ipc.ProtocolError{Kind: ipc.ErrNotFrame, Detail: "it has shut down its queue"})
+	if err != nil {
+		return nil, err
 	}
-	l.Conn = ipc.NewConn(l, e.Stdin, ipc.Options{MaxFrame: q.maxFrame})
-	l.results.join(l)
-	l.watching.Go(func() { l.awaitEnd(e.Stdout) })
+	l := own.begin(e, q.maxFrame)
+	if l == nil {
+		return nil, errors.Join(&LostError{errQueueBroken}, own.close())
+	}
+	l.own = true
 	return l, nil
 }
 
@@ -87,23 +88,22 @@ func (q *queue) Close() error { return q.shared.close() }
 // A resultQueue is the queue out of which the coordinator takes what workers
 // say, and gives each line its own.
 type resultQueue struct {
+	lines
+	broken  error // what its lines end with when it is shut down
 	in      *packets
 	marks   *packets // the workers' end
 	file    *os.File // the same, to be inherited
 	self    int
 	reading sync.WaitGroup
-	brokenC chan struct{} // closed when no message will come any more
 
-	mu       sync.Mutex
-	starting map[*queueLine]struct{} // those whose process is not known yet
-	byPID    map[int]*queueLine      // those that are not at their end
-	lines    map[uint32]*queueLine   // the same, and those that are starting, by generation
+	starting map[*queueLine]struct{} // those whose process is not known yet; guarded by mu
+	byPID    map[int]*sharedLine     // those whose process is, and that are not at their end; guarded by mu
 }
 
-func newResultQueue() (*resultQueue, error) {
+func newResultQueue(broken error) (*resultQueue, error) {
 	r := &resultQueue{
-		self: os.Getpid(), brokenC: make(chan struct{}),
-		starting: make(map[*queueLine]struct{}), byPID: make(map[int]*queueLine), lines: make(map[uint32]*queueLine),
+		lines: lines{of: make(map[uint32]*sharedLine)}, broken: broken, self: os.Getpid(),
+		starting: make(map[*queueLine]struct{}), byPID: make(map[int]*sharedLine),
 	}
 	var err error
 	if r.in, r.marks, err = newPackets(); err != nil {
@@ -122,69 +122,83 @@ func (r *resultQueue) close() error {
 	return errors.Join(r.in.close(), r.marks.close(), r.file.Close())
 }
 
-func (r *resultQueue) isBroken() bool {
-	select {
-	case <-r.brokenC:
-		return true
-	default:
-		return false
-	}
+// A queueLine is one process's part of a queue.
+type queueLine struct {
+	sharedLine
+	results  *resultQueue
+	own      bool          // nobody else has results
+	startedC chan struct{} // closed when it is known which process it is
 }
 
-// join has l get what its process says, once that is known.
-func (r *resultQueue) join(l *queueLine) {
+// begin returns the line of a process that is about to be started, or nil when the
+// queue is broken.
+func (r *resultQueue) begin(e End, maxFrame uint32) *queueLine {
+	l := &queueLine{results: r, startedC: make(chan struct{})}
+	l.files, l.free = []*os.File{r.file}, freeRoom
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lines[l.generation] = l
 	r.starting[l] = struct{}{}
+	r.mu.Unlock()
+	mark := binary.BigEndian.AppendUint32([]byte(markOfEnd), e.Generation)
+	if !r.join(&l.sharedLine, e, maxFrame, packetsAhead, func() error { return r.marks.send(mark) }) {
+		l.Started(0)
+		return nil
+	}
+	return l
 }
 
-// started says which process is l's; 0 means that there is none.
-func (r *resultQueue) started(l *queueLine, pid int) {
+// Started implements Line. The files stay the carrier's.
+func (l *queueLine) Started(pid int) {
+	r := l.results
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.starting, l)
-	if pid != 0 && r.lines[l.generation] == l {
-		r.byPID[pid], l.pid = l, pid
+	if pid != 0 && r.of[l.generation] == &l.sharedLine {
+		r.byPID[pid] = &l.sharedLine
 	}
 	close(l.startedC)
 }
 
-// A message is what came in one piece.
-type message struct {
-	room [maxPacket]byte
-	b    []byte // the unread part
-	long bool   // it was longer than any message may be
+// Close implements Line.
+func (l *queueLine) Close() {
+	l.sharedLine.Close()
+	if l.own {
+		_ = l.results.close()
+	}
 }
 
-var messages = sync.Pool{New: func() any { return new(message) }}
+// rooms are what messages are received into.
+var rooms = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
-// read gives each message to the line of its sender, until there are no more.
-// A line that is slow makes all others wait, as a slow reader of a queue does;
-// but one of Recv and Drain runs for each line until its end, and all of them
-// wait for one thing only, which is the store.
+func freeRoom(b []byte) { rooms.Put((*[maxPacket]byte)(b[:maxPacket])) }
+
+// read gives each message to the line of its sender, until there are no more. No
+// honest one is empty, or longer than may be.
 func (r *resultQueue) read() {
-	defer close(r.brokenC)
 	control := make([]byte, credentialSpace)
 	for {
-		m := messages.Get().(*message)
-		pk, err := r.in.receive(m.room[:], control)
+		room := rooms.Get().(*[maxPacket]byte)
+		pk, err := r.in.receive(room[:], control)
 		if err != nil {
 			// Whoever waits for room must not wait for ever.
 			_ = r.in.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RD) })
+			r.hangUp(r.broken)
 			return
 		}
-		m.b, m.long = m.room[:pk.n], pk.longer
-		if pk.pid == r.self && r.mark(m.b) {
-			messages.Put(m)
+		b := room[:pk.n]
+		if pk.pid == r.self && r.mark(b) {
+			freeRoom(b)
 			continue
 		}
-		if l := r.lineOf(pk.pid); l != nil {
-			l.received.Add(int64(pk.n))
-			l.messages <- m
-			continue
+		switch l := r.lineOf(pk.pid); {
+		case l == nil:
+			freeRoom(b) // of a process that is gone, or none of ours
+		case pk.longer:
+			r.end(l, &ipc.ProtocolError{Kind: ipc.ErrFrameTooLarge, Detail: fmt.Sprintf("a message of more than %d bytes", maxPacket)})
+		case pk.n == 0:
+			r.end(l, &ipc.ProtocolError{Kind: ipc.ErrNotFrame, Detail: "an empty message"})
+		default:
+			l.give(b, pk.n)
 		}
-		messages.Put(m) // of a process that is gone, or none of ours
 	}
 }
 
@@ -194,39 +208,67 @@ func (r *resultQueue) mark(b []byte) bool {
 	if !ok || len(number) != 4 {
 		return false
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if l := r.lines[binary.BigEndian.Uint32(number)]; l != nil {
-		delete(r.lines, l.generation)
-		if r.byPID[l.pid] == l {
-			delete(r.byPID, l.pid)
-		}
-		close(l.messages)
+	if l := r.line(binary.BigEndian.Uint32(number)); l != nil {
+		r.end(l, io.EOF)
 	}
 	return true
 }
 
-// lineOf returns the line of a process, or nil. A process may speak before it
-// is known as a line's, so it waits for those that are just being started.
-func (r *resultQueue) lineOf(pid int) *queueLine {
+// end ends a line. What its process still says is nobody's.
+func (r *resultQueue) end(l *sharedLine, why error) {
 	r.mu.Lock()
-	l := r.byPID[pid]
-	var wait []*queueLine
-	if l == nil {
-		for s := range r.starting {
-			wait = append(wait, s)
-		}
-	}
+	maps.DeleteFunc(r.byPID, func(_ int, of *sharedLine) bool { return of == l })
 	r.mu.Unlock()
-	for _, s := range wait {
-		if <-s.startedC; s.pid == pid {
-			return s
-		}
-	}
-	return l
+	r.finish(l, why)
 }
 
-// signOff puts a mark for l into the queue.
-func (r *resultQueue) signOff(l *queueLine) error {
-	return r.marks.send(binary.BigEndian.AppendUint32([]byte(markOfEnd), l.generation))
+// lineOf returns the line of a process, or nil. A process may speak before it
+// is known as a line's, so it waits for those that are just being started.
+func (r *resultQueue) lineOf(pid int) *sharedLine {
+	for {
+		var starting *queueLine
+		r.mu.Lock()
+		l := r.byPID[pid]
+		for starting = range r.starting {
+			break
+		}
+		r.mu.Unlock()
+		if l != nil || starting == nil {
+			return l
+		}
+		<-starting.startedC
+	}
+}
+
+// connectQueue returns a worker's end.
+func connectQueue(w Worker) (*ipc.Conn, error) {
+	out, err := inheritedPackets(FD)
+	if err != nil {
+		return nil, err
+	}
+	sink := &queueWriter{out: out, longest: maxPacket, stdout: w.Stdout}
+	return ipc.NewConn(w.Stdin, sink, ipc.Options{Piece: maxPacket - ipc.HeaderSize}), nil
+}
+
+// A queueWriter sends each frame as a message, or as several when it is long.
+type queueWriter struct {
+	out     *packets
+	longest int       // message that is tried
+	stdout  io.Writer // kept so that nobody closes it: its end says that the worker is gone
+}
+
+// Write implements io.Writer.
+func (s *queueWriter) Write(frame []byte) (int, error) {
+	for b := frame; len(b) > 0; {
+		n := min(len(b), s.longest)
+		switch err := s.out.send(b[:n]); {
+		case err == unix.EMSGSIZE && s.longest > 1<<10:
+			s.longest /= 2 // there is little room, or somebody took it away
+		case err != nil:
+			return 0, os.NewSyscallError("send", err)
+		default:
+			b = b[n:]
+		}
+	}
+	return len(frame), nil
 }
