@@ -148,10 +148,7 @@ func (r *recorder) commit(ctx context.Context, g commitGroup) {
 			outcomes = append(outcomes, e.outcome)
 		}
 	}
-	var saved []feeds.Saved
-	if len(outcomes) > 0 {
-		saved = r.save(ctx, outcomes)
-	}
+	saved, err := r.save(ctx, outcomes)
 	at := 0 // in outcomes
 	for i := range g.entries {
 		e := &g.entries[i]
@@ -160,8 +157,8 @@ func (r *recorder) commit(ctx context.Context, g commitGroup) {
 			r.tell(e, &e.outcome, feeds.Saved{ID: e.outcome.ID})
 			continue
 		}
-		o, kept := &outcomes[at], feeds.Saved{ID: e.outcome.ID, Err: r.failure()}
-		if saved != nil {
+		o, kept := &outcomes[at], feeds.Saved{ID: e.outcome.ID, Err: err}
+		if err == nil {
 			kept = saved[at]
 		}
 		at++
@@ -180,28 +177,20 @@ func (r *recorder) commit(ctx context.Context, g commitGroup) {
 	}
 }
 
-// failure returns what failed, as an error that is nil when nothing did.
-func (r *recorder) failure() error {
-	if r.failed == nil {
-		return nil
+// save stores outcomes. It fails when the store did, now or before, and then with
+// r.failed, or when it was lost.
+func (r *recorder) save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved, error) {
+	if len(outcomes) == 0 {
+		return nil, nil
 	}
-	return r.failed
-}
-
-// save stores outcomes. It returns nil when the store failed, now or before.
-func (r *recorder) save(ctx context.Context, outcomes []feeds.Outcome) []feeds.Saved {
 	if r.failed != nil {
-		return nil
+		return nil, r.failed
 	}
 	crash.At("coordinator: before save")
 	saved, err := r.store.Save(ctx, outcomes)
 	crash.At("coordinator: after save")
 	if errors.Is(err, feeds.ErrLost) { // as each of them is
-		saved = make([]feeds.Saved, len(outcomes))
-		for i := range saved {
-			saved[i] = feeds.Saved{ID: outcomes[i].ID, Err: err}
-		}
-		return saved
+		return nil, err
 	}
 	if err == nil && len(saved) != len(outcomes) {
 		err = fmt.Errorf("%d outcomes were given and %d came back", len(outcomes), len(saved))
@@ -209,9 +198,9 @@ func (r *recorder) save(ctx context.Context, outcomes []feeds.Outcome) []feeds.S
 	if err != nil {
 		r.failed = &StoreError{Op: "save outcomes", Err: err}
 		r.stop(r.failed)
-		return nil
+		return nil, r.failed
 	}
-	return saved
+	return saved, nil
 }
 
 func (r *recorder) tell(e *entry, o *feeds.Outcome, saved feeds.Saved) {
