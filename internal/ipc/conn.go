@@ -131,9 +131,6 @@ func (c *Conn) SendResult(r *feeds.Result) error {
 	if err != nil {
 		return err
 	}
-	if c.o.Lists != nil && len(r.Items) > 0 {
-		sizes = append(sizes, len(r.Items)-sum(sizes))
-	}
 	for _, n := range sizes {
 		if err := c.sendItems(r.ID, last.Items[:n]); err != nil {
 			return err
@@ -160,15 +157,9 @@ func (c *Conn) sendItems(job int64, items []feeds.Item) error {
 	return c.Send(&Items{ID: job, Items: items})
 }
 
-func sum(list []int) (n int) {
-	for _, v := range list {
-		n += v
-	}
-	return n
-}
-
-// pieces returns how many items go into each Items frame before the Result,
-// or an error if some piece would be more than the peer accepts.
+// pieces returns how many items go into each Items frame before the Result, all of
+// them where lists go elsewhere, or an error if some piece would be more than the peer
+// accepts.
 func (c *Conn) pieces(r *feeds.Result) ([]int, error) {
 	limit := int64(c.peerMax.Load())
 	if n := resultBound(r); n > limit {
@@ -188,7 +179,7 @@ func (c *Conn) pieces(r *feeds.Result) ([]int, error) {
 		}
 		n, size = n+1, size+bound
 	}
-	if n > 0 && size+resultBound(r) > soft {
+	if n > 0 && (c.o.Lists != nil || size+resultBound(r) > soft) {
 		sizes = append(sizes, n)
 	}
 	return sizes, nil

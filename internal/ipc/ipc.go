@@ -1,8 +1,7 @@
 // Package ipc is the wire between the coordinator and a worker: messages in
 // frames over two byte streams. It starts no process, names no mode and decides
 // nothing: what a message means, whether it may come now and what to do with a
-// peer that breaks the rules is the caller's business. docs/protocol.md shows
-// every frame byte by byte.
+// peer that breaks the rules is the caller's business.
 //
 // # Who speaks
 //
@@ -17,33 +16,14 @@
 //
 // # Frames
 //
-// A frame is a header of 17 bytes and a payload, and the whole is itself valid
-// msgpack: an array of four elements.
+// A frame is a header of 17 bytes and a payload, and both together and the payload
+// alone are valid msgpack. A message has exactly one spelling, and nothing else is
+// accepted; docs/protocol.md has it byte by byte. A frame leaves in one Write.
 //
-//	94 | kind | ce seq32 | ce crc32c | c6 len32 | payload
-//
-// kind is one byte from 00 to 7f. seq counts the frames of one direction from
-// 0 on and wraps. crc is the CRC-32C of the frame without the checksum's own
-// four bytes. All numbers are big-endian. A frame leaves in one Write.
-//
-// # Payloads
-//
-// A payload is one msgpack array with one element for each field of the
-// message, in the order of the Go struct; nested structs are arrays too. Every
-// number, length and count has its shortest form, and nothing else is
-// accepted, so that a message has exactly one spelling. Strings are bytes:
-// they may be invalid UTF-8. The options of a run are the one exception: they
-// go from the side that is trusted, once a process, as the msgpack library
-// spells them.
-//
-// # Bounds
-//
-// A frame's length is compared with the receiver's limit before anything is
-// allocated, and a long payload is read in pieces of 1 MiB, so a lie about the
-// length costs at most 1 MiB beyond what really came. Each side says its limit
-// in its Hello, and [Conn.Send] keeps to the peer's. Inside a payload every
-// count is compared with the bytes that remain, and every text that is kept
-// has a bound of its own (see bounds.go).
+// A length is compared with the receiver's limit before anything is allocated, and a
+// long payload is read in pieces of 1 MiB, so a lie costs at most 1 MiB beyond what
+// really came. Inside a payload every count is compared with the bytes that remain, and
+// every text that is kept has a bound of its own (see bounds.go).
 //
 // # Memory
 //
@@ -53,11 +33,9 @@
 //
 // # Versions
 //
-// Both ends must speak the same [Version]; [CheckHello] says so in words. Any
-// change of a message's fields, of a kind's meaning or of the header is a new
-// version, because fields are counted exactly. What never changes is the
-// header and the first two fields of Hello, version and build, so that two
-// programs of any versions can at least tell each other which they are.
+// Both ends must speak the same [Version]. What never changes is the header and the
+// first two fields of Hello, version and build, so that two programs of any versions can
+// at least tell each other which they are.
 //
 // # Errors
 //
