@@ -63,6 +63,11 @@ func NotFrame(detail, text string) *ProtocolError {
 	return &ProtocolError{Kind: ErrNotFrame, Detail: detail, Text: strconv.Quote(text[:min(len(text), 200)])}
 }
 
+// Unexpected returns the error for a well-formed message that may not come.
+func Unexpected(format string, args ...any) *ProtocolError {
+	return &ProtocolError{Kind: ErrUnexpected, Detail: fmt.Sprintf(format, args...)}
+}
+
 // A VersionError says that the peer speaks another version of the protocol.
 // It is permanent: restarting the peer does not help.
 type VersionError struct {
@@ -84,7 +89,7 @@ func (e *VersionError) Error() string {
 func CheckHello(m Message) (*Hello, error) {
 	h, ok := m.(*Hello)
 	if !ok {
-		return nil, &ProtocolError{Kind: ErrUnexpected, Detail: "want Hello first"}
+		return nil, Unexpected("want Hello first")
 	}
 	if h.Version != Version {
 		return nil, &VersionError{Got: h.Version, Want: Version, Build: h.Build}

@@ -32,7 +32,7 @@ var errGivenUp = errors.New("its processes break the protocol, one after the oth
 func (s *slot) blame(w *process) error {
 	how := w.examine(s.shared.count.outOfMemory())
 	s.mu.Lock()
-	lost := s.ledger.out
+	lost := len(s.ledger.sent)
 	s.fails++
 	s.breaches += how.breach
 	switch how.alibi {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"feedmill/internal/ipc"
 )
 
 // ExitRefused is the exit status with which a worker says that it will never
@@ -134,9 +132,4 @@ type StallError struct {
 // Error returns one line; Report has the others.
 func (e *StallError) Error() string {
 	return fmt.Sprintf("nothing moved for %v", e.After.Round(time.Millisecond))
-}
-
-// unexpected returns the error for a well-formed message that may not come.
-func unexpected(detail string) error {
-	return &ipc.ProtocolError{Kind: ipc.ErrUnexpected, Detail: detail}
 }

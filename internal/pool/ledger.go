@@ -12,8 +12,6 @@ import (
 // A lease is a job that a slot has to answer for.
 type lease struct {
 	job    feeds.Job
-	order  int  // of sending; meaningful while sent
-	sent   bool // to the process that runs now
 	alone  bool // to be sent only when nothing else is, and nothing beside it
 	deaths int  // of processes that it is charged with
 
@@ -31,9 +29,8 @@ type lease struct {
 type ledger struct {
 	unanswered map[int64]*lease // every lease, by job
 	pending    []*lease         // those not sent, the next one first
-	out        int              // how many are sent
+	sent       []*lease         // those that the process has, in the order of sending
 	single     bool             // what was sent last must be alone
-	sends      int              // jobs sent so far
 }
 
 // adopt takes over jobs that were handed out for a slot, behind those that wait
@@ -59,19 +56,17 @@ func (l *ledger) suspect() bool { return len(l.pending) > 0 && l.pending[0].alon
 // take marks at most so many jobs as sent and returns them, such that no more
 // than window are sent and unanswered. A job that must be alone is.
 func (l *ledger) take(most, window int) (jobs []feeds.Job) {
-	if l.out > 0 && (l.single || l.suspect()) {
+	if len(l.sent) > 0 && (l.single || l.suspect()) {
 		return nil
 	}
 	if l.single = l.suspect(); l.single {
 		most = 1
 	}
-	for _, e := range l.pending[:min(most, max(window-l.out, 0), len(l.pending))] {
+	for _, e := range l.pending[:min(most, max(window-len(l.sent), 0), len(l.pending))] {
 		if e.alone && len(jobs) > 0 {
 			break
 		}
-		l.sends++
-		l.out++
-		e.sent, e.order = true, l.sends
+		l.sent = append(l.sent, e)
 		jobs = append(jobs, e.job)
 	}
 	clear(l.pending[:len(jobs)])
@@ -79,13 +74,13 @@ func (l *ledger) take(most, window int) (jobs []feeds.Job) {
 	return jobs
 }
 
-// sent returns the lease of a job that the process has.
-func (l *ledger) sent(id int64) (*lease, error) {
-	e := l.unanswered[id]
-	if e == nil || !e.sent {
-		return nil, fmt.Errorf("job %d, which it does not have", id)
+// find returns where in sent the job is, which the process must have.
+func (l *ledger) find(id int64) (int, error) {
+	at := slices.IndexFunc(l.sent, func(e *lease) bool { return e.job.ID == id })
+	if at < 0 {
+		return 0, fmt.Errorf("job %d, which it does not have", id)
 	}
-	return e, nil
+	return at, nil
 }
 
 // leastPart is about how many bytes each Items but the last has at least.
@@ -95,10 +90,11 @@ const leastPart = 32 << 10
 // when the process does not have that job, or when its parts together exceed
 // limit bytes.
 func (l *ledger) part(m *ipc.Items, limit int64) error {
-	e, err := l.sent(m.ID)
+	at, err := l.find(m.ID)
 	if err != nil {
 		return fmt.Errorf("items for %w", err)
 	}
+	e := l.sent[at]
 	if e.bytes += feeds.SizeOf(m.Items); e.bytes > limit {
 		return fmt.Errorf("items of job %d exceed %d bytes", e.job.ID, limit)
 	}
@@ -115,12 +111,13 @@ func (l *ledger) part(m *ipc.Items, limit int64) error {
 // An answer clears a job that was accused. When the last one is cleared, the
 // witnesses are all that is left: each is charged, and from now on alone.
 func (l *ledger) answer(id int64) (*lease, error) {
-	e, err := l.sent(id)
+	at, err := l.find(id)
 	if err != nil {
 		return nil, fmt.Errorf("result for %w", err)
 	}
+	e := l.sent[at]
+	l.sent = slices.Delete(l.sent, at, at+1)
 	delete(l.unanswered, id)
-	l.out--
 	if e.accused && !l.accuses() {
 		for _, o := range l.unanswered {
 			if o.witness {
@@ -142,25 +139,18 @@ func (l *ledger) accuses() bool {
 	return false
 }
 
-// giveBack takes back job id, which a process was given and has not begun. It
-// fails when the process does not have that job.
+// giveBack takes back job id, which a process was given and has not begun, to be
+// sent before those that never were. It fails when the process does not have that job.
 func (l *ledger) giveBack(id int64) error {
-	e, err := l.sent(id)
+	at, err := l.find(id)
 	if err != nil {
 		return fmt.Errorf("given back %w", err)
 	}
-	e.reset()
-	l.out--
-	at := slices.IndexFunc(l.pending, func(p *lease) bool { return p.order == 0 || p.order > e.order })
-	if at < 0 {
-		at = len(l.pending)
-	}
-	l.pending = slices.Insert(l.pending, at, e)
+	l.sent[at].parts, l.sent[at].bytes = nil, 0
+	l.pending = slices.Insert(l.pending, 0, l.sent[at])
+	l.sent = slices.Delete(l.sent, at, at+1)
 	return nil
 }
-
-// reset forgets what a process had sent of the job, which nobody has seen.
-func (e *lease) reset() { e.sent, e.parts, e.bytes = false, nil, 0 }
 
 // died takes back what the process had when it died, and returns the job that is
 // now known to kill its workers, which is struck out; nil when there is none.
@@ -190,14 +180,18 @@ func (l *ledger) died(suspects []int64) (guilty *lease) {
 		}
 		e.alone, e.accused = true, e.accused || named(e)
 	case slices.ContainsFunc(lost, named):
+		var first, others []*lease
 		for _, e := range lost {
-			e.witness = !named(e)
-			if named(e) {
-				e.deaths++
-				e.alone, e.accused = true, true
+			if !named(e) {
+				e.witness = true
+				others = append(others, e)
+				continue
 			}
+			e.deaths++
+			e.alone, e.accused = true, true
+			first = append(first, e)
 		}
-		slices.SortStableFunc(lost, func(a, b *lease) int { return cmp.Compare(tried(a), tried(b)) })
+		copy(lost, append(first, others...))
 	default:
 		for _, e := range lost {
 			e.deaths++
@@ -205,14 +199,6 @@ func (l *ledger) died(suspects []int64) (guilty *lease) {
 		}
 	}
 	return nil
-}
-
-// tried orders leases: those first that are to be tried.
-func tried(e *lease) int {
-	if e.accused {
-		return 0
-	}
-	return 1
 }
 
 // convict strikes out the first job of pending, which is guilty. If it was accused,
@@ -234,17 +220,13 @@ func (l *ledger) convict(e *lease) {
 // takeBack takes back every job that was sent, to be sent again before anything
 // else. It returns that part of pending, in the order of sending.
 func (l *ledger) takeBack() []*lease {
-	var lost []*lease
-	for _, e := range l.unanswered {
-		if e.sent {
-			e.reset()
-			lost = append(lost, e)
-		}
+	lost := len(l.sent)
+	for _, e := range l.sent {
+		e.parts, e.bytes = nil, 0 // which nobody has seen
 	}
-	slices.SortFunc(lost, func(a, b *lease) int { return cmp.Compare(a.order, b.order) })
-	l.out = 0
-	l.pending = slices.Concat(lost, l.pending)
-	return l.pending[:len(lost)]
+	l.pending = slices.Concat(l.sent, l.pending)
+	l.sent = nil
+	return l.pending[:lost]
 }
 
 // rest strikes out whatever is left and returns it.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 )
 
 // listenLocal returns a socket that processes of this user can connect to, and
@@ -27,6 +28,8 @@ func listenLocal() (l *net.UnixListener, remove func(), err error) {
 	l.SetUnlinkOnClose(false) // the manager listens on it from now on
 	return l, remove, nil
 }
+
+func dieWithParent(*syscall.SysProcAttr) {} // only Linux can
 
 // fill says that it is not known how full a pipe is.
 func fill(*os.File) string { return "?" }

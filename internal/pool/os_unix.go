@@ -4,8 +4,19 @@ package pool
 
 import (
 	"os"
+	"os/exec"
 	"syscall"
 )
+
+// attributes makes cmd start in a process group of its own, so that a Ctrl-C on
+// the terminal reaches the coordinator alone, and so that a worker and all it
+// started can be signalled as one. It ends with the thread that starts it where the
+// system can do that, see starter; elsewhere it learns by the end of its stdin alone
+// that the coordinator is gone.
+func attributes(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithParent(cmd.SysProcAttr)
+}
 
 // quit asks p alone to say on stderr what all its goroutines do, and to end.
 // It must not have been waited for, like the groups below: until then their

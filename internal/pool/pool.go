@@ -27,21 +27,12 @@
 // signalled that could belong to someone else. A worker that hangs gets SIGQUIT
 // first, for the stacks of its goroutines.
 //
-// # Who is to blame
-//
-// A worker says on a scoreboard, in memory that outlives it, which document it
-// reads and which answer it sends. Whoever it names when it dies is done once more,
-// first and alone, in a fresh process with the same limits; what else was under way
-// is done again and not charged, as long as one that was named may be guilty. Where
-// it names nobody, or lies, all of it goes on alone, one after the other. A job is
-// guilty when a process dies that had nothing else, and it was named before, or was
-// alone in another one that died: its class says how.
-//
 // # Who has which job
 //
 // What next hands out for a slot is done by the slot's processes, one after the
 // other. So a job, and all other jobs of its domain, are with one process at a
-// time, however their results come back.
+// time, however their results come back. Who is to blame when one dies is told in
+// docs/architecture.md.
 //
 // Rejected: a queue of jobs that all workers take from, as the article's pool
 // has. A domain must stay with one worker, so what is taken has to be claimed and

@@ -27,12 +27,6 @@ const leastMaxFrame = 1 << 20
 // goroutines and warnings are a thousandth of it.
 const mostStderr = 16 << 20
 
-// An owner deals with the messages of a process. An error means that the worker
-// broke the protocol.
-type owner interface {
-	handle(w *process, m ipc.Message) error
-}
-
 // A process is a worker process as the coordinator sees it. It is started by
 // start, used by one slot, and gone when stop returns; stop must be called
 // once, also when the process ended by itself.
@@ -47,7 +41,7 @@ type process struct {
 	watch  *watch
 
 	begun   time.Time
-	owner   atomic.Value // an owner, which hears what it says
+	owner   atomic.Pointer[slot] // hears what it says
 	link    link
 	sending sync.Mutex // held while a message is sent
 
@@ -111,7 +105,7 @@ func (w *process) read() {
 		m, err = w.line.Recv()
 		w.watch.hear(time.Now())
 		if err == nil {
-			err = w.owner.Load().(owner).handle(w, m)
+			err = w.owner.Load().handle(w, m)
 		}
 	}
 	_, broken := errors.AsType[*ipc.ProtocolError](err)
@@ -138,7 +132,7 @@ func (w *process) readHello() error {
 	_, here := w.standing() // by its scoreboard
 	w.link.elsewhere, w.link.heard = !here, time.Now()
 	if w.hello.MaxFrame < leastMaxFrame {
-		return unexpected(fmt.Sprintf("worker accepts only %d bytes, want %d or more", w.hello.MaxFrame, leastMaxFrame))
+		return ipc.Unexpected("worker accepts only %d bytes, want %d or more", w.hello.MaxFrame, leastMaxFrame)
 	}
 	return nil
 }
@@ -216,7 +210,7 @@ func (w *process) killed() error {
 // sayBye notes that the worker said Bye, which it may do once, and when asked.
 func (w *process) sayBye() error {
 	if !w.drained.Load() || w.parted() {
-		return unexpected("Bye that was not asked for")
+		return ipc.Unexpected("Bye that was not asked for")
 	}
 	close(w.byeC)
 	return nil

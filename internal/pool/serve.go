@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func (s *slot) supply(ctx context.Context, w *process) (drain, over bool) {
 			return true, false
 		}
 		s.mu.Lock()
-		idle := s.ledger.out == 0
+		idle := len(s.ledger.sent) == 0
 		jobs := s.ledger.take(mostJobs, s.shared.o.Refresh.Window())
 		alone := s.ledger.single
 		over = s.finished()
@@ -75,9 +76,7 @@ func (s *slot) supply(ctx context.Context, w *process) (drain, over bool) {
 		case over:
 			return true, true
 		case len(jobs) > 0:
-			if idle {
-				w.watch.begin(time.Now())
-			}
+			w.watch.give(len(jobs), idle, time.Now())
 			w.watchFor(jobs[0].ID, alone)
 			s.running.set("sends jobs")
 			if err := s.send(w, jobs); err != nil {
@@ -106,7 +105,6 @@ const mostJobs = 32
 // a frame. A job that is too long on its own is answered at once.
 func (s *slot) send(w *process, jobs []feeds.Job) error {
 	crash.At("coordinator: before send shard")
-	w.watch.gave(len(jobs))
 	err := w.send(&ipc.Shard{Jobs: jobs})
 	crash.At("coordinator: after send shard")
 	if !errors.Is(err, ipc.ErrMessageTooLarge) {
@@ -146,7 +144,7 @@ func (s *slot) handle(w *process, m ipc.Message) error {
 	switch m := m.(type) {
 	case *ipc.Result:
 		if !current {
-			return unexpected("an answer before any job")
+			return ipc.Unexpected("an answer before any job")
 		}
 		w.watch.answer(m.ID, w.line.Received(), time.Now())
 		w.link.answered(m.ID)
@@ -154,7 +152,7 @@ func (s *slot) handle(w *process, m ipc.Message) error {
 		return s.settle(w, m)
 	case *ipc.Items:
 		if !current {
-			return unexpected("an answer before any job")
+			return ipc.Unexpected("an answer before any job")
 		}
 		s.shared.count.moved()
 		if err := w.watch.spent(w.line.Received()); err != nil {
@@ -171,13 +169,13 @@ func (s *slot) handle(w *process, m ipc.Message) error {
 		return nil
 	case *ipc.Bye:
 		if current && s.owes() {
-			return unexpected("Bye with jobs unanswered")
+			return ipc.Unexpected("Bye with jobs unanswered")
 		}
 		s.measure(w)
 		w.link.parts(m.CPU)
 		return w.sayBye()
 	}
-	return unexpected("a message that a worker does not send")
+	return ipc.Unexpected("a message that a worker does not send")
 }
 
 // keep keeps items that came ahead of their job's result.
@@ -185,7 +183,7 @@ func (s *slot) keep(part *ipc.Items) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.ledger.part(part, s.shared.o.mostOfAJob()); err != nil {
-		return unexpected(err.Error())
+		return ipc.Unexpected("%v", err)
 	}
 	return nil
 }
@@ -199,7 +197,7 @@ func (s *slot) settle(w *process, r *ipc.Result) error {
 		err := s.ledger.giveBack(r.ID)
 		s.mu.Unlock()
 		if err != nil {
-			return unexpected(err.Error())
+			return ipc.Unexpected("%v", err)
 		}
 		return nil
 	}
@@ -209,7 +207,7 @@ func (s *slot) settle(w *process, r *ipc.Result) error {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		return unexpected(err.Error())
+		return ipc.Unexpected("%v", err)
 	}
 	r.Attempts += e.deaths
 	s.shared.out.put(joined(e.parts, r))
@@ -226,14 +224,10 @@ func joined(parts []*ipc.Items, last *ipc.Result) feeds.Result {
 	if len(parts) == 0 {
 		return whole
 	}
-	n := len(whole.Items)
+	lists := make([][]feeds.Item, 0, len(parts)+1)
 	for _, part := range parts {
-		n += len(part.Items)
+		lists = append(lists, part.Items)
 	}
-	items := make([]feeds.Item, 0, n)
-	for _, part := range parts {
-		items = append(items, part.Items...)
-	}
-	whole.Items = append(items, whole.Items...)
+	whole.Items = slices.Concat(append(lists, whole.Items)...)
 	return whole
 }

@@ -116,7 +116,7 @@ func (s *slot) full() bool {
 func (s *slot) owes() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ledger.out > 0
+	return len(s.ledger.sent) > 0
 }
 
 // finished reports whether there is nothing more to do for the slot. The caller

@@ -32,48 +32,32 @@ type starter struct {
 // is gone.
 func newStarter(log *slog.Logger, enclosed bool) *starter {
 	s := &starter{cmds: make(chan *exec.Cmd), errs: make(chan error)}
-	s.done.Go(func() {
-		if enclosed {
-			err := s.onThread(enclose, log)
-			if err == nil {
-				return
-			}
-			log.Debug("what workers start may outlive them", "err", err)
-		}
-		s.onThread(nil, log)
-	})
+	s.done.Go(func() { s.run(log, enclosed) })
 	return s
 }
 
-// onThread starts what is to be started, on a thread of its own. It fails at once
-// or not at all.
-func (s *starter) onThread(enclose func() (*enclosure, error), log *slog.Logger) error {
-	over := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and the thread ends with this goroutine, since it is sealed
-		if err := sealDeathSignal(); err != nil {
-			log.Debug("the death signal of workers is not sealed", "err", err)
+// run starts what is to be started, on a thread of its own. Where that cannot be
+// enclosed it hands over to another thread: this one may be half of an enclosure.
+func (s *starter) run(log *slog.Logger, enclosed bool) {
+	runtime.LockOSThread() // and the thread ends with this goroutine, since it is sealed
+	if err := sealDeathSignal(); err != nil {
+		log.Debug("the death signal of workers is not sealed", "err", err)
+	}
+	admit := func(*exec.Cmd) {}
+	if enclosed {
+		in, err := enclose()
+		if err != nil {
+			log.Debug("what workers start may outlive them", "err", err)
+			s.done.Go(func() { s.run(log, false) })
+			return
 		}
-		var in *enclosure
-		if enclose != nil {
-			var err error
-			if in, err = enclose(); err != nil {
-				over <- err
-				return
-			}
-		}
-		for cmd := range s.cmds {
-			if in != nil {
-				in.admit(cmd)
-			}
-			s.errs <- cmd.Start()
-		}
-		if in != nil {
-			in.close()
-		}
-		over <- nil
-	}()
-	return <-over
+		defer in.close()
+		admit = in.admit
+	}
+	for cmd := range s.cmds {
+		admit(cmd)
+		s.errs <- cmd.Start()
+	}
 }
 
 // start starts cmd. It may be called by several goroutines.

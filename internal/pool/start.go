@@ -105,7 +105,7 @@ func (s *slot) start(trial bool) (*process, error) {
 	w.tail = &tail{log: w.log}
 	w.readers.Go(func() {
 		if n, _ := io.Copy(w.tail, io.LimitReader(w.stderr, mostStderr)); n == mostStderr {
-			w.kill(unexpected(fmt.Sprintf("%d bytes to stderr", n)))
+			w.kill(ipc.Unexpected("%d bytes to stderr", n))
 			io.Copy(io.Discard, w.stderr) // so that it is never stuck on a full pipe
 		}
 		w.tail.end()

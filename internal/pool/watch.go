@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"feedmill/internal/ipc"
 	"feedmill/internal/ipc/board"
 )
 
@@ -69,21 +70,15 @@ func (w *watch) listen(bytes int64, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.deaf.IsZero() {
-		w.skipLocked(now.Sub(w.deaf))
+		w.skip(now.Sub(w.deaf))
 		w.deaf = time.Time{}
 	}
 	w.heard, w.bytes, w.settled, w.begun = now, bytes, bytes, time.Time{}
 }
 
 // skip says that the coordinator itself stood still for d: a user stopped it,
-// or the machine was too busy for it.
+// or the machine was too busy for it. The caller holds w.mu.
 func (w *watch) skip(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.skipLocked(d)
-}
-
-func (w *watch) skipLocked(d time.Duration) {
 	w.heard = w.heard.Add(d)
 	w.answered = w.answered.Add(d)
 	w.since = w.since.Add(d)
@@ -100,10 +95,8 @@ func (w *watch) hear(now time.Time) {
 }
 
 // move notes how many bytes have come: a long frame that still moves is no
-// silence.
+// silence. The caller holds w.mu.
 func (w *watch) move(bytes int64, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if bytes != w.bytes {
 		w.bytes, w.heard = bytes, now
 	}
@@ -112,10 +105,8 @@ func (w *watch) move(bytes int64, now time.Time) {
 	}
 }
 
-// read notes which job's document the process's scoreboard says it reads.
+// read notes which job's document the process says it reads. The caller holds w.mu.
 func (w *watch) read(job int64, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if job != w.parsing {
 		w.parsing, w.since = job, now
 	}
@@ -131,13 +122,6 @@ func (w *watch) answer(id, bytes int64, now time.Time) {
 	}
 }
 
-// gave notes that the process is given so many jobs.
-func (w *watch) gave(jobs int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.given += jobs
-}
-
 // heartbeat notes one. An error means that they come too often: each costs the
 // coordinator some work.
 func (w *watch) heartbeat(now time.Time) error {
@@ -148,7 +132,7 @@ func (w *watch) heartbeat(now time.Time) error {
 	}
 	w.beats++
 	if due := beatShare * now.Sub(w.first) / w.silence; w.beats > spareBeats+w.given+int(due) {
-		return unexpected(fmt.Sprintf("%d heartbeats within %v", w.beats, now.Sub(w.first).Round(time.Millisecond)))
+		return ipc.Unexpected("%d heartbeats within %v", w.beats, now.Sub(w.first).Round(time.Millisecond))
 	}
 	return nil
 }
@@ -159,27 +143,29 @@ func (w *watch) spent(bytes int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if bytes-w.paid > w.most {
-		return unexpected(fmt.Sprintf("%d bytes without a result", bytes-w.paid))
+		return ipc.Unexpected("%d bytes without a result", bytes-w.paid)
 	}
 	return nil
 }
 
-// begin says that the process, which owed nothing, is given jobs.
-func (w *watch) begin(now time.Time) {
+// give notes that the process is given so many jobs. With idle, it owed nothing.
+func (w *watch) give(jobs int, idle bool, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.heard, w.answered = now, now
+	w.given += jobs
+	if idle {
+		w.heard, w.answered = now, now
+	}
 }
 
-// check returns why a process that owes results must be given up, or nil.
+// check returns why a process that owes results must be given up, or nil. The caller
+// holds w.mu.
 func (w *watch) check(now time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	switch {
 	case !w.deaf.IsZero():
 		return nil
 	case !w.begun.IsZero() && now.Sub(w.begun) >= w.silence/frameShare:
-		return unexpected(fmt.Sprintf("a frame that has not ended after %v", w.silence/frameShare))
+		return ipc.Unexpected("a frame that has not ended after %v", w.silence/frameShare)
 	case now.Sub(w.heard) >= w.silence:
 		return &hangError{what: "said nothing", after: w.silence, silent: true}
 	case w.parsing != 0 && now.Sub(w.since) >= w.parse:
@@ -197,44 +183,48 @@ func (w *process) guard(every, grace time.Duration, owes func() bool, stop <-cha
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	last := time.Now()
-	for {
+	var wrong error
+	for wrong == nil {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
-			now := time.Now()
-			if gap := now.Sub(last) - every; gap > every {
-				w.watch.skip(gap)
-			}
-			last = now
-			w.watch.move(w.line.Received(), now)
-			if !owes() {
-				continue
-			}
-			if st, told := w.standing(); told {
-				w.watch.read(st.Document.Job, now)
-				if st.Answer.Phase == board.PhaseWait {
-					w.watch.skip(every) // somebody else holds what it waits for
-				}
-			}
-			wrong := w.watch.check(now)
-			if wrong == nil {
-				continue
-			}
-			hang, hangs := errors.AsType[*hangError](wrong)
-			if !hangs {
-				w.kill(wrong)
-				return
-			}
-			hang.stopped = hang.silent && isStopped(w.cmd.Process.Pid)
-			w.signal("SIGQUIT", quit, wrong) // it need not obey
-			select {
-			case <-w.endC:
-			case <-stop:
-			case <-time.After(grace):
-			}
-			w.kill(wrong)
-			return
+		}
+		now := time.Now()
+		gap := now.Sub(last) - every
+		last = now
+		wrong = w.look(now, gap, every, owes())
+	}
+	if hang, hangs := errors.AsType[*hangError](wrong); hangs {
+		hang.stopped = hang.silent && isStopped(w.cmd.Process.Pid)
+		w.signal("SIGQUIT", quit, wrong) // it need not obey
+		select {
+		case <-w.endC:
+		case <-stop:
+		case <-time.After(grace):
 		}
 	}
+	w.kill(wrong)
+}
+
+// look returns why the process must be given up, if it owes results. The last look
+// was longer ago than every by gap.
+func (w *process) look(now time.Time, gap, every time.Duration, owes bool) error {
+	st, told := w.standing()
+	w.watch.mu.Lock()
+	defer w.watch.mu.Unlock()
+	if gap > every {
+		w.watch.skip(gap)
+	}
+	w.watch.move(w.line.Received(), now)
+	if !owes {
+		return nil
+	}
+	if told {
+		w.watch.read(st.Document.Job, now)
+	}
+	if st.Answer.Phase == board.PhaseWait {
+		w.watch.skip(every) // somebody else holds what it waits for
+	}
+	return w.watch.check(now)
 }

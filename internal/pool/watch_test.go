@@ -60,12 +60,12 @@ func TestWatchCountsOnlyTimeSpentListening(t *testing.T) {
 		}, 11, "parsed one document for 10s"},
 		{"a frame while it stood still", func(w *watch) { w.move(1, at(2)); w.skip(500 * s); w.move(2, at(503)) }, 504, ""},
 		{"bytes that came are no frame", func(w *watch) { w.move(5, at(1)); w.listen(5, at(2)); w.move(5, at(5)) }, 9, ""},
-		{"long idle, then jobs", func(w *watch) { w.begin(at(500)) }, 508, ""},
+		{"long idle, then jobs", func(w *watch) { w.give(0, true, at(500)) }, 508, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &watch{silence: 9 * s, parse: 10 * s, stall: 60 * s}
-			w.begin(base)
+			w.give(0, true, base)
 			w.listen(0, base)
 			tt.play(w)
 			got := ""
@@ -94,8 +94,8 @@ func TestBytesWithoutAResultAreBounded(t *testing.T) {
 // TestAHeartbeatIsAllowedForEachJob, beside those that may come at once.
 func TestAHeartbeatIsAllowedForEachJob(t *testing.T) {
 	w := &watch{silence: defaultHangAfter}
-	w.gave(30)
-	w.gave(10)
+	w.give(30, true, time.Unix(1e9, 0))
+	w.give(10, false, time.Unix(1e9, 0))
 	for n := 1; n <= spareBeats+41; n++ {
 		if err := w.heartbeat(time.Unix(1e9, 0)); (err != nil) != (n > spareBeats+40) {
 			t.Fatalf("heartbeat %d: %v", n, err)

@@ -178,14 +178,9 @@ func greet(conn *ipc.Conn, o Options) (*feeds.Options, error) {
 	}
 	options, err := ipc.DecodeOptions(hello.Options)
 	if err != nil {
-		return nil, unexpected(err.Error())
+		return nil, ipc.Unexpected("%v", err)
 	}
 	return &options, nil
-}
-
-// unexpected returns the error for a well-formed message that may not come.
-func unexpected(detail string) error {
-	return &ipc.ProtocolError{Kind: ipc.ErrUnexpected, Detail: detail}
 }
 
 // read takes the coordinator's messages until its end closes, for which it
@@ -207,7 +202,7 @@ func (s *server) read(drain func()) error {
 		case *ipc.Shard:
 			crash.At("worker: after shard read")
 			if drained {
-				return unexpected("Shard after Drain")
+				return ipc.Unexpected("Shard after Drain")
 			}
 			if err := s.take(m.Jobs); err != nil {
 				return err
@@ -218,11 +213,11 @@ func (s *server) read(drain func()) error {
 			end()
 		case *ipc.Heartbeat:
 			if s.leash == nil {
-				return unexpected("an answer to no heartbeat")
+				return ipc.Unexpected("an answer to no heartbeat")
 			}
 			s.leash.answered(m.At)
 		default:
-			return unexpected("a message that a coordinator does not send")
+			return ipc.Unexpected("a message that a coordinator does not send")
 		}
 	}
 }
@@ -236,7 +231,7 @@ func (s *server) take(jobs []feeds.Job) error {
 		select {
 		case s.jobs <- j:
 		default:
-			return unexpected(fmt.Sprintf("more than %d jobs", cap(s.jobs)))
+			return ipc.Unexpected("more than %d jobs", cap(s.jobs))
 		}
 	}
 	return nil

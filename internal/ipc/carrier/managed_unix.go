@@ -111,25 +111,21 @@ func (l *managedLine) Recv() (ipc.Message, error) {
 			return m, err
 		}
 		if len(it.Items) > 0 {
-			return nil, unexpected("items that did not go to the manager")
+			return nil, ipc.Unexpected("items that did not go to the manager")
 		}
 		l.job = it.ID
 		if l.parts, err = l.proxy.Get(l.generation, l.job); errors.Is(err, manager.ErrRefused) {
-			return nil, unexpected("a list of job %d: %v", l.job, err)
+			return nil, ipc.Unexpected("a list of job %d: %v", l.job, err)
 		} else if err != nil {
 			return nil, &LostError{err}
 		}
 	}
 	items, err := ipc.DecodeItems(l.parts[0])
 	if err != nil {
-		return nil, unexpected("a list of job %d: %v", l.job, err)
+		return nil, ipc.Unexpected("a list of job %d: %v", l.job, err)
 	}
 	l.parts = l.parts[1:]
 	return &ipc.Items{ID: l.job, Items: items}, nil
-}
-
-func unexpected(format string, args ...any) error {
-	return &ipc.ProtocolError{Kind: ipc.ErrUnexpected, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Drain implements Line.
