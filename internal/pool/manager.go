@@ -20,10 +20,7 @@ import (
 // told to hold a dictionary. One that dies is replaced when somebody next needs it;
 // what it held was not stored yet, so the jobs are done again.
 type keeper struct {
-	o       *Options
-	count   *counters
-	starter *starter
-	log     *slog.Logger
+	run *run
 
 	mu      sync.Mutex // guards the fields below; held while a process is started and stopped
 	current *managerProcess
@@ -42,7 +39,7 @@ type managerProcess struct {
 // find returns where the manager is, and starts one where there is none, or
 // where failed, which it has returned before, does not answer.
 func (m *keeper) find(failed manager.Address) (manager.Address, error) {
-	if given := m.o.Manager; given != nil {
+	if given := m.run.o.Manager; given != nil {
 		return *given, nil
 	}
 	m.mu.Lock()
@@ -58,7 +55,7 @@ func (m *keeper) find(failed manager.Address) (manager.Address, error) {
 				return m.current.address, nil
 			}
 		}
-		m.log.Warn("manager is replaced", "pid", m.current.cmd.Process.Pid)
+		m.run.o.Logger.Warn("manager is replaced", "pid", m.current.cmd.Process.Pid)
 		m.stop(0)
 	}
 	p, err := m.start()
@@ -66,13 +63,13 @@ func (m *keeper) find(failed manager.Address) (manager.Address, error) {
 		return manager.Address{}, fmt.Errorf("start manager: %w", err)
 	}
 	m.current = p
-	m.log.Debug("manager started", "pid", p.cmd.Process.Pid)
+	m.run.o.Logger.Debug("manager started", "pid", p.cmd.Process.Pid)
 	return p.address, nil
 }
 
 // start starts a manager that listens already.
 func (m *keeper) start() (*managerProcess, error) {
-	o := m.o
+	o := m.run.o
 	l, remove, err := listenLocal()
 	if err != nil {
 		return nil, err
@@ -88,11 +85,11 @@ func (m *keeper) start() (*managerProcess, error) {
 	cmd.Env = environ(o.MemLimit, "", o.Env)
 	attributes(cmd)
 	cmd.ExtraFiles = append(make([]*os.File, carrier.FD-3), socket)
-	cmd.Stderr = &tail{log: m.log}
+	cmd.Stderr = &tail{log: o.Logger}
 	cmd.WaitDelay = o.StopGrace
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
-		err = m.starter.start(cmd)
+		err = m.run.starter.start(cmd)
 	}
 	if err != nil {
 		remove()
@@ -106,14 +103,14 @@ func (m *keeper) start() (*managerProcess, error) {
 		defer close(p.gone)
 		ended := make(chan struct{})
 		var guarding sync.WaitGroup
-		guarding.Go(func() { p.guard(o.HangAfter, m.log, ended) })
+		guarding.Go(func() { p.guard(o.HangAfter, o.Logger, ended) })
 		cmd.Wait() // its state says what came of it
 		close(ended)
 		guarding.Wait()
 	}()
 	rand.Read(p.address.Key)
 	if _, err := stdin.Write(p.address.Key); err != nil {
-		m.log.Debug("manager takes no key", "err", err) // it is gone, as the first caller will find
+		m.run.o.Logger.Debug("manager takes no key", "err", err) // it is gone, as the first caller will find
 	}
 	return p, nil
 }
@@ -150,14 +147,14 @@ func (m *keeper) stop(grace time.Duration) {
 		select {
 		case <-p.gone:
 		case <-time.After(grace):
-			m.log.Info("manager still there", "after", grace)
+			m.run.o.Logger.Info("manager still there", "after", grace)
 		}
 	}
 	p.cmd.Process.Kill() // it may be gone
 	<-p.gone
 	p.remove()
 	if st := p.cmd.ProcessState; st != nil {
-		m.count.bill(0, 0, st.UserTime()+st.SystemTime())
+		m.run.count.bill(0, 0, st.UserTime()+st.SystemTime())
 	}
 }
 
@@ -167,6 +164,6 @@ func (m *keeper) close() {
 	defer m.mu.Unlock()
 	m.closed = true
 	if m.current != nil {
-		m.stop(m.o.StopGrace)
+		m.stop(m.run.o.StopGrace)
 	}
 }

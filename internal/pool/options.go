@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -113,23 +114,21 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Path, err = filepath.Abs(path); err != nil {
 		return o, fmt.Errorf("find worker program: %w", err)
 	}
-	orDefault(&o.Mode, carrier.Pipe)
+	o.Mode = cmp.Or(o.Mode, carrier.Pipe)
 	if !slices.Contains(carrier.Modes(), o.Mode) {
 		return o, fmt.Errorf("configure pool: mode %s: %w on this system", o.Mode, errors.ErrUnsupported)
 	}
-	orDefault(&o.Workers, runtime.NumCPU())
-	orDefault(&o.MaxFrame, ipc.DefaultMaxFrame)
-	orDefault(&o.HelloWithin, defaultHello)
-	orDefault(&o.HangAfter, defaultHangAfter)
-	orDefault(&o.StopGrace, defaultStopGrace)
-	orDefault(&o.Refresh.DrainGrace, feeds.DefaultDrainGrace)
-	orDefault(&o.Refresh.Timeout, feeds.DefaultTimeout)
-	orDefault(&o.Refresh.MaxBody, feeds.DefaultMaxBody)
-	orDefault(&o.StallAfter, o.patience()+defaultPatience)
-	orDefault(&o.RecycleAt, defaultRecycleAt)
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Workers = cmp.Or(o.Workers, runtime.NumCPU())
+	o.MaxFrame = cmp.Or(o.MaxFrame, ipc.DefaultMaxFrame)
+	o.HelloWithin = cmp.Or(o.HelloWithin, defaultHello)
+	o.HangAfter = cmp.Or(o.HangAfter, defaultHangAfter)
+	o.StopGrace = cmp.Or(o.StopGrace, defaultStopGrace)
+	o.Refresh.DrainGrace = cmp.Or(o.Refresh.DrainGrace, feeds.DefaultDrainGrace)
+	o.Refresh.Timeout = cmp.Or(o.Refresh.Timeout, feeds.DefaultTimeout)
+	o.Refresh.MaxBody = cmp.Or(o.Refresh.MaxBody, feeds.DefaultMaxBody)
+	o.StallAfter = cmp.Or(o.StallAfter, o.patience()+defaultPatience)
+	o.RecycleAt = cmp.Or(o.RecycleAt, defaultRecycleAt)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	if o.KeepPoison != "" {
 		if err := os.MkdirAll(o.KeepPoison, 0o700); err != nil {
 			return o, fmt.Errorf("make folder for feeds that kill: %w", err)
@@ -151,14 +150,6 @@ func (o *Options) patience() time.Duration {
 // text become three each and a field fills another one, but not beyond any
 // measure.
 func (o *Options) mostOfAJob() int64 { return 8*o.Refresh.MaxBody + ipc.DefaultMaxFrame }
-
-// orDefault sets *v to d when it is zero.
-func orDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
 
 // What processes need, in file descriptors. A coordinator has a store and a
 // few files open, and for a moment the other ends of a new worker's pipes; for

@@ -138,7 +138,7 @@ func (p *Pool) Run(ctx context.Context, next func(ctx context.Context, worker in
 func (p *Pool) newRun(emit func(r feeds.Result)) (*run, error) {
 	r := &run{o: &p.o, count: &p.count, out: &output{emit: emit}, starter: newStarter(p.o.Logger, p.o.Enclose),
 		spareC: make(chan *process), news: make(chan struct{})}
-	r.keeper = &keeper{o: r.o, count: r.count, starter: r.starter, log: p.o.Logger}
+	r.keeper = &keeper{run: r}
 	var err error
 	r.carrier, err = carrier.New(p.o.Mode, carrier.Options{MaxFrame: p.o.MaxFrame, Manager: r.keeper.find})
 	if err != nil {
