@@ -69,7 +69,6 @@ type server struct {
 	sendErr error         // guarded by mu; set before failC is closed
 	beaten  time.Time     // when the last heartbeat was sent; guarded by mu
 	failC   chan struct{} // closed when a message could not be sent
-	parting atomic.Bool   // Bye is being said, or was
 	mute    atomic.Bool   // nothing more is to be said
 }
 
@@ -136,11 +135,7 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	// that has ended is lost.
 	select {
 	case err := <-readC:
-		// Not behind the sending of Bye: the coordinator may be quicker than
-		// the goroutine that has sent it, and this one then returns.
-		if s.parting.Load() {
-			crash.At("worker: after bye")
-		}
+		crash.At("worker: after bye")
 		return err
 	case err := <-overrunC:
 		return err
@@ -154,12 +149,8 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 // greet exchanges Hellos and returns the coordinator's options. It returns nil
 // and no error if the coordinator is gone.
 func greet(conn *ipc.Conn, o Options) (*feeds.Options, error) {
-	limit := o.MaxFrame
-	if limit == 0 {
-		limit = ipc.DefaultMaxFrame
-	}
 	err := conn.Send(&ipc.Hello{
-		Version: ipc.Version, Build: o.Build, MaxFrame: limit, Sandbox: o.Sandbox,
+		Version: ipc.Version, Build: o.Build, MaxFrame: cmp.Or(o.MaxFrame, ipc.DefaultMaxFrame), Sandbox: o.Sandbox,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("send Hello: %w", err)
@@ -254,7 +245,6 @@ func (s *server) work(ctx context.Context) {
 	beating.Wait()
 	s.refresher.Close()
 	crash.At("worker: before bye")
-	s.parting.Store(true)
 	s.send(func() error { return s.conn.Send(&ipc.Bye{CPU: cpuTime()}) })
 }
 
