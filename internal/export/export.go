@@ -93,10 +93,20 @@ func TitleOf(it *store.Item) string {
 // DateOf returns when an item was published as far as that is known, else when it
 // arrived.
 func DateOf(it *store.Item) time.Time {
-	if at := cmp.Or(it.Published, it.Updated); at != 0 {
-		return time.Unix(at, 0).UTC()
+	if at := cmp.Or(instant(it.Published), instant(it.Updated)); at != nil {
+		return *at
 	}
 	return it.FirstSeen.UTC()
+}
+
+// instant returns the time of Unix seconds, nil for 0 and for what no form can say:
+// whoever wrote a year of five digits into a store, the items must come out again.
+func instant(seconds int64) *time.Time {
+	t := time.Unix(seconds, 0).UTC()
+	if seconds == 0 || t.Year() < 1 || t.Year() > 9999 {
+		return nil
+	}
+	return &t
 }
 
 // body returns what an item says, as HTML.

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
@@ -10,7 +11,10 @@ import (
 	"io"
 	"mime"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/idna"
@@ -55,7 +59,7 @@ func (w *feedWriter) Write(it *store.Item) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.out.Write(b); err != nil {
+	if _, err := w.out.Write(bytes.Map(shown, b)); err != nil {
 		return err
 	}
 	return w.out.WriteByte('\n')
@@ -71,12 +75,22 @@ func (w *feedWriter) Close() error {
 	return w.out.Flush()
 }
 
+// shown drops the control characters that XML allows and terminals obey; encoding/xml
+// has replaced those that it forbids.
+func shown(r rune) rune {
+	if r >= 0x7f && r < 0xa0 {
+		return -1
+	}
+	return r
+}
+
 // id returns an id for an item that no other in the document has: its own where
-// that is a URI, else one that is made of the feed's URL and the item's key.
+// that is a URI, else one that is made of the feed's number and the item's key. A
+// feed's URL may change, and may hold a password.
 func (w *feedWriter) id(it *store.Item) string {
 	id := it.GUID
 	if !isURI(id) || w.seen[id] {
-		id = uuid(it.FeedURL, string(it.Key[:]))
+		id = uuid(strconv.FormatInt(it.FeedID, 10), string(it.Key[:]))
 	}
 	w.seen[id] = true
 	return id
@@ -89,10 +103,33 @@ func uuid(parts ...string) string {
 	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
+// named is what RFC 4151, 8141 and 9562 let URIs be that say whose they are. Validators
+// take no other.
+var named = sync.OnceValue(func() map[string]*regexp.Regexp {
+	return map[string]*regexp.Regexp{
+		"tag":  regexp.MustCompile(`^tag:([a-z0-9._-]+@)?[a-z0-9.-]+,\d{4}(-\d\d(-\d\d)?)?:[\w;/?:@&=+$.~!*'()%,#-]*$`),
+		"urn":  regexp.MustCompile(`(?i)^urn:[a-z0-9][a-z0-9-]{1,31}:([\w()+,.:=@;$!*'-]|%[0-9a-f]{2})+$`),
+		"uuid": regexp.MustCompile(`(?i)^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`),
+	}
+})
+
 // isURI reports whether s is absolute and may stand where a URI must.
 func isURI(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme != "" && (u.Host != "" || u.Opaque != "") && !strings.ContainsAny(s, " \t\r\n<>\"{}|\\^`")
+	if err != nil || strings.ContainsAny(s, " \t\r\n<>\"{}|\\^`[]") {
+		return false
+	}
+	kind := u.Scheme
+	if kind == "urn" && strings.HasPrefix(strings.ToLower(u.Opaque), "uuid:") {
+		kind = "uuid"
+	}
+	switch form := named()[kind]; {
+	case form != nil:
+		return form.MatchString(s)
+	case kind == "http", kind == "https", kind == "ftp":
+		return u.Host != ""
+	}
+	return kind != "" && (u.Host != "" || u.Opaque != "")
 }
 
 // address returns a URL of an item in the characters that every form allows, or
@@ -204,13 +241,12 @@ func newAtom(o Options) (Writer, error) {
 	w.tail = "</feed>\n"
 	w.entry = func(it *store.Item) any {
 		e := atomEntry{ID: w.id(it), Title: TitleOf(it), Author: cmp.Or(strings.TrimSpace(it.Author), FeedOf(it)), Origin: originOf(it)}
-		changed := DateOf(it)
-		if it.Updated != 0 {
-			changed = time.Unix(it.Updated, 0).UTC()
+		e.Updated = DateOf(it).Format(time.RFC3339)
+		if at := instant(it.Updated); at != nil {
+			e.Updated = at.Format(time.RFC3339)
 		}
-		e.Updated = changed.Format(time.RFC3339)
-		if it.Published != 0 {
-			e.Published = time.Unix(it.Published, 0).UTC().Format(time.RFC3339)
+		if at := instant(it.Published); at != nil {
+			e.Published = at.Format(time.RFC3339)
 		}
 		link := address(it.Link)
 		if link != "" {
@@ -230,7 +266,7 @@ func newAtom(o Options) (Writer, error) {
 		if it.Content != "" || link == "" { // an entry has one or the other
 			e.Content = &atomText{"html", it.Content}
 		}
-		e.Source = atomSource{uuid(it.FeedURL), FeedOf(it), e.Updated}
+		e.Source = atomSource{uuid(feeds.RedactURL(it.FeedURL)), FeedOf(it), e.Updated}
 		return e
 	}
 	return w, nil
@@ -346,11 +382,11 @@ func (w *jsonFeed) Write(it *store.Item) error {
 	if link := address(it.Link); link != "" {
 		item["url"] = link
 	}
-	if it.Updated != 0 {
-		item["date_modified"] = time.Unix(it.Updated, 0).UTC().Format(time.RFC3339)
+	if at := instant(it.Updated); at != nil {
+		item["date_modified"] = at.Format(time.RFC3339)
 	}
-	if strings.TrimSpace(it.Author) != "" {
-		item["authors"] = []map[string]string{{"name": it.Author}}
+	if author := strings.TrimSpace(it.Author); author != "" {
+		item["authors"] = []map[string]string{{"name": author}}
 	}
 	if image := address(it.Image); image != "" {
 		item["image"] = image

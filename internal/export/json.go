@@ -60,15 +60,6 @@ func NewLine(it *store.Item) Line {
 	return l
 }
 
-// instant returns the time of Unix seconds, nil for 0.
-func instant(seconds int64) *time.Time {
-	if seconds == 0 {
-		return nil
-	}
-	t := time.Unix(seconds, 0).UTC()
-	return &t
-}
-
 // lines writes items as lines of JSON.
 type lines struct{ out *bufio.Writer }
 

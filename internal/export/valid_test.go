@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/feeds/read"
@@ -72,6 +73,10 @@ func (v *verdict) one(n *node, space, name string) string {
 var (
 	plainURL  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:(//(\[[0-9a-fA-F:.]+\])?)?[0-9A-Za-z;/?:@&=+$.\-_!~*'()%,#]*$`)
 	iri       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"{}|\\^` + "`" + `]+$`)
+	tagURI    = regexp.MustCompile(`^tag:([a-z0-9\-._]+@)?[a-z0-9.\-]+,\d{4}(-\d{2}(-\d{2})?)?:[0-9a-zA-Z;/?:@&=+$.\-_!~*'()%,#]*$`)
+	urn       = regexp.MustCompile(`^[Uu][Rr][Nn]:[a-zA-Z0-9][a-zA-Z0-9-]{1,31}:([a-zA-Z0-9()+,.:=@;$_!*'\-]|%[0-9A-Fa-f]{2})+$`)
+	uuidURN   = regexp.MustCompile(`^[Uu][Rr][Nn]:[Uu][Uu][Ii][Dd]:[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}$`)
+	withHost  = regexp.MustCompile(`^\w+://[^/\s<>"{}|\\^` + "`" + `\[\]][^\s<>"{}|\\^` + "`" + `\[\]]*$`)
 	mediaKind = regexp.MustCompile(`^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$`)
 	rfc822    = regexp.MustCompile(`^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$`)
 )
@@ -95,9 +100,21 @@ func (v *verdict) rfc822(what, s string) {
 	v.need(err == nil && rfc822.MatchString(s), "%s is %q, want a date of RFC 822", what, s)
 }
 
-// unique needs ids that are IRIs, each of them once.
+// unique needs ids that are IRIs, each of them once; of those that say whose they
+// are, the form that this has.
 func (v *verdict) unique(what, id string, seen map[string]bool) {
-	v.need(iri.MatchString(id), "%s is %q, want an absolute IRI", what, id)
+	form := iri
+	switch lower := strings.ToLower(id); {
+	case strings.HasPrefix(lower, "tag:"):
+		form = tagURI
+	case strings.HasPrefix(lower, "urn:uuid:"):
+		form = uuidURN
+	case strings.HasPrefix(lower, "urn:"):
+		form = urn
+	case strings.HasPrefix(lower, "http"), strings.HasPrefix(lower, "ftp:"):
+		form = withHost
+	}
+	v.need(form.MatchString(id), "%s is %q, want %s", what, id, form)
 	v.need(!seen[id], "%s is %q a second time", what, id)
 	seen[id] = true
 }
@@ -108,7 +125,10 @@ func parsed(t *testing.T, text string) (*node, verdict) {
 	if err := xml.Unmarshal([]byte(text), &root); err != nil {
 		return &root, verdict{"no XML: " + err.Error()}
 	}
-	return &root, nil
+	var v verdict
+	at := strings.IndexFunc(text, func(r rune) bool { return r != '\t' && r != '\n' && unicode.IsControl(r) })
+	v.need(at < 0, "a control character %q", text[max(at, 0):min(max(at, 0)+9, len(text))])
+	return &root, v
 }
 
 func validAtom(t *testing.T, text string) verdict {
@@ -282,6 +302,14 @@ func hardest() []store.Item {
 		one(16, feeds.Item{Published: 1, Updated: 253402300799, GUID: "not a URI", Title: "]]> &amp; \ufffe\uffff\x00"}),
 		one(17, feeds.Item{GUID: "not a URI", Link: "https://u:p@example.org/%zz?%", Content: "<a href='/x'>"}),
 		one(18, feeds.Item{Link: "http://", Title: "\t\n "}),
+		one(19, feeds.Item{GUID: "tag:Example.org,26:no date", Title: "\u009b31m C1 \u0085 \x7f", Content: "<p>\u009d"}),
+		one(20, feeds.Item{GUID: "tag:example.org:20", Published: 1 << 60, Updated: -1 << 60}),
+		one(21, feeds.Item{GUID: "urn:uuid:21", Published: 253402300800}),
+		one(22, feeds.Item{GUID: "urn:x", Title: strings.Repeat("long & ", 20_000)}),
+		one(23, feeds.Item{GUID: "https:example.org/23", Link: "https:/example.org/23"}),
+		one(24, feeds.Item{GUID: "https://example.org/?a[]=24", Link: "https://example.org/?a[]=24"}),
+		one(25, feeds.Item{GUID: "urn:uuid:60A76C80-D399-11D9-B93C-0003939E0AF6", Author: " space "}),
+		one(26, feeds.Item{GUID: "urn:isbn:0451450523", Content: "<script>alert(1)</script><img src=x onerror=y>"}),
 	)
 }
 
@@ -338,6 +366,10 @@ func TestTheRulesSeeWhatIsWrong(t *testing.T) {
 		{"atom", `<content type="html"></content>`, ""},
 		{"atom", `term="x"`, `term=""`},
 		{"atom", `type="audio/mpeg"`, `type="audio"`},
+		{"atom", "<id>tag:example.org,2026:7</id>", "<id>tag:example.org:7</id>"},
+		{"atom", "<id>tag:example.org,2026:7</id>", "<id>urn:uuid:7</id>"},
+		{"atom", "<id>tag:example.org,2026:7</id>", "<id>https:7</id>"},
+		{"atom", "not ASCII", "not \u009bASCII"},
 		{"rss", "<description>All &amp; sundry</description>", ""},
 		{"rss", `rel="self"`, `rel="alternate"`},
 		{"rss", "Sat, 28 Nov 2026 13:00:00 GMT", "Sat, 28 Nov 26 13:00:00"},
@@ -359,6 +391,40 @@ func TestTheRulesSeeWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: there is no %s to break", c.format, c.old)
 		} else if got := validators[c.format](t, broken); len(got) == 0 {
 			t.Errorf("%s: with %q for %q nothing is wrong", c.format, c.new, c.old)
+		}
+	}
+}
+
+// TestIdsOutliveAMove: an item keeps the id that was made for it when its feed has
+// another URL, and has another one than the same item of another feed.
+func TestIdsOutliveAMove(t *testing.T) {
+	ids := make(map[string]bool)
+	for _, it := range []store.Item{
+		{FeedID: 1, FeedURL: "http://old.example/feed", Item: feeds.Item{Key: feeds.Key{1}, GUID: "1"}},
+		{FeedID: 1, FeedURL: "https://u:p@new.example/feed", Item: feeds.Item{Key: feeds.Key{1}, GUID: "1"}},
+		{FeedID: 2, FeedURL: "http://old.example/feed", Item: feeds.Item{Key: feeds.Key{1}, GUID: "1"}},
+	} {
+		ids[newFeedWriter(Options{}).id(&it)] = true
+	}
+	if len(ids) != 2 {
+		t.Errorf("the ids are %v, want one of each feed", ids)
+	}
+}
+
+// TestAYearThatNoFormCanSayIsNone: whatever a store has for a date, its items come
+// out in every form.
+func TestAYearThatNoFormCanSayIsNone(t *testing.T) {
+	for _, format := range Formats() {
+		o := Options{}
+		if format == "maildir" {
+			o.Dir = t.TempDir()
+		}
+		for _, at := range []int64{1 << 60, -1 << 60, 253402300800} {
+			it := samples()[0]
+			it.Published, it.Updated = at, at
+			if text := writtenOf(t, format, o, []store.Item{it}); regexp.MustCompile(`\d{5}-\d\d-\d\d|-\d{4,}-\d\d-\d\d| \d{5,} \d\d:\d\d`).MatchString(text) {
+				t.Errorf("%s of %d: %s", format, at, text)
+			}
 		}
 	}
 }
