@@ -26,7 +26,7 @@ VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null)
 # Pure Go: one static binary, and a resolver that loads nothing.
 export CGO_ENABLED ?= 0
 
-.PHONY: all build run test race lint cross fuzz bench bench-docs bench-round profile chaos install uninstall clean help
+.PHONY: all build image image-root run test race lint cross fuzz bench bench-docs bench-round profile chaos install uninstall clean help
 
 all: build
 
@@ -57,6 +57,20 @@ uninstall: ## what install put into PREFIX
 	rm -f $(into)/bin/coordinator $(into)/bin/feedmill $(into)/share/man/man1/coordinator*.1 \
 		$(into)/lib/systemd/user/feedmill.service $(into)/lib/systemd/user/feedmill.timer \
 		$(foreach n,coordinator feedmill,$(into)/share/bash-completion/completions/$(n) $(into)/share/zsh/site-functions/_$(n) $(into)/share/fish/vendor_completions.d/$(n).fish)
+
+# The first of these that the machine has are the certificates that it trusts.
+certificates = $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem))
+BUILDER ?= $(firstword $(foreach b,podman buildah docker,$(shell command -v $(b))))
+
+image-root: ## what the image has, into bin/image
+	rm -rf bin/image
+	install -d bin/image/system/usr/bin bin/image/system/usr/libexec/feedmill bin/image/system/etc/ssl/certs bin/image/user/data bin/image/user/tmp
+	CGO_ENABLED=0 GOOS=linux go build $(flags) -o bin/image/system/usr/bin/ ./cmd/coordinator
+	CGO_ENABLED=0 GOOS=linux go build $(flags) -o bin/image/system/usr/libexec/feedmill/ ./cmd/worker
+	install -m 644 $(certificates) bin/image/system/etc/ssl/certs/ca-certificates.crt
+
+image: image-root ## a container image named feedmill, by BUILDER: podman, buildah or docker
+	$(BUILDER) build -t feedmill -f Containerfile bin/image
 
 run: build ## the main job: generated feeds, or FEEDS=list.opml
 ifeq ($(FEEDS),)

@@ -22,6 +22,9 @@ import (
 // /dev as a container has them, and becomes its arguments.
 const envImage = "FEEDMILL_TEST_IMAGE"
 
+// imageUser is who runs in the image.
+const imageUser = 65532
+
 func init() {
 	inAnImage = runInAnImage
 	parts[envImage] = becomeRoot
@@ -43,7 +46,7 @@ func becomeRoot(root string) int {
 		}
 	}
 	if err == nil {
-		err = errors.Join(syscall.Chroot(root), os.Chdir("/"))
+		err = errors.Join(syscall.Chroot(root), os.Chdir("/"), syscall.Setgroups(nil), syscall.Setgid(imageUser), syscall.Setuid(imageUser))
 	}
 	if err == nil {
 		err = syscall.Exec(os.Args[1], os.Args[1:], os.Environ())
@@ -53,15 +56,15 @@ func becomeRoot(root string) int {
 }
 
 // runInAnImage does with a folder in which make install has put all into /usr what
-// the Containerfile makes of it, as far as that goes without a builder: its last
-// stage begins with nothing, so the programs must be static, and all that they
-// need is in the folder. It becomes the root of a refresh over https.
+// the Containerfile makes of it, as far as that goes without a builder: it begins
+// with nothing, so the programs must be static, and all that they need is in the
+// folder. It becomes the root of a refresh over https. .ci/image has a builder do it.
 func runInAnImage(t *testing.T, root string) {
-	text := string(readFile(t, filepath.Join("..", "..", "Containerfile")))
-	last := text[strings.LastIndex(text, "\nFROM ")+1:]
-	for _, want := range []string{"FROM scratch\n", "COPY --from=build /out/ /\n", "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/\n"} {
+	last := string(readFile(t, filepath.Join("..", "..", "Containerfile")))
+	user := fmt.Sprintf("%d:%[1]d", imageUser)
+	for _, want := range []string{"\nFROM scratch\n", "\nCOPY system/ /\n", "\nCOPY --chown=" + user + " user/ /\n", "\nUSER " + user + "\n"} {
 		if !strings.Contains(last, want) {
-			t.Fatalf("the last stage of the Containerfile has no %q:\n%s", want, last)
+			t.Fatalf("the Containerfile has no %q:\n%s", want, last)
 		}
 	}
 	var entry []string
@@ -70,7 +73,7 @@ func runInAnImage(t *testing.T, root string) {
 	}
 	var env []string
 	for _, m := range regexp.MustCompile(`(?m)^ENV (.*)$`).FindAllStringSubmatch(last, -1) {
-		env = append(env, m[1])
+		env = append(env, strings.Fields(m[1])...)
 	}
 	for _, name := range []string{"usr/bin/coordinator", "usr/libexec/feedmill/worker"} {
 		program, err := elf.Open(filepath.Join(root, name))
@@ -100,8 +103,13 @@ func runInAnImage(t *testing.T, root string) {
 	go s.Run(t.Context())
 	certs := filepath.Join(root, "etc/ssl/certs")
 	for _, dir := range []string{certs, filepath.Join(root, "data"), filepath.Join(root, "tmp")} {
-		if err := os.MkdirAll(dir, 0o777); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
+		}
+		if filepath.Dir(dir) == root {
+			if err := os.Chown(dir, imageUser, imageUser); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := os.WriteFile(filepath.Join(certs, "ca-certificates.crt"), s.AuthorityPEM(), 0o644); err != nil {
