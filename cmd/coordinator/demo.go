@@ -65,11 +65,11 @@ func (a *app) demoCommand() *cobra.Command {
 // feeds of a server that ends with the demo are not to be mixed into it.
 func (d *demo) check() error {
 	for _, f := range []struct {
-		n     int
-		thing string
-	}{{d.feeds, "feed"}, {d.hosts, "host"}, {d.items, "item"}} {
+		n    int
+		flag string
+	}{{d.feeds, "feeds"}, {d.hosts, "hosts"}, {d.items, "items"}} {
 		if f.n < 1 {
-			return usage("", "%s: want 1 or more", count(f.n, f.thing))
+			return usage("", "--%s %d: want 1 or more", f.flag, f.n)
 		}
 	}
 	if _, err := os.Lstat(d.keep); d.keep != "" && err == nil {

@@ -49,7 +49,7 @@ const contactVariable = "FEEDMILL_CONTACT"
 // check refuses what no request could be made with.
 func (r *fetchFlags) check() error {
 	if r.timeout < time.Millisecond || r.timeout > time.Hour {
-		return usage("", "timeout of %v: want 1ms to 1h", r.timeout)
+		return usage("", "--timeout %v: want 1ms to 1h", r.timeout)
 	}
 	if !httpguts.ValidHeaderFieldValue(r.userAgent) {
 		return usage("", "user agent %q: no header may have that", r.userAgent)
@@ -60,7 +60,7 @@ func (r *fetchFlags) check() error {
 	} else {
 		check.Close()
 	}
-	name := "contact"
+	name := "--contact"
 	if set := os.Getenv(contactVariable); r.contact == "" || r.contact == set {
 		name, r.contact = contactVariable, set
 	}

@@ -61,6 +61,23 @@ func TestNoFlagSpeaksGo(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrongNamesItsFlag, where only the command can tell.
+func TestWhatIsWrongNamesItsFlag(t *testing.T) {
+	for _, args := range []string{
+		"refresh --fetches -1", "refresh --per-host 0", "refresh --host-delay -1s", "refresh --tell-after 0", "refresh --deadline -3s",
+		"refresh --wait -1s", "refresh --timeout 0s", "refresh --workers -1", "refresh --contact me",
+		"items --limit -1", "items --unseen-days -1", "page --out site --limit -1", "demo --feeds 0", "demo --hosts 0", "demo --items 0",
+	} {
+		var out, errs strings.Builder
+		words := strings.Fields(args)
+		flag := strings.Join(words[len(words)-2:], " ")
+		status := run(t.Context(), append(words, "--db", filepath.Join(t.TempDir(), "none.db")), strings.NewReader(""), &out, &errs)
+		if text := strings.ReplaceAll(errs.String(), `"`, ""); status != exitUsage || !strings.HasPrefix(text, "coordinator: error: "+flag+": want ") {
+			t.Errorf("%s: status %d, %s", args, status, text)
+		}
+	}
+}
+
 // inAnImage is a part of the next test, where there are other roots.
 var inAnImage func(t *testing.T, root string)
 

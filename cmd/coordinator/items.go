@@ -93,9 +93,9 @@ func (a *app) itemsCommand() *cobra.Command {
 func (r *itemFlags) check() (match *regexp.Regexp, err error) {
 	switch {
 	case r.query.Limit < 0:
-		return nil, usage("", "limit of %d: want 0 (all) or more", r.query.Limit)
+		return nil, usage("", "--limit %d: want 0 (all) or more", r.query.Limit)
 	case r.fresh < 0:
-		return nil, usage("", "%d days: want 0 or more", r.fresh)
+		return nil, usage("", "--unseen-days %d: want 0 or more", r.fresh)
 	case r.query.After != 0 && r.cursor != "":
 		return nil, usage("", "--after and --cursor say the same: give one")
 	case r.query.After < 0:

@@ -97,7 +97,9 @@ func (a *app) serveOrigin(c *cobra.Command, o origin.Options, logFile, authority
 			return errors.Join(fmt.Errorf("write authority: %w", err), s.Close())
 		}
 	}
-	fmt.Fprintf(a.stdout, "serving %s://%s/ (%s on %s)\n", scheme, s.Addr(), count(s.Feeds(), "feed"), count(s.Hosts(), "host"))
+	if _, err := fmt.Fprintf(a.stdout, "serving %s://%s/ (%s on %s)\n", scheme, s.Addr(), count(s.Feeds(), "feed"), count(s.Hosts(), "host")); err != nil {
+		return errors.Join(printError(err), s.Close()) // nobody would know where it serves
+	}
 	if o.HTTPS {
 		fmt.Fprintf(a.stdout, "trusted with SSL_CERT_FILE=%s\n", authority)
 	}

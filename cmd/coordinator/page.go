@@ -57,7 +57,7 @@ func (a *app) page(ctx context.Context, r *pageFlags) error {
 	case r.out == "":
 		return usage("see coordinator page --help", "page: say where with --out DIR")
 	case r.limit < 0:
-		return usage("", "limit of %d: want 0 (all) or more", r.limit)
+		return usage("", "--limit %d: want 0 (all) or more", r.limit)
 	}
 	if err := checkLabels(r.title, r.self); err != nil {
 		return err

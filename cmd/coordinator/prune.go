@@ -77,7 +77,8 @@ func (a *app) prune(ctx context.Context, r *pruneFlags, args []string) error {
 			}
 		}
 		var err error
-		if q.UpTo, err = a.passed(ctx, db); err != nil {
+		var last string
+		if q.UpTo, last, err = a.passed(ctx, db); err != nil {
 			return err
 		}
 		p, err := db.Prune(ctx, q)
@@ -86,6 +87,13 @@ func (a *app) prune(ctx context.Context, r *pruneFlags, args []string) error {
 		}
 		if !r.delete {
 			fmt.Fprintf(a.stdout, "%s of %s would go; --delete deletes them\n", count(p.Items, "item"), count(p.Feeds, "feed"))
+			if q.UpTo = everything; last != "" {
+				all, err := db.Prune(ctx, q)
+				if err == nil && all.Items > p.Items {
+					fmt.Fprintf(a.stderr, "coordinator: %s more wait for the cursor %s; if nobody uses it any more: --forget-cursor %[2]s\n", count(all.Items-p.Items, "item"), terminal.Printable(last))
+				}
+				return err
+			}
 			return nil
 		}
 		fmt.Fprintf(a.stdout, "%s of %s deleted\n", count(p.Items, "item"), count(p.Feeds, "feed"))
@@ -93,27 +101,32 @@ func (a *app) prune(ctx context.Context, r *pruneFlags, args []string) error {
 	})
 }
 
-// passed returns the id of the last item that every cursor has passed.
-func (a *app) passed(ctx context.Context, db store.DB) (int64, error) {
+// everything is an id that no item has yet.
+const everything = int64(1) << 62
+
+// passed returns the id of the last item that every cursor has passed, and the name
+// of the cursor that is behind all others, if there is one.
+func (a *app) passed(ctx context.Context, db store.DB) (last int64, behind string, err error) {
 	all, err := db.Cursors(ctx)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	last := int64(1) << 62
+	last = everything
 	for _, c := range all {
-		if c.At >= 0 {
-			last = min(last, c.At)
-			continue
+		at, err := c.At, error(nil)
+		if at < 0 {
+			at, err = cursorFile(c.Name).read()
 		}
-		at, err := cursorFile(c.Name).read()
 		if errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(a.stderr, "coordinator: nothing has passed the cursor %s, which is not there; if nobody uses it any more: --forget-cursor %[1]s\n", terminal.Printable(c.Name))
 		} else if err != nil {
-			return 0, err
+			return 0, "", err
 		}
-		last = min(last, at)
+		if at < last {
+			last, behind = at, c.Name
+		}
 	}
-	return last, nil
+	return last, behind, nil
 }
 
 const indexLong = `Keep an index of the words of all items, which items --search needs, or keep

@@ -126,21 +126,21 @@ func (a *app) refreshCommand() *cobra.Command {
 func (r *refreshFlags) check() error {
 	switch {
 	case r.fetches < 0 || r.fetches > 1<<16:
-		return usage("", "%d fetches: want 1 to 65536", r.fetches)
+		return usage("", "--fetches %d: want 1 to 65536", r.fetches)
 	case r.perHost < 1 || r.perHost > 64:
-		return usage("", "%d requests per host: want 1 to 64", r.perHost)
+		return usage("", "--per-host %d: want 1 to 64", r.perHost)
 	case r.hostDelay < 0 || r.hostDelay > time.Hour:
-		return usage("", "host delay of %v: want 0s to 1h", r.hostDelay)
+		return usage("", "--host-delay %v: want 0s to 1h", r.hostDelay)
 	case r.items && !r.json:
 		return usage("add --json", "--items is for lines of JSON")
 	case r.tellAfter < 1:
 		return usage("", "--tell-after %d: want 1 or more", r.tellAfter)
 	case r.deadline < 0:
-		return usage("", "deadline of %v: want 1s or so", r.deadline)
+		return usage("", "--deadline %v: want more than 0s", r.deadline)
 	case r.wait < 0:
-		return usage("", "wait of %v: want 0s or more", r.wait)
+		return usage("", "--wait %v: want 0s or more", r.wait)
 	case r.minInterval < 0 || r.minInterval > 7*24*time.Hour:
-		return usage("", "minimum interval of %v: want 0s to 168h", r.minInterval)
+		return usage("", "--min-interval %v: want 0s to 168h", r.minInterval)
 	}
 	if err := errors.Join(r.fetch.check(), checkMetrics(r.metrics), r.leases.check()); err != nil {
 		return err

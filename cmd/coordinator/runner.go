@@ -65,7 +65,7 @@ func (r *runnerFlags) registerWorkers(a *app, c *cobra.Command) {
 // complete checks the flags and fills in what depends on the machine.
 func (r *runnerFlags) complete() error {
 	if r.workers < 0 || r.workers > 1000 {
-		return usage("", "%d workers: want 1 to 1000", r.workers)
+		return usage("", "--workers %d: want 1 to 1000", r.workers)
 	}
 	if m := carrier.Mode(r.mode.value); m != goroutineMode && !slices.Contains(carrier.Modes(), m) {
 		return usage("use --mode pipe, which every system has", "--mode %s is not to be had on %s", m, runtime.GOOS)
