@@ -181,7 +181,7 @@ func (a *analysis) judge() {
 		for i := range pairs {
 			p := &pairs[i]
 			if p.Cell.Twin == 0 {
-				p.CPU.Visible, p.Wall.Visible = a.visible(p.Cell)
+				p.CPU.Twin, p.Wall.Twin = a.twin(p.Cell)
 			}
 			all, ps = append(all, &p.CPU, &p.Wall), append(ps, p.CPU.P, p.Wall.P)
 		}
@@ -192,34 +192,58 @@ func (a *analysis) judge() {
 	}
 }
 
-// visible returns the smallest ratios that could have been seen of a cell: its
-// twin's, or the worst of its work where it has none.
-func (a *analysis) visible(c run.Cell) (cpu, wall float64) {
-	least := func(m Measure) float64 { return max(m.Ratio.High, 1/max(m.Ratio.Low, 1e-9)) }
-	for _, t := range a.Twins {
-		own := t.Base.Name == c.Name
-		if own || t.Cell.Work == c.Work && t.Cell.InPython() == c.InPython() && t.Cell.Gofeed == c.Gofeed {
-			cpu, wall = max(cpu, least(t.CPU)), max(wall, least(t.Wall))
+// twin returns what the same work came to against itself: a cell's own twin, or of
+// those of its work the ones that came to most.
+func (a *analysis) twin(c run.Cell) (cpu, wall stats.Interval) {
+	most := func(x, y stats.Interval) stats.Interval {
+		if reach(y) > reach(x) {
+			return y
 		}
-		if own {
-			return least(t.CPU), least(t.Wall)
+		return x
+	}
+	for _, t := range a.Twins {
+		switch {
+		case t.Base.Name == c.Name:
+			return t.CPU.Ratio, t.Wall.Ratio
+		case t.Cell.Work == c.Work && t.Cell.InPython() == c.InPython() && t.Cell.Gofeed == c.Gofeed:
+			cpu, wall = most(cpu, t.CPU.Ratio), most(wall, t.Wall.Ratio)
 		}
 	}
 	return cpu, wall
+}
+
+// reach returns the end of an interval that is farthest from 1, as a ratio above 1.
+func reach(i stats.Interval) float64 { return max(away(i.Low), away(i.High)) }
+
+// away returns a ratio, or its inverse, whichever is above 1; of none it is 1.
+func away(ratio float64) float64 {
+	if ratio <= 0 {
+		return 1
+	}
+	return max(ratio, 1/ratio)
 }
 
 // negligible is the difference below which two cells are taken to be the same,
 // however sure it is: compilers and linkers move code by as much.
 const negligible = 1.01
 
-// verdict says whether a ratio differs from 1. The interval and the corrected P
-// must both say so, because of few blocks the resampled interval is too narrow;
-// and it must be more than the same work against itself came to.
+// verdict says whether a ratio differs from 1, in words that another run repeats. With
+// a sharp line between two words every second run would have the other one of what lies
+// on the line, so there is room. A difference is seen when all of its interval is
+// beyond the interval of the same work against itself, and the corrected P agrees,
+// because of few blocks intervals are too narrow. It is not seen when its interval
+// has 1 in it or when the same work against itself came to as much. Else it is
+// at the edge.
 func (m *Measure) verdict() Verdict {
-	r := m.Ratio
+	r, near := m.Ratio, m.Ratio.Low // the end on the side of 1
+	if r.Estimate < 1 {
+		near = r.High
+	}
 	switch {
-	case r.Contains(1), m.P >= 1-stats.Confidence, max(r.Estimate, 1/r.Estimate) <= max(m.Visible, negligible):
+	case r.Contains(1), away(r.Estimate) <= max(away(m.Twin.Estimate), negligible):
 		return NotSeen
+	case away(near) <= max(reach(m.Twin), negligible), m.P >= 1-stats.Confidence:
+		return AtTheEdge
 	case r.Estimate > 1:
 		return Higher
 	}

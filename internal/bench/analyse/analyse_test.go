@@ -55,17 +55,29 @@ func find(t *testing.T, pairs []Pair, parts ...string) Pair {
 // TestTheSameAgainstItselfStaysSilent: in 100 runs of cells that all take the
 // same, at most 5 say of anything at all that it differs.
 func TestTheSameAgainstItselfStaysSilent(t *testing.T) {
-	loud := 0
+	loud, edges, all := 0, 0, 0
 	for seed := range uint64(100) {
 		r := simulated(seed, flat)
 		r.Settings.Resamples = 100
 		f := Run(r)
-		if slices.ContainsFunc(slices.Concat(f.Rounds, f.Lists), func(p Pair) bool { return p.CPU.Verdict != NotSeen || p.Wall.Verdict != NotSeen }) {
-			loud++
+		seen := 0
+		for _, p := range slices.Concat(f.Rounds, f.Lists) {
+			for _, v := range []Verdict{p.CPU.Verdict, p.Wall.Verdict} {
+				switch all++; v {
+				case AtTheEdge:
+					edges++
+				case Higher, Lower:
+					seen++
+				}
+			}
 		}
+		loud += min(seen, 1)
 	}
 	if loud > 5 {
 		t.Errorf("%d of 100 runs see a difference where there is none, want at most 5", loud)
+	}
+	if edges*100 > 5*all {
+		t.Errorf("%d of %d verdicts are at the edge where there is no difference, want at most 5 in 100", edges, all)
 	}
 }
 
@@ -88,6 +100,50 @@ func TestATenthMoreIsFound(t *testing.T) {
 	}
 	if found < 95 {
 		t.Errorf("a tenth more is found in %d of 100 runs, want 95", found)
+	}
+}
+
+// TestAVerdictRepeats: of two runs one after the other, with the noise of a virtual
+// machine, less than 5 in 100 contradict each other, whatever the true difference
+// is: one of them sees it and the other does not.
+func TestAVerdictRepeats(t *testing.T) {
+	const pairs = 300
+	full, r := run.Full(), rand.New(rand.NewPCG(1, 2))
+	compared := func(ratio float64) (m Measure, xs, ys []float64) {
+		var cell, base []stats.Point
+		for inv := range full.Invocations {
+			luck := ratio * math.Exp(0.02*r.NormFloat64())
+			for block := range full.Blocks {
+				xs, ys = append(xs, luck*math.Exp(0.09*r.NormFloat64())), append(ys, math.Exp(0.09*r.NormFloat64()))
+				cell = append(cell, stats.Point{Invocation: inv, Block: block, X: xs[len(xs)-1]})
+				base = append(base, stats.Point{Invocation: inv, Block: block, X: ys[len(ys)-1]})
+			}
+		}
+		m.Ratio = stats.Bootstrap{Resamples: 100, Seed: r.Uint64()}.Interval(stats.Pair(cell, base), stats.Ratio(0, 1))
+		return m, xs, ys
+	}
+	verdict := func(ratio float64) Verdict {
+		twin, _, _ := compared(1)
+		m, xs, ys := compared(ratio)
+		if m.Twin = twin.Ratio; m.verdict() == Higher {
+			m.P = stats.MannWhitney(xs, ys) * 40 // as Holm's correction has it in a full run
+		}
+		return m.verdict()
+	}
+	for _, ratio := range []float64{1, 1.06, 1.08, 1.1, 1.12, 1.15, 1.2, 1.3} {
+		count, against := make(map[Verdict]int), 0
+		for range pairs {
+			one, two := verdict(ratio), verdict(ratio)
+			if one != two && one != AtTheEdge && two != AtTheEdge {
+				against++
+			}
+			count[one]++
+			count[two]++
+		}
+		t.Logf("truly %.2f times: %d of %d pairs contradict each other, %v", ratio, against, pairs, count)
+		if against*100 > 5*pairs {
+			t.Error("want at most 5 in 100")
+		}
 	}
 }
 
@@ -129,8 +185,8 @@ func TestNoVerdictBeyondWhatCouldBeSeen(t *testing.T) {
 		}
 		return 1e5
 	}))
-	if p := find(t, f.Rounds, "all-new/pipe/workers=", "feeds=300/items=20/bytes=1000"); p.CPU.Verdict != NotSeen || p.CPU.Visible < 1.2 {
-		t.Errorf("got %s with %.2f visible, want not seen: its twin takes 1.25 times as much", p.CPU.Verdict, p.CPU.Visible)
+	if p := find(t, f.Rounds, "all-new/pipe/workers=", "feeds=300/items=20/bytes=1000"); p.CPU.Verdict != NotSeen || p.CPU.Twin.High < 1.2 {
+		t.Errorf("got %s beside a twin of %v, want not seen: it takes 1.25 times as much", p.CPU.Verdict, p.CPU.Twin)
 	}
 	if !slices.ContainsFunc(f.Warnings, func(w run.Warning) bool { return strings.Contains(w.Text, "differs from itself") }) {
 		t.Errorf("no warning that a cell differs from itself in %v", f.Warnings)

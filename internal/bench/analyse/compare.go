@@ -67,7 +67,7 @@ func Compare(old, new *run.Run) (changes []Change, unmatched []string) {
 		}
 	}
 	for i, p := range stats.Holm(ps) {
-		m := Measure{Ratio: changes[i].CPU, P: p, Visible: visible[i]}
+		m := Measure{Ratio: changes[i].CPU, P: p, Twin: stats.Exactly(visible[i])}
 		changes[i].P, changes[i].Verdict = p, m.verdict()
 	}
 	return changes, unmatched

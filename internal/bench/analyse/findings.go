@@ -46,21 +46,21 @@ type Measure struct {
 	// P is the chance of such a difference between equal cells (Mann-Whitney)
 	// after Holm's correction for everything that the run compares.
 	P float64
-	// Visible is the smallest ratio above 1 that could have been told from 1: what
-	// a cell of this work came to against itself.
-	Visible float64
+	// Twin is the ratio of this work to itself: no less can be told from 1.
+	Twin    stats.Interval
 	Verdict Verdict
 }
 
 // A Verdict says what a run has seen of a difference.
 type Verdict string
 
-// The verdicts. NotSeen is no proof of equality: the difference may be below
-// Measure.Visible.
+// The verdicts. NotSeen is no proof of equality. AtTheEdge is what another run may
+// see or not: so that of two runs hardly ever one has seen what the other has not.
 const (
-	Higher  Verdict = "higher"
-	Lower   Verdict = "lower"
-	NotSeen Verdict = "not seen"
+	Higher    Verdict = "higher"
+	Lower     Verdict = "lower"
+	AtTheEdge Verdict = "at the edge"
+	NotSeen   Verdict = "not seen"
 )
 
 // A Scale is what a round of so many feeds costs, calculated from rounds of two

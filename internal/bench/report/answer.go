@@ -36,12 +36,21 @@ func list(f *analyse.Findings, c run.Cell) (analyse.Pair, bool) {
 	})
 }
 
-// told says how a measure compares, in words.
-func told(m analyse.Measure, what string) string {
-	if m.Verdict == analyse.NotSeen {
-		return fmt.Sprintf("no more %s that could be seen (%s)", what, ratio(m.Ratio))
+// took says how a measure compares, in words: a difference that another run may not
+// see is one that there may be.
+func took(m analyse.Measure, what string) string {
+	switch m.Verdict {
+	case analyse.NotSeen:
+		return "no more " + what + " that could be seen"
+	case analyse.AtTheEdge:
+		return "perhaps " + percent(m.Ratio.Estimate) + " " + what
 	}
-	return fmt.Sprintf("%s %s [%s×,\u00a0%s×]", percent(m.Ratio.Estimate), what, figures(m.Ratio.Low), figures(m.Ratio.High))
+	return percent(m.Ratio.Estimate) + " " + what
+}
+
+// told is took with the interval.
+func told(m analyse.Measure, what string) string {
+	return fmt.Sprintf("%s [%s×,\u00a0%s×]", took(m, what), figures(m.Ratio.Low), figures(m.Ratio.High))
 }
 
 // died counts the rounds with a killer in one mode, those that died of it and
@@ -67,12 +76,6 @@ func headline(f *analyse.Findings) string {
 		return "No answer: the real program was not measured."
 	case p.CPU.Verdict == analyse.NotSeen && p.Wall.Verdict == analyse.NotSeen:
 		return fmt.Sprintf("To refresh %d new feeds, processes cost nothing that this run could see.", f.Settings.Feeds)
-	}
-	took := func(m analyse.Measure, what string) string {
-		if m.Verdict == analyse.NotSeen {
-			return "no more " + what + " that could be seen"
-		}
-		return percent(m.Ratio.Estimate) + " " + what
 	}
 	return fmt.Sprintf("To refresh %d new feeds, processes take %s and %s.", f.Settings.Feeds, took(p.CPU, "CPU time"), took(p.Wall, "time on the clock"))
 }

@@ -147,11 +147,11 @@ func ratio(i stats.Interval) string {
 	return fmt.Sprintf("%s× [%s,\u00a0%s]", figures(i.Estimate), figures(i.Low), figures(i.High))
 }
 
-// times writes a ratio with its interval and, where it could not be told from 1,
-// says so.
+// times writes a ratio with its interval and, where it could not be told from 1 for
+// sure, says so.
 func times(m analyse.Measure) string {
-	if m.Verdict == analyse.NotSeen {
-		return ratio(m.Ratio) + " not seen"
+	if m.Verdict == analyse.NotSeen || m.Verdict == analyse.AtTheEdge {
+		return ratio(m.Ratio) + " " + string(m.Verdict)
 	}
 	return ratio(m.Ratio)
 }
