@@ -33,7 +33,7 @@ type task struct {
 	Errand  errand   `json:"errand"`
 
 	Killer string `json:"killer"`
-	Place  int    `json:"place"`  // of the killer
+	Place  int    `json:"place"`  // of the killer; negative: everywhere, each with the number of its feed
 	Burden bool   `json:"burden"` // the document kills nobody
 }
 
@@ -64,6 +64,8 @@ func (t *task) jobs() []feeds.Job {
 	for i := range jobs {
 		url := fmt.Sprintf("bench://ship/%d?items=%d&bytes=%d", i, c.Items, c.Bytes)
 		switch {
+		case t.Place < 0:
+			url = fmt.Sprintf("bench://kill/?by=%s,%d", t.Killer, i)
 		case t.Killer != "" && i == t.Place:
 			url = "bench://kill/?by=" + t.Killer
 		case c.Work == Parse:
