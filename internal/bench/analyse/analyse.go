@@ -138,7 +138,7 @@ func (a *analysis) pairs() {
 		case c.InPython():
 			base.Mode = run.PythonThreads
 		default:
-			base.Mode, base.Cold = run.Goroutine, false
+			base.Mode = run.Goroutine
 		}
 		if c.Work.Real() && c.Twin == 0 {
 			to = &a.Rounds

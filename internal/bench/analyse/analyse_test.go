@@ -19,7 +19,7 @@ import (
 func simulated(seed uint64, cost func(run.Cell) float64) *run.Run {
 	o := &run.Options{Settings: run.Full(), Coordinator: "coordinator", Worker: "worker", Pythons: []run.Python{{Name: "CPython 3"}}}
 	o.Settings.Seed, o.Settings.Resamples = seed, 200
-	r := &run.Run{Schema: 2, Settings: o.Settings, Cells: run.Plan(o), Complete: true}
+	r := &run.Run{Schema: 3, Settings: o.Settings, Cells: run.Plan(o), Complete: true}
 	r.Environment.CPUs, r.Environment.Pythons = 2, o.Pythons
 	rand := rand.New(rand.NewPCG(seed, 1))
 	for inv := range r.Settings.Invocations {
@@ -220,12 +220,8 @@ func TestWhatIsPaidOnceIsToldOnce(t *testing.T) {
 func TestTheLedgerAddsUpAndHidesNothing(t *testing.T) {
 	costs := map[string]float64{run.Goroutine: 1e4, run.Codec: 3e4, run.LocalPipe: 3.5e4, run.Pipe: 4.5e4}
 	r := simulated(7, func(c run.Cell) float64 {
-		if c.Cold {
-			return 4.5e4 + 4e6*float64(c.Workers)/float64(c.Feeds)
-		}
 		return max(costs[c.Mode], 1e4)
 	})
-	r.Limits = []run.Limit{{Name: "spawn-worker", Value: stats.Interval{Estimate: 4e6, Low: 3.6e6, High: 4.4e6}}}
 	for i := range r.Samples {
 		s, c := &r.Samples[i], r.Cells[r.Samples[i].Cell]
 		clocked := map[string]time.Duration{run.Codec: 26e3, run.LocalPipe: 25e3, run.Pipe: 35e3}[c.Mode] // 6 µs too much, then too little
@@ -250,9 +246,6 @@ func TestTheLedgerAddsUpAndHidesNothing(t *testing.T) {
 	}
 	if math.Abs(sum-l.Gap.Estimate) > 1 {
 		t.Errorf("the steps come to %v, the gap is %v", sum, l.Gap.Estimate)
-	}
-	if l.Spawn == nil || math.Abs(l.Spawn.Ladder.Estimate-4e6) > 3e5 || !l.Spawn.Meets() {
-		t.Errorf("a worker's start: got %+v, want 4 ms, both ways", l.Spawn)
 	}
 }
 
@@ -354,7 +347,7 @@ func TestNewsOfABlockMustAgree(t *testing.T) {
 // TestDoubtsAreNamed: noise, load, stolen time, failures and too few
 // runs each have a warning of their own, before what is only missing.
 func TestDoubtsAreNamed(t *testing.T) {
-	r := &run.Run{Schema: 2, Settings: run.Quick(), Cells: []run.Cell{{Name: "one", Mode: run.Goroutine, Feeds: 1, Workers: 1}}, Samples: []run.Sample{
+	r := &run.Run{Schema: 3, Settings: run.Quick(), Cells: []run.Cell{{Name: "one", Mode: run.Goroutine, Feeds: 1, Workers: 1}}, Samples: []run.Sample{
 		{Foreign: 0.2, Steal: 0.1, Hash: "a"}, {Failed: "it did", Hash: "a"},
 	}, Warnings: []run.Warning{{Kind: "no-python"}, {Kind: "missing-mode"}}}
 	r.Environment.CPUs, r.Environment.LoadAverage, r.Environment.Governor = 2, 2.04, "powersave"
@@ -404,7 +397,7 @@ func TestClaimsFareAsTheyAreMeasured(t *testing.T) {
 		}
 		return 1e5
 	})
-	r.Tears = []run.Tear{{Language: "go", Size: run.TornSize, Frames: 1000, Torn: 353}, {Language: "go", Size: run.TornSize, Locked: true, Frames: 1000}}
+	r.Tears = []run.Tear{{Language: "go", Frames: 1000, Torn: 353}, {Language: "go", Locked: true, Frames: 1000}, {Language: "go", Readers: 2, Frames: 500}}
 	f := Run(r)
 	for says, want := range map[string][2]string{
 		"take turns":    {"no", "yes"},

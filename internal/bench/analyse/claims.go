@@ -28,6 +28,7 @@ const (
 	keys        // of mode over the same without lists
 	torn        // without a lock
 	mended      // with one
+	dealt       // jobs of which each is taken once
 )
 
 var claims = []claim{
@@ -38,7 +39,7 @@ var claims = []claim{
 	{says: "two writers tear a pipe", kind: torn},
 	{says: "a lock mends it", kind: mended},
 	{says: "a queue may have several writers and needs no lock of one's own", kind: whole, mode: "queue", work: run.Ship},
-	{says: "and several readers: whoever is free takes the next job", kind: whole, mode: run.ManyToMany, work: run.Ship},
+	{says: "and several readers: whoever is free takes the next job", kind: dealt},
 	{says: "shared memory spares the copy", kind: ratio, mode: run.Pipe, base: "shm", work: run.Ship, yes: 1},
 	{says: "a manager is slower than shared memory", kind: ratio, mode: "manager", base: "shm", work: run.Ship, yes: 1},
 }
@@ -61,8 +62,8 @@ func (a *analysis) claims() {
 				base = mode
 				base.Items = 0
 				f = a.above(c, mode, base)
-			case torn, mended:
-				f = a.torn(c.kind == mended, python)
+			case torn, mended, dealt:
+				f = a.torn(c.kind, python)
 			}
 			judged.Verdicts = append(judged.Verdicts, f)
 		}
@@ -120,15 +121,18 @@ func (a *analysis) above(c claim, mode, base run.Cell) Fared {
 	return f
 }
 
-// torn judges frames that two processes wrote to one pipe, all of a language.
-func (a *analysis) torn(locked bool, python int) Fared {
+// torn judges what several writers or readers of one pipe or queue made of frames.
+func (a *analysis) torn(k kind, python int) Fared {
 	language := map[bool]string{false: "go", true: "python"}[python > 0]
 	for _, t := range a.Tears {
-		if t.Language != language || t.Size != run.TornSize || t.Locked != locked || python > 1 {
+		if t.Language != language || t.Locked != (k == mended) || (t.Readers > 0) != (k == dealt) || python > 1 {
 			continue
 		}
-		f := Fared{"no", fmt.Sprintf("%d of %d frames of %d bytes torn", t.Torn, t.Frames, t.Size)}
-		if (t.Torn > 0) != locked {
+		f := Fared{"no", fmt.Sprintf("%d of %d frames of %d bytes torn", t.Torn, t.Frames, run.TornSize)}
+		if k == dealt {
+			f.Figure = fmt.Sprintf("%d readers took %d of %d jobs once", t.Readers, t.Frames-t.Torn, t.Frames)
+		}
+		if (t.Torn > 0) == (k == torn) {
 			f.Holds = "yes"
 		}
 		return f

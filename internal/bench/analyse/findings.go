@@ -79,17 +79,11 @@ type Ledger struct {
 	Foot stats.Interval // of goroutines
 	Gap  stats.Interval // of processes that run already, over them
 	Rows []Row
-	// Spawn is the start and the end of one worker: paid once, and in no other
-	// row. Times are those of a worker.
-	Spawn *Row
-	// Perturbation is the CPU ratio of the clocked head to the one without
-	// clocks.
-	Perturbation stats.Interval
 }
 
 // A Row is one step of a ladder, estimated twice.
 type Row struct {
-	Name   string // codec, local-pipe, process or spawn
+	Name   string // codec, local-pipe or process
 	What   string // for people: what this step adds
 	Ladder stats.Interval
 	Direct stats.Interval // sum of Parts
@@ -104,7 +98,7 @@ func (r *Row) Meets() bool { return r.Apart.Contains(0) }
 
 // A Part is one direct estimate.
 type Part struct {
-	Name   string // encode, decode, write, read, work, gc, faults, switches or spawn
+	Name   string // encode, decode, write, read, gc, faults or switches
 	Method string
 	Value  stats.Interval
 }

@@ -42,14 +42,12 @@ func (a *analysis) ledger() {
 	top := len(cells) - 1
 	l := &Ledger{
 		Gap: a.boot.Interval(t, stats.Difference(top, 0)), Foot: a.boot.Interval(t, stats.Column(0)),
-		Perturbation: a.boot.Interval(a.table(cpuOf, clocked[top], cells[top]), stats.Ratio(0, 1)),
 	}
 	for i, s := range steps {
 		r := Row{Name: s.name, What: s.what, Ladder: a.boot.Interval(t, stats.Difference(i+1, i))}
 		r.sum(a.parts(cells[i], cells[i+1], clocked[i], clocked[i+1]), s.tried)
 		l.Rows = append(l.Rows, r)
 	}
-	l.Spawn = a.spawn(cells[top])
 	a.Findings.Ledger = l
 }
 
@@ -99,43 +97,13 @@ func (a *analysis) parts(from, to, fromClocked, toClocked int) (parts []Part) {
 			parts = append(parts, Part{name, method, v.Product(price)})
 		}
 	}
-	clock, _ := a.Limit("clock")
-	for _, name := range []string{"work", "encode", "write", "read", "decode"} {
-		add(name, "clock of the thread, less what reading it takes", stage(name, clock.Value.Estimate), fromClocked, toClocked, stats.Exactly(1))
+	for _, name := range []string{"encode", "write", "read", "decode"} {
+		add(name, "clock of the thread, less what reading it takes", stage(name, a.Prices.Clock.Estimate), fromClocked, toClocked, stats.Exactly(1))
 	}
 	add("gc", "bytes that the collector marked, at a calibrated price", stage("gc", 0), fromClocked, toClocked, stats.Exactly(1))
-	if l, ok := a.Limit("page-fault"); ok {
-		add("faults", "count outside the stages, at a calibrated price", perFeed(outside), fromClocked, toClocked, l.Value)
-	}
-	if l, ok := a.Limit("switch"); ok {
-		// The clocks hold goroutines to threads and so make switches of their
-		// own: the count is from the cells without.
-		add("switches", "count, at a calibrated price", perFeed(func(s *run.Sample) float64 { return float64(s.Switches) }), from, to, l.Value)
-	}
+	add("faults", "count outside the stages, at a calibrated price", perFeed(outside), fromClocked, toClocked, a.Prices.Fault)
+	// The clocks hold goroutines to threads and so make switches of their own: the
+	// count is from the cells without.
+	add("switches", "count, at a calibrated price", perFeed(func(s *run.Sample) float64 { return float64(s.Switches) }), from, to, a.Prices.Switch)
 	return parts
-}
-
-// spawn returns what starting and ending one worker takes: the difference of
-// rounds that start theirs from rounds that have them, and what workers take
-// that are given nothing to do.
-func (a *analysis) spawn(warm int) *Row {
-	cold := a.Cells[warm]
-	cold.Cold = true
-	cold, ok := a.Find(cold)
-	idle, ok2 := a.Limit("spawn-worker")
-	t := a.table(cpuOf, cold.ID, warm)
-	if !ok || !ok2 || len(t.Groups) == 0 {
-		return nil
-	}
-	each := float64(cold.Feeds) / float64(cold.Workers)
-	r := &Row{Name: "spawn", What: "a worker is started and ended", Ladder: a.boot.Interval(t, stats.Difference(0, 1)).Times(each)}
-	parts := []Part{{"spawn", "resource usage of workers that are given nothing to do", idle.Value}}
-	fault, ok := a.Limit("page-fault")
-	faults, ok2 := a.Limit("spawn-worker-faults")
-	if ok && ok2 {
-		more := a.boot.Interval(a.table(perFeed(func(s *run.Sample) float64 { return float64(s.MinorFaults) }), cold.ID, warm), stats.Difference(0, 1))
-		parts = append(parts, Part{"faults", "first touches beyond an idle worker's, at a calibrated price", more.Times(each).Minus(faults.Value).Product(fault.Value)})
-	}
-	r.sum(parts, "A worker's first pass through its code is not timed apart from its work, and what the kernel does for a process that was waited for is charged to nobody.")
-	return r
 }

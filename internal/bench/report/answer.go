@@ -137,8 +137,8 @@ func questions(f *analyse.Findings) section {
 	runs, dead, _, _ := died(f, run.Goroutine)
 	parse, ok := list(f, f.Settings.At(run.Parse, run.Pipe))
 	price := "some CPU time"
-	if ok && f.Ledger != nil && f.Ledger.Spawn != nil {
-		price = duration.difference(parse.CPU.More.Times(10_000).Plus(f.Ledger.Spawn.Ladder.Times(float64(f.Settings.Workers)))) + " of CPU time"
+	if ok {
+		price = duration.difference(parse.CPU.More.Times(10_000)) + " of CPU time"
 	}
 	ask(runs > 0, "parses 10,000 files with a library that may crash", "yes", fmt.Sprintf("for %s; without them a crash ended %d of %d programs, and no recover() helps", price, dead, runs))
 	one, ok := round(f, func(c run.Cell) bool { return c.OneCPU })

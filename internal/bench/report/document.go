@@ -23,7 +23,7 @@ type document struct {
 type section struct {
 	ID, Title  string
 	Text       []string
-	Chart      *chart
+	Chart      chart
 	Table      *table
 	After      []string
 	More       *table
@@ -87,7 +87,7 @@ func rounds(f *analyse.Findings) section {
 	s.Table = compared("Worker processes over goroutines, with 95 % intervals", "a refresh", "goroutines", pairs, name)
 	s.After = []string{"× is of what goroutines take; “not seen” is a difference that the same work against itself would show as well, or that the correction for looking at everything leaves doubtful. " +
 		"Memory is the sum of the peaks of all processes. “One CPU” holds all processes to one CPU of the system; GOMAXPROCS=1 would give each of them one."}
-	s.Chart = ratios("Worker processes over goroutines, the real program", pairs, name)
+	s.Chart = ratios(pairs, name)
 	return s
 }
 
@@ -186,7 +186,6 @@ func ledger(f *analyse.Findings) section {
 	s.Text = []string{fmt.Sprintf("Sending a list back takes goroutines %s of CPU time and processes %s more %s. Each step (a rung of a ladder) adds one mechanism to the one before; their differences, taken in the same blocks, add up to the whole exactly. "+
 		"Beside each stands the same measured another way: clocks around the stages, page faults and switches at prices calibrated in the same run.",
 		duration.format(l.Foot.Estimate), duration.format(l.Gap.Estimate), duration.bounds(l.Gap))}
-	s.Chart = steps(l)
 	s.Table = &table{Caption: "CPU time a feed, each step estimated twice", Columns: []string{"step", "by difference", "by clocks and counts", "apart", "they"}}
 	s.More = &table{Caption: "What the clocks and counts are made of", Columns: []string{"step", "part", "CPU time", "how"}}
 	add := func(r *analyse.Row, name string) {
@@ -204,10 +203,6 @@ func ledger(f *analyse.Findings) section {
 		add(&l.Rows[i], rung(l.Rows[i].Name))
 	}
 	s.Table.add("together", duration.difference(l.Gap), "", "", "")
-	if l.Spawn != nil {
-		add(l.Spawn, "paid once for each worker")
-	}
-	s.After = append(s.After, fmt.Sprintf("The clocks themselves make it take %s×; what is by difference is measured without them.", figures(l.Perturbation.Estimate)))
 	return s
 }
 

@@ -21,7 +21,6 @@ var measurements = []struct {
 	{"ns/op", func(s *run.Sample) float64 { return float64(s.Wall) }},
 	{"minor-faults/op", func(s *run.Sample) float64 { return float64(s.MinorFaults) }},
 	{"switches/op", func(s *run.Sample) float64 { return float64(s.Switches) }},
-	{"wire-B/op", func(s *run.Sample) float64 { return float64(s.WireBytes) }},
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -105,7 +105,7 @@ const layoutScript = `(() => {
     }
     if (svg.querySelectorAll("circle").length != 1 || svg.querySelectorAll("rect").length != 1) problems.push("not two shapes in " + name);
   }
-  if (marks < 15) problems.push("only " + marks + " marks in charts");
+  if (marks < 10) problems.push("only " + marks + " marks in charts");
   for (const e of document.querySelectorAll("h1, h2, p, li, summary, caption, figcaption, th, td, code, a, .row b, .row span")) {
     const style = getComputedStyle(e);
     if (contrast(style.color, paper) < 4.5) problems.push("contrast of " + e.tagName + ": " + e.textContent.slice(0, 40));

@@ -30,22 +30,21 @@ func madeUp() *run.Run {
 		Pythons: []run.Python{{Name: "CPython 3.11.7"}, {Name: "CPython 3.14.0t", Free: true}}}
 	o.Settings.Seed, o.Settings.Resamples, o.Settings.Folder = 7, 300, "feeds"
 	o.Settings.Modes = []string{"goroutine", "locked-pipe", "manager", "pipe", "queue", "shm"}
-	r := &run.Run{Schema: 2, Settings: o.Settings, Cells: run.Plan(o), Complete: true,
+	r := &run.Run{Schema: 3, Settings: o.Settings, Cells: run.Plan(o), Complete: true,
 		Command: []string{"coordinator", "bench", "--full", "--out", "a folder/out", "--seed=7"},
 		Started: time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC), Elapsed: 5*time.Minute + 3*time.Second,
 		Environment: run.Environment{OS: "linux", Arch: "amd64", Kernel: "6.18.44", CPU: "AMD EPYC 9R14", CPUs: 2, Memory: 25_000_000_000,
 			Virtual: true, Go: "go1.26.8", Build: "v0.0.0-20261128 (modified)", LoadAverage: 0.31, Pythons: o.Pythons},
 		Warnings: []run.Warning{{Kind: "missing-mode", Text: "something was not there"}},
 	}
-	for _, name := range []string{"switch", "page-fault", "clock", "spawn-worker", "spawn-worker-faults"} {
-		r.Limits = append(r.Limits, run.Limit{Name: name, Unit: "ns", Value: stats.Interval{Estimate: 500, Low: 450, High: 600}})
-	}
+	r.Prices.Switch = stats.Interval{Estimate: 500, Low: 450, High: 600}
+	r.Prices.Fault, r.Prices.Clock = r.Prices.Switch, r.Prices.Switch
 	random := rand.New(rand.NewPCG(7, 7))
 	for i := range 25 {
 		for id, c := range r.Cells {
 			ns := map[bool]float64{true: 7e5, false: 4e4}[c.Work.Real()]
 			ns *= map[string]float64{run.Goroutine: 0.9, run.Codec: 0.95, run.LocalPipe: 1.1, run.Pipe: 1.2, "manager": 3, run.PythonThreads: 0.3}[c.Mode] + 0.1
-			s := run.Sample{Cell: id, Invocation: i / 5, Block: i % 5, Order: len(r.Samples), Hash: "9f86d081884c7d65", PSS: 24_000_000 + int64(ns), WireBytes: 900,
+			s := run.Sample{Cell: id, Invocation: i / 5, Block: i % 5, Order: len(r.Samples), Hash: "9f86d081884c7d65", PSS: 24_000_000 + int64(ns),
 				CPU: time.Duration(ns * float64(c.Feeds) * (1 + 0.02*random.NormFloat64())), MinorFaults: 900, Switches: 300, Foreign: 0.01}
 			if c.Work.Real() && c.Mode == run.Pipe {
 				s.CPU += 9 * time.Millisecond // to start the workers
@@ -74,7 +73,7 @@ func madeUp() *run.Run {
 		}
 	}
 	r.Kits = []run.Kit{{Mode: run.Goroutine, Cases: 217, Answered: 217, Survived: true}, {Mode: run.Pipe, Cases: 217, Answered: 217, Survived: true}}
-	r.Tears = []run.Tear{{Language: "go", Size: run.TornSize, Frames: 1000, Torn: 353}, {Language: "go", Size: run.TornSize, Locked: true, Frames: 1000}}
+	r.Tears = []run.Tear{{Language: "go", Frames: 1000, Torn: 353}, {Language: "go", Locked: true, Frames: 1000}, {Language: "go", Readers: 2, Frames: 500}}
 	return r
 }
 
@@ -211,13 +210,13 @@ func TestTheAnswersWordsAreThoseOfItsFigures(t *testing.T) {
 
 // TestChartsKeepEveryMarkInside, at its place between the others.
 func TestChartsKeepEveryMarkInside(t *testing.T) {
-	c := &chart{Reference: 1, Rows: []chartRow{{Marks: []stats.Interval{{Estimate: 1.5, Low: 1.2, High: 2}, {Estimate: 3, Low: 2, High: 5}}}, {Marks: []stats.Interval{{Estimate: 1.1, Low: 1, High: 1.2}}}}}
+	c := chart{{Marks: []stats.Interval{{Estimate: 1.5, Low: 1.2, High: 2}, {Estimate: 3, Low: 2, High: 5}}}, {Marks: []stats.Interval{{Estimate: 1.1, Low: 1, High: 1.2}}}}
 	for v, want := range map[float64]string{1: "1.00%", 5: "99.00%", 3: "50.00%"} {
 		if got := c.At(v); got != want {
 			t.Errorf("%v is at %s, want %s", v, got, want)
 		}
 	}
-	if got := new(chart).At(0); got != "1.00%" {
+	if got := chart(nil).At(1); got != "1.00%" {
 		t.Errorf("of nothing: got %s, want the left edge", got)
 	}
 }

@@ -176,7 +176,6 @@ func work(c run.Cell) string {
 	also(c.Latency > 0, "servers "+duration.exact(c.Latency)+" away")
 	also(c.OneCPU, "one CPU for everything")
 	also(c.Gofeed, "by gofeed")
-	also(c.Cold, "workers started for it")
 	also(c.Items == 0 && !c.Work.Real(), "keys alone")
 	return s
 }

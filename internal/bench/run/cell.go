@@ -41,10 +41,6 @@ const (
 	Pipe      = "pipe"       // the mode: worker processes
 )
 
-// ManyToMany is no mode of the coordinator either: workers that take their jobs
-// from one queue, whoever is free, and put results into another.
-const ManyToMany = "many-to-many"
-
 // A Cell is one combination of the factors. Two cells that differ in one
 // factor alone may be compared.
 type Cell struct {
@@ -62,7 +58,6 @@ type Cell struct {
 
 	Latency time.Duration `json:"latency_ns,omitempty"` // of the origin
 	OneCPU  bool          `json:"one_cpu,omitempty"`    // all processes are held to one CPU
-	Cold    bool          `json:"cold,omitempty"`       // workers are started and stopped inside the window
 	Gofeed  bool          `json:"gofeed,omitempty"`     // gofeed reads every document
 	// Clocked cells run with clocks around the stages and so are compared
 	// with nothing but each other.
@@ -97,7 +92,6 @@ func (c *Cell) name() string {
 		}
 	}
 	also(c.OneCPU, "one-cpu")
-	also(c.Cold, "cold")
 	also(c.Gofeed, "gofeed")
 	also(c.Clocked, "clocked")
 	also(c.Twin > 0, "twin")

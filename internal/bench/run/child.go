@@ -29,8 +29,6 @@ import (
 //	worker  is a worker with the work of the experiment, see package worker
 //	origin  serves feeds until stdin ends, and says where on stdout
 //	rounds  does jobs one of which may kill it, and says which are done
-//	share   is a worker that shares queues of jobs and results with others
-//	tear    writes frames to a pipe that others write to, too
 func Child(ctx context.Context, args []string, stdin, stdout, stderr *os.File) int {
 	var err error
 	as := "nothing"
@@ -46,10 +44,6 @@ func Child(ctx context.Context, args []string, stdin, stdout, stderr *os.File) i
 		err = serveOrigin(ctx, args, stdin, stdout)
 	case "rounds":
 		err = suffer(ctx, stdin, stdout)
-	case "share":
-		err = share(args)
-	case "tear":
-		err = tear(args, stdout)
 	default:
 		err = fmt.Errorf("no child %q", as)
 	}

@@ -16,16 +16,15 @@ import (
 	"feedmill/internal/ipc"
 )
 
-// The stages that clocks know: those of a Conn, the work of a refresher, and the
-// collector, which works beside them.
+// The stages that clocks know: those of a Conn, and the collector, which works
+// beside them.
 const (
-	stageWork = ipc.Stages + iota
-	stageGC
+	stageGC = ipc.Stages + iota
 	stages
 )
 
 var stageNames = [stages]string{
-	ipc.StageEncode: "encode", ipc.StageWrite: "write", ipc.StageRead: "read", ipc.StageDecode: "decode", stageWork: "work", stageGC: "gc",
+	ipc.StageEncode: "encode", ipc.StageWrite: "write", ipc.StageRead: "read", ipc.StageDecode: "decode", stageGC: "gc",
 }
 
 // A plant is a cost that a test puts into one stage, to see whether it is found

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -61,9 +60,9 @@ func lull(d time.Duration) phase {
 // known.
 func suffer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	began := time.Now()
-	var t task
-	if err := json.NewDecoder(stdin).Decode(&t); err != nil {
-		return fmt.Errorf("read task: %w", err)
+	t, err := readTask(stdin)
+	if err != nil {
+		return err
 	}
 	runner, p, err := t.runner(&clocks{off: true})
 	if err == nil && p == nil {
@@ -174,10 +173,6 @@ func (e *executor) endure(ctx context.Context, mode, killer string, place int, b
 		d.Lost--
 	}
 	d.read(out.Bytes())
-	d.Ended = strings.TrimSpace(c.ProcessState.String())
-	if short.Err() != nil {
-		d.Ended = fmt.Sprintf("did not end, killed after %v", d.Wall.Round(time.Second))
-	}
 	return d, nil
 }
 

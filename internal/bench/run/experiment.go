@@ -72,7 +72,7 @@ func Execute(ctx context.Context, o Options) (*Run, error) {
 }
 
 func (e *executor) everything(ctx context.Context) (err error) {
-	if err := e.limits(ctx); err != nil {
+	if err := e.prices(ctx); err != nil {
 		return err
 	}
 	if err := e.blocks(ctx); err != nil {
@@ -143,12 +143,13 @@ func (e *executor) invocation(ctx context.Context, invocation int) (err error) {
 	defer e.origin.stop()
 	defer e.drop()
 	padding := "BENCH_PADDING=" + strings.Repeat("x", e.rand.IntN(4096))
-	// The first block of an invocation fills caches, the origin's among them.
-	// One sample of each work is enough for that; one of every cell of the real
-	// program, whose stores it fills.
-	for _, c := range e.firsts() {
-		if _, err := e.sample(ctx, c, padding); err != nil {
-			return err
+	// The first block of an invocation fills caches, the origin's among them. One
+	// sample of each work is enough for that.
+	for i := range e.run.Cells {
+		if c := &e.run.Cells[i]; c.Mode == Goroutine && !c.Clocked {
+			if _, err := e.sample(ctx, c, padding); err != nil {
+				return err
+			}
 		}
 	}
 	for block := range e.run.Settings.Blocks {
@@ -161,22 +162,6 @@ func (e *executor) invocation(ctx context.Context, invocation int) (err error) {
 		}
 	}
 	return nil
-}
-
-// firsts returns a cell of each work and size, goroutines where there are, and
-// those of the real program that need a store with feeds.
-func (e *executor) firsts() []*Cell {
-	var firsts []*Cell
-	seen := make(map[string]bool)
-	for i := range e.run.Cells {
-		c := &e.run.Cells[i]
-		key := fmt.Sprint(c.Work, c.Items, c.Bytes)
-		if c.Work.again() || c.Mode == Goroutine && !seen[key] {
-			seen[key] = true
-			firsts = append(firsts, c)
-		}
-	}
-	return firsts
 }
 
 func (e *executor) block(ctx context.Context, invocation, block int, padding string) error {
@@ -218,19 +203,14 @@ func (e *executor) ourCPU() time.Duration {
 // sample that failed says so itself.
 func (e *executor) sample(ctx context.Context, c *Cell, padding string) (s Sample, err error) {
 	var names []string
-	var l *lot
 	switch {
 	case c.Work.Real():
-		l, err = e.lot(ctx, c)
+		s, err = e.round(ctx, c)
 	case c.Work == Parse:
 		names, err = e.documents(ctx, c.Items, c.Bytes)
 	}
-	if err != nil {
-		return s, err
-	}
 	switch {
-	case c.Work.Real():
-		s, err = e.round(ctx, c, l)
+	case err != nil || c.Work.Real():
 	case c.InPython():
 		s, err = e.inPython(ctx, c, names)
 	default:

@@ -232,52 +232,15 @@ func TestEveryRungAndModeIsTheSameWork(t *testing.T) {
 	}
 }
 
-// TestAStartIsInTheWindowOfColdCellsAlone: workers that are started for the work
-// take CPU time for it, and more page faults than workers that were there.
-func TestAStartIsInTheWindowOfColdCellsAlone(t *testing.T) {
-	o := small(t)
-	o.Settings.Blocks = 1
-	warm := o.Settings.At(run.Ship, run.Pipe)
-	cold := warm
-	cold.Cold = true
-	r := sampled(t, &o, []run.Cell{warm.Named(), cold.Named()}, nothing)
-	by := map[bool]run.Sample{}
-	for _, s := range r.Samples {
-		by[r.Cells[s.Cell].Cold] = s
-	}
-	if w, c := by[false], by[true]; c.Hash != w.Hash || c.CPU < w.CPU+2*time.Millisecond || c.MinorFaults < w.MinorFaults+500 {
-		t.Errorf("cold %v and %d faults, warm %v and %d, want the same work and two starts more", c.CPU, c.MinorFaults, w.CPU, w.MinorFaults)
-	}
-}
-
 // TestAChildThatIsNoneSaysSo, and so do those that are told nonsense.
 func TestAChildThatIsNoneSaysSo(t *testing.T) {
 	o := small(t)
-	for _, args := range [][]string{{}, {"nothing"}, {"sample"}, {"rounds"}, {"share", "{"}, {"tear", "0", "x", "true", ""}, {"worker", "--errand", "{"}} {
+	for _, args := range [][]string{{}, {"nothing"}, {"sample"}, {"rounds"}, {"worker", "--errand", "{"}} {
 		c := exec.CommandContext(t.Context(), o.Self[0], append(o.Self[1:len(o.Self):len(o.Self)], args...)...)
 		out, err := c.CombinedOutput()
 		if c.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "bench: ") {
 			t.Errorf("%q: got %v and %q, want status 1 and why", args, err, out)
 		}
-	}
-}
-
-// TestManyToManyIsTheSameWork: whoever takes a job, every list comes back as
-// goroutines hand it over, and one that no message holds is no silent loss.
-func TestManyToManyIsTheSameWork(t *testing.T) {
-	o := small(t)
-	o.Settings.Blocks = 1
-	there, back := o.Settings.At(run.Ship, run.Goroutine).Named(), o.Settings.At(run.Ship, run.ManyToMany).Named()
-	r := sampled(t, &o, []run.Cell{there, back}, nothing)
-	for _, s := range r.Samples {
-		if s.Hash != r.Samples[0].Hash || s.CPU <= 0 || r.Cells[s.Cell].Mode == run.ManyToMany && s.PSS < 3<<20 {
-			t.Errorf("got %+v, want the hash %s, CPU time, and the memory of workers", s, r.Samples[0].Hash)
-		}
-	}
-	back.Bytes, back.Feeds = 100_000, 4
-	r, err := run.SampleCells(t.Context(), &o, t.TempDir(), []run.Cell{back.Named()}, nothing)
-	if err != nil || r.Samples[0].Failed == "" {
-		t.Errorf("lists that no message holds: got %+v, %v, want a sample that failed", r.Samples, err)
 	}
 }
 

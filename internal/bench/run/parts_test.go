@@ -230,12 +230,21 @@ func TestFatesAreCountedUntilTheProgramDies(t *testing.T) {
 	}
 }
 
-// TestTornFramesAreSeen, and whole ones are not taken for torn.
+// TestTornFramesAreSeen, and whole ones are not taken for torn; a lock mends them, and
+// a queue's jobs are each taken once.
 func TestTornFramesAreSeen(t *testing.T) {
-	tear := Tear{Size: 4}
-	tear.count(strings.NewReader("0000" + "1111" + "0011" + "0101" + "1111" + "00"))
+	var tear Tear
+	frame := func(letters string) string { return strings.Repeat(letters, TornSize/len(letters)) }
+	tear.count(strings.NewReader(frame("0") + frame("1") + frame("0011") + frame("01") + frame("1") + "00"))
 	if tear.Frames != 5 || tear.Torn != 2 {
 		t.Errorf("got %d of %d torn, want 2 of 5", tear.Torn, tear.Frames)
+	}
+	mended, dealt := Tear{Locked: true}, Tear{Readers: 2}
+	if err := mended.measure(); err != nil || mended.Torn > 0 || mended.Frames != tearers*tearFrames {
+		t.Errorf("with a lock: got %+v, %v, want every frame whole", mended, err)
+	}
+	if err := dealt.deal(); err != nil || dealt.Torn > 0 || dealt.Frames != tearFrames {
+		t.Errorf("several readers: got %+v, %v, want every job taken once", dealt, err)
 	}
 }
 

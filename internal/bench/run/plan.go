@@ -22,7 +22,7 @@ func Modes() []string {
 func Quick() Settings {
 	return Settings{
 		Profile: "quick", Modes: []string{Goroutine, Pipe}, Workers: max(2, runtime.NumCPU()), Feeds: 200, Items: 20, Bytes: 1000,
-		Invocations: 2, Blocks: 4, Deaths: 3, Resamples: 1000, GOGC: 100,
+		Invocations: 2, Blocks: 4, Deaths: 3, Resamples: 1000,
 	}
 }
 
@@ -57,7 +57,6 @@ type factor func(*Cell)
 
 func centre(*Cell)    {}
 func clocked(c *Cell) { c.Clocked = true }
-func cold(c *Cell)    { c.Cold = true }
 func gofed(c *Cell)   { c.Gofeed = true }
 func keys(c *Cell)    { c.Items = 0 } // answers carry no list
 func far(c *Cell)     { c.Latency = farAway }
@@ -75,7 +74,6 @@ func Plan(o *Options) []Cell {
 	p.add(Ship, centre, p.s.Modes...)
 	article := []string{PythonThreads, PythonPipe}
 	if p.s.Profile != "quick" {
-		p.add(Ship, centre, ManyToMany)
 		article = append(article, "python-pool", "python-queue", "python-manager", "python-shm")
 	}
 	p.twins(Parse, centre)
@@ -151,14 +149,13 @@ func (p *planner) ladder() {
 	for _, f := range []factor{centre, clocked} {
 		p.add(Ship, f, Goroutine, Codec, LocalPipe, Pipe)
 	}
-	p.add(Ship, cold, Pipe)
 	p.twins(Ship, centre)
 }
 
 // What things take on a machine of today with nothing else to do, for the time
 // that is left. They need not be right: what was done so far corrects them.
 const (
-	limitTimes     = 7 // that each limit is measured, which is soon done
+	priceTimes     = 7 // that each price is measured, which is soon done
 	deathExpected  = 2 * time.Second
 	burdenExpected = 3500 * time.Millisecond
 )

@@ -116,7 +116,11 @@ func removeStore(path string) {
 
 // round takes a sample of the real program: the command that people type, from
 // its start to its end.
-func (e *executor) round(ctx context.Context, c *Cell, l *lot) (s Sample, err error) {
+func (e *executor) round(ctx context.Context, c *Cell) (s Sample, err error) {
+	l, err := e.lot(ctx, c)
+	if err != nil {
+		return s, err
+	}
 	if c.Work == TenthNew {
 		if _, err := ask(ctx, http.MethodPost, "http://"+l.origin.addr+"/-/epoch?add=1"); err != nil {
 			return s, err
@@ -205,15 +209,11 @@ func (e *executor) kits(ctx context.Context) error {
 	if e.o.Coordinator == "" {
 		return nil
 	}
-	table, err := ask(ctx, http.MethodGet, "http://"+e.origin.addr+"/hostile/")
+	text, err := ask(ctx, http.MethodGet, "http://"+e.origin.addr+"/hostile.txt")
 	if err != nil {
 		return fmt.Errorf("list hostile documents: %w", err)
 	}
-	var urls []string
-	for line := range strings.Lines(string(table)) {
-		u, _, _ := strings.Cut(line, "\t")
-		urls = append(urls, u)
-	}
+	urls := strings.Fields(string(text))
 	list, store := filepath.Join(e.dir, "hostile"), filepath.Join(e.dir, "hostile.db")
 	if err := writeList(list, urls); err != nil {
 		return err

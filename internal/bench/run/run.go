@@ -19,8 +19,8 @@ import (
 
 // schema is the version of run.json. A field that changes its meaning or goes
 // away makes a new one; a field that comes does not. Version 1 held findings,
-// too: Read leaves them.
-const schema = 2
+// and version 2 prices by another name: Read leaves them.
+const schema = 3
 
 // A Run is run.json: one experiment. It is written again and again as the
 // experiment goes on, so an interrupted run keeps what it has: Samples are then
@@ -41,7 +41,7 @@ type Run struct {
 	Cells   []Cell   `json:"cells"`   // Cells[i].ID is i
 	Samples []Sample `json:"samples"` // in the order in which they ran
 
-	Limits []Limit `json:"limits,omitempty"`
+	Prices Prices  `json:"prices"`
 	Deaths []Death `json:"deaths,omitempty"`
 	// Burdens are the same with documents of Burdens, which kill nobody. The runs
 	// of one Repeat are paired.
@@ -102,14 +102,12 @@ type Settings struct {
 	Blocks      int    `json:"blocks"` // of one invocation, the discarded one not counted
 	Deaths      int    `json:"deaths"` // how often a killer is drawn
 	Resamples   int    `json:"resamples"`
-	GOGC        int    `json:"gogc"` // of every process of the experiment's own modes
 }
 
 // A Sample is one measurement: the work of a cell, once, in a process of its
 // own. The window lasts from the moment when the first job is handed out until
-// the last result is merged; with Cell.Cold from the start of the first worker
-// until the last one is reaped, and in a round of the real program from its
-// start to its end.
+// the last result is merged, and in a round of the real program from its start to
+// its end.
 type Sample struct {
 	Cell       int    `json:"cell"`
 	Invocation int    `json:"invocation"` // from 0
@@ -125,7 +123,6 @@ type Sample struct {
 
 	MinorFaults int64 `json:"minor_faults"`
 	Switches    int64 `json:"switches"`     // context switches, voluntary and not
-	WireBytes   int64 `json:"wire_bytes"`   // workers to coordinator, headers included
 	CopiedBytes int64 `json:"copied_bytes"` // of the article's program: the text of all lists
 
 	PSS  int64 `json:"pss_bytes"`  // proportional set size of the tree when all was done; 0 when not known
@@ -148,15 +145,12 @@ type Stage struct {
 	Faults int64 `json:"faults,omitempty"`
 }
 
-// A Limit is what the machine itself takes for a bare mechanism, measured in the
-// same run: the price of what the ledger counts.
-type Limit struct {
-	// Name is switch, page-fault, clock, spawn-worker or
-	// spawn-worker-faults.
-	Name  string         `json:"name"`
-	What  string         `json:"what"` // for people: "first touch of a page"
-	Unit  string         `json:"unit"` // ns or faults
-	Value stats.Interval `json:"value"`
+// Prices are what the machine itself takes for what the ledger counts, measured in
+// the same run.
+type Prices struct {
+	Switch stats.Interval `json:"switch"` // one way of a byte between two processes
+	Fault  stats.Interval `json:"fault"`  // the first touch of a page
+	Clock  stats.Interval `json:"clock"`  // a look at the clock of a thread
 }
 
 // A Death is what became of the same feeds with one among them that kills the
@@ -170,7 +164,6 @@ type Death struct {
 	Class    string        `json:"class"`    // how the killer itself ended; empty when nobody lived to say so
 	Deaths   int           `json:"deaths"`   // of workers
 	Survived bool          `json:"survived"` // the program
-	Ended    string        `json:"ended"`    // how it ended: "exit status 2", "killed after 4s"
 	Wall     time.Duration `json:"wall_ns"`
 	Last     time.Duration `json:"last_ns"` // until the last innocent feed was there
 
@@ -193,19 +186,17 @@ type Kit struct {
 	Survived bool   `json:"survived"` // the program
 }
 
-// Sizes of frames for writers of one pipe: what the system promises to keep
-// whole (PIPE_BUF on Linux), and more than a pipe holds.
-const wholeSize, TornSize = 4096, 70_000
+// TornSize is the size of frames for several writers of one pipe, more than it holds.
+const TornSize = 70_000
 
-// A Tear is what came of several processes that wrote frames to one pipe.
+// A Tear is what came of several writers of frames to one pipe, or of several
+// readers of one queue.
 type Tear struct {
-	Language string  `json:"language"` // go or python
-	Writers  int     `json:"writers"`
-	Size     int     `json:"size"`   // bytes of a frame
-	Locked   bool    `json:"locked"` // a lock was held around each frame
-	Frames   int     `json:"frames"` // that were written
-	Torn     int     `json:"torn"`   // that had another one's bytes in them
-	CPU      float64 `json:"cpu_ns"` // of the writers, a frame; their start is in it
+	Language string `json:"language"` // go or python
+	Locked   bool   `json:"locked"`   // a lock was held around each frame
+	Readers  int    `json:"readers"`  // of a queue; 0 for writers
+	Frames   int    `json:"frames"`   // that were written
+	Torn     int    `json:"torn"`     // that had another one's bytes in them, or that not exactly one reader had
 }
 
 // A Warning names something that makes figures doubtful. None is hidden.
@@ -215,15 +206,6 @@ type Warning struct {
 	Kind  string `json:"kind"`
 	Text  string `json:"text"`
 	Cells []int  `json:"cells,omitempty"`
-}
-
-// Limit returns a limit by name.
-func (r *Run) Limit(name string) (l Limit, ok bool) {
-	i := slices.IndexFunc(r.Limits, func(l Limit) bool { return l.Name == name })
-	if i >= 0 {
-		l = r.Limits[i]
-	}
-	return l, i >= 0
 }
 
 // Find returns the cell that has the factors of c, if it is planned.

@@ -12,7 +12,7 @@ func TestReadRefusesWhatDoesNotFit(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                    "EOF",
 		`{}`:                                  "schema 0",
-		`{"schema": 3}`:                       "schema 3",
+		`{"schema": 4}`:                       "schema 4",
 		`{"schema": 2, "cells": [{"id": 1}]}`: "cell 1",
 		`{"schema": 2, "cells": [{"id": 0}], "samples": [{"cell": 1}]}`:                "sample 0",
 		`{"schema": 2, "cells": [{"id": 0, "mode": "python-pipe"}]}`:                   "Python 0",
@@ -52,7 +52,7 @@ func TestEveryClaimHasATwinOfItsWork(t *testing.T) {
 			if base.Mode = Goroutine; c.InPython() {
 				base.Mode = PythonThreads
 			}
-			base.Cold, base.Twin = false, 0
+			base.Twin = 0
 			if _, ok := r.Find(base); !ok && c.Items > 0 {
 				t.Errorf("%s: %s has no base", s.Profile, c.Name)
 			}

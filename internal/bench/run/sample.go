@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -28,7 +26,6 @@ type task struct {
 	Cell    Cell     `json:"cell"`
 	Self    []string `json:"self"`    // how the program is started as one of its children
 	Names   []string `json:"names"`   // of the documents of this cell
-	GOGC    int      `json:"gogc"`    // of every process
 	Recycle int64    `json:"recycle"` // memory with which a worker is replaced, -1 for none
 	Errand  errand   `json:"errand"`
 
@@ -49,13 +46,20 @@ type errand struct {
 }
 
 func (e *executor) task(c Cell, names []string) *task {
-	return &task{Cell: c, Self: e.o.Self, Names: names, GOGC: e.o.Settings.GOGC, Recycle: -1, Errand: errand{Documents: e.dir, Clocked: c.Clocked}}
+	return &task{Cell: c, Self: e.o.Self, Names: names, Recycle: -1, Errand: errand{Documents: e.dir, Clocked: c.Clocked}}
 }
 
 // args returns the arguments with which the program is a child on the errand.
 func (t *task) args(as, flag string) []string {
 	told, _ := json.Marshal(&t.Errand) // of such fields it cannot fail
 	return append(slices.Clone(t.Self[1:]), as, flag+string(told))
+}
+
+func readTask(stdin io.Reader) (t task, err error) {
+	if err = json.NewDecoder(stdin).Decode(&t); err != nil {
+		err = fmt.Errorf("read task: %w", err)
+	}
+	return t, err
 }
 
 func (t *task) jobs() []feeds.Job {
@@ -83,22 +87,14 @@ func (t *task) runner(c *clocks) (refresh.Runner, *pool.Pool, error) {
 	if t.Cell.Gofeed {
 		options.Parser = feeds.ParserGofeed
 	}
-	gogc := "GOGC=" + strconv.Itoa(t.GOGC)
 	switch t.Cell.Mode {
 	case Goroutine, Codec, LocalPipe:
 		return &refresh.Goroutines{Workers: t.Cell.Workers, Options: options, NewRefresher: func(o feeds.Options) (refresh.Refresher, error) {
 			return detour(t.Cell.Mode, newBare(t.Errand.Documents, o.Parser, c), c.probe()), nil
 		}}, nil, nil
-	case ManyToMany:
-		return &shared{t.Cell.Workers, func(ctx context.Context) *exec.Cmd {
-			c := exec.CommandContext(ctx, t.Self[0], t.args("share", "")...)
-			c.Env = append(os.Environ(), gogc, "GOMAXPROCS=1")
-			c.Stderr = os.Stderr
-			return c
-		}}, nil, nil
 	}
 	p, err := pool.New(pool.Options{
-		Path: t.Self[0], Args: t.args("worker", "--errand="), Env: []string{gogc},
+		Path: t.Self[0], Args: t.args("worker", "--errand="), Env: []string{"GOGC=100"},
 		Mode: carrier.Mode(t.Cell.Mode), Workers: t.Cell.Workers, Refresh: options,
 		RecycleAt: t.Recycle, Probe: c.probe,
 	})
@@ -108,24 +104,19 @@ func (t *task) runner(c *clocks) (refresh.Runner, *pool.Pool, error) {
 // A dictionary is what the article's program keeps: for each feed its list. It
 // is made before the first worker starts, with a place for each feed, and each
 // place is written once.
-type dictionary []entry // of job i+1
+type dictionary []feeds.Result // of job i+1
 
-type entry struct {
-	class feeds.Class
-	items []feeds.Item
-}
-
-func (d dictionary) put(r feeds.Result) { d[r.ID-1] = entry{r.Class, r.Items} }
+func (d dictionary) put(r feeds.Result) { d[r.ID-1] = r }
 
 // judge returns the hash of all results, and an error if one of them is no
 // success.
 func (d dictionary) judge() (string, error) {
 	var all uint64
 	for i, e := range d {
-		if e.class != feeds.OK {
-			return "", fmt.Errorf("feed %d ended as %q", i+1, e.class)
+		if e.Class != feeds.OK {
+			return "", fmt.Errorf("feed %d ended as %q", i+1, e.Class)
 		}
-		all = all*1_099_511_628_211 + hashResult(e.class, e.items)
+		all = all*1_099_511_628_211 + hashResult(e.Class, e.Items)
 	}
 	return strconv.FormatUint(all, 16), nil
 }
@@ -133,20 +124,15 @@ func (d dictionary) judge() (string, error) {
 // takeSample is the process that takes one sample: a task on stdin, a Sample
 // on stdout.
 func takeSample(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-	var t task
-	if err := json.NewDecoder(stdin).Decode(&t); err != nil {
-		return fmt.Errorf("read task: %w", err)
+	t, err := readTask(stdin)
+	if err != nil {
+		return err
 	}
 	runtime.GOMAXPROCS(min(t.Cell.Workers, runtime.NumCPU()))
-	debug.SetGCPercent(t.GOGC)
+	debug.SetGCPercent(100)
 	w := &window{clocks: &clocks{off: !t.Cell.Clocked, plant: t.Errand.Plant}}
 	d := make(dictionary, t.Cell.Feeds)
-	take := t.warm
-	if t.Cell.Cold {
-		take = t.cold
-	}
-	err := take(ctx, w, d)
-	if err == nil {
+	if err = t.warm(ctx, w, d); err == nil {
 		w.s.Hash, err = d.judge()
 	}
 	if err != nil {
@@ -166,54 +152,36 @@ func (t *task) warm(ctx context.Context, w *window, d dictionary) error {
 	if !t.Cell.Clocked || t.Cell.Mode != Pipe {
 		phases, after = []phase{phases[0], phases[2]}, nil
 	}
-	stats, err := t.play(ctx, w.clocks, phases...)
+	err := t.play(ctx, w.clocks, phases...)
 	if err == nil && w.strange {
 		err = errors.New("a process began or ended inside the window")
 	}
 	if err != nil {
 		return err
 	}
-	w.s.WireBytes = stats.Received / 2 // the first pass was the same as the second
 	for i := range after {
 		w.s.Stages = append(w.s.Stages, after[i].since(before[i].Used, "worker")...)
 	}
 	return nil
 }
 
-// cold does the work twice, each time with workers of its own, and the second
-// time counts, from the start of the first worker to the end of the last.
-func (t *task) cold(ctx context.Context, w *window, d dictionary) error {
-	work := phase{jobs: t.jobs(), answer: d.put}
-	if _, err := t.play(ctx, w.clocks, work); err != nil {
-		return err
-	}
-	clear(d)
-	w.start()
-	_, err := t.play(ctx, w.clocks, work)
-	w.stop()
-	return err
-}
-
 // play has the runner of the cell do phases.
-func (t *task) play(ctx context.Context, c *clocks, phases ...phase) (stats pool.Stats, err error) {
+func (t *task) play(ctx context.Context, c *clocks, phases ...phase) error {
 	runner, p, err := t.runner(c)
 	if err != nil {
-		return stats, err
+		return err
 	}
 	s := newScript(t.Cell.Workers, phases...)
-	if err := runner.Run(ctx, s.next, s.emit); err != nil {
-		return stats, err
-	}
-	if p != nil {
-		stats = p.Stats()
-	}
+	err = runner.Run(ctx, s.next, s.emit)
 	switch {
+	case err != nil:
+		return err
 	case !s.ended:
-		err = errors.New("the run ended before all was answered")
-	case stats.Deaths > 0:
-		err = fmt.Errorf("%d workers died", stats.Deaths)
+		return errors.New("the run ended before all was answered")
+	case p != nil && p.Stats().Deaths > 0:
+		return fmt.Errorf("%d workers died", p.Stats().Deaths)
 	}
-	return stats, err
+	return nil
 }
 
 // mark returns a phase in which each worker says what it has used.
@@ -233,40 +201,37 @@ func (t *task) mark(all *[]mark, query string) phase {
 type window struct {
 	clocks *clocks
 	began  time.Time
-	own    usage
-	ended  usage         // of children
-	others map[int]usage // that live
+	pids   []int // of children
+	tree   usage // of this process and them
 	used   used
 
 	s       Sample
-	strange bool // a process that was there at the start was gone at the end, or the other way round
+	strange bool // a process began or ended inside
+}
+
+// family returns the children, and what this process and they have used.
+func family() (pids []int, tree usage) {
+	pids = slices.Sorted(slices.Values(children()))
+	for _, pid := range pids {
+		tree = tree.plus(usageOf(pid))
+	}
+	return pids, tree.plus(ownUsage())
 }
 
 func (w *window) start() {
 	runtime.GC()
 	w.used = w.clocks.read()
-	w.others = make(map[int]usage)
-	for _, pid := range children() {
-		w.others[pid] = usageOf(pid)
-	}
-	w.ended = endedUsage()
+	w.pids, w.tree = family()
 	w.began = time.Now()
-	w.own = ownUsage()
 }
 
 // stop ends the window. Of processes that are there it also takes the memory.
 func (w *window) stop() {
-	tree := ownUsage().less(w.own)
 	w.s.Wall = time.Since(w.began)
-	tree = tree.plus(endedUsage().less(w.ended))
+	pids, tree := family()
+	tree = tree.less(w.tree)
 	w.s.PSS = treePSS()
-	for _, pid := range children() {
-		before, there := w.others[pid]
-		tree = tree.plus(usageOf(pid).less(before))
-		w.strange = w.strange || !there
-		delete(w.others, pid)
-	}
-	w.strange = w.strange || len(w.others) > 0
+	w.strange = !slices.Equal(pids, w.pids)
 	w.s.CPU, w.s.MinorFaults, w.s.Switches = tree.cpu, tree.minor, tree.switches
 	if !w.clocks.off {
 		w.s.Stages = mark{w.clocks.read(), gcPrice()}.since(w.used, "coordinator")

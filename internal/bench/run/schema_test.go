@@ -79,7 +79,7 @@ func TestTheRunInDocsFitsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Schema < 2 {
+	if r.Schema < 3 {
 		t.Skipf("the run in docs/bench is of schema %d", r.Schema)
 	}
 	for _, problem := range check(t, text) {
@@ -94,12 +94,12 @@ func TestWhatDoesNotFitIsFound(t *testing.T) {
 		{"fraction", `"invocations": 0`, `"invocations": 0.5`, "settings.invocations"},
 		{"missing", `"seed": 0,`, ``, "settings: no seed"},
 		{"unknown", `"seed": 0,`, `"seed": 0, "sead": 1,`, "settings.sead"},
-		{"another schema", `"schema": 2`, `"schema": 3`, "schema"},
+		{"another schema", `"schema": 3`, `"schema": 4`, "schema"},
 		{"not a time", `"0001-01-01T00:00:00Z"`, `"yesterday"`, "started"},
 		{"work of another kind", `"work": "ship"`, `"work": "play"`, "cells[0].work"},
 	} {
 		var b bytes.Buffer
-		if _, err := (&run.Run{Schema: 2, Cells: []run.Cell{{Work: run.Ship}}}).WriteTo(&b); err != nil {
+		if _, err := (&run.Run{Schema: 3, Cells: []run.Cell{{Work: run.Ship}}}).WriteTo(&b); err != nil {
 			t.Fatal(err)
 		}
 		if problems := check(t, b.Bytes()); len(problems) != 0 {

@@ -33,7 +33,6 @@ type bare struct {
 	documents string // the folder of the documents
 	parser    feeds.Parser
 	clocks    *clocks
-	probe     *probe // of this refresher's work
 	observer  feeds.Observer
 	now       atomic.Int64 // the job that is being done
 	lists     map[string]*lists
@@ -42,7 +41,7 @@ type bare struct {
 
 func newBare(documents string, parser feeds.Parser, c *clocks) *bare {
 	return &bare{
-		documents: documents, parser: parser, clocks: c, probe: &probe{clocks: c},
+		documents: documents, parser: parser, clocks: c,
 		lists: make(map[string]*lists), bodies: make(map[string]feeds.Body),
 	}
 }
@@ -72,10 +71,6 @@ func (b *bare) Status() feeds.Status { return feeds.Status{Parsing: b.now.Load()
 // do does one job. What it cannot do ends as a failed parse, which no mode
 // hides.
 func (b *bare) do(job *feeds.Job) feeds.Result {
-	if !b.probe.off {
-		b.probe.Begin(stageWork, 0, 0)
-		defer b.probe.End(stageWork)
-	}
 	r, err := b.try(job)
 	if err != nil {
 		return feeds.Result{ID: job.ID, Class: feeds.Parse, Detail: err.Error()}
