@@ -79,8 +79,8 @@ func (a *app) benchCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return a.bench(c, b) },
 	}
 	f := c.Flags()
-	f.BoolVar(&b.quick, "quick", false, "less than a minute, not for publication")
-	f.BoolVar(&b.full, "full", false, "some six minutes, for publication")
+	f.BoolVar(&b.quick, "quick", false, "a minute or two, not for publication")
+	f.BoolVar(&b.full, "full", false, "some nine minutes, for publication")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
 	f.StringVar(&b.dir, "dir", "", "measure the feeds of this `FOLDER`, too: one document a file")
 	f.StringSliceVar(&b.modes, "modes", nil, "only these `MODES` beside goroutine and pipe [default: all there are]")

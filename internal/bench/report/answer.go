@@ -110,15 +110,14 @@ func answer(f *analyse.Findings) (all []string) {
 	runs, dead, feeds, lost := died(f, run.Goroutine)
 	with, alone, _, saved := died(f, run.Pipe)
 	if runs > 0 && with > 0 {
-		most := saved[len(saved)-1]
-		sure := ""
-		if alone == 0 && most == 0 {
-			sure = fmt.Sprintf(" (so in less than %.0f\u00a0%% of such rounds, with 95\u00a0%% confidence)", 100*stats.AtMost(with))
+		most := fmt.Sprintf("at most %d", saved[len(saved)-1])
+		if alone == 0 && saved[len(saved)-1] == 0 {
+			most = fmt.Sprintf("none (with 95\u00a0%% confidence fewer than %.0f\u00a0%% of such rounds lose any)", 100*stats.AtMost(with))
 		}
 		say("They save the rest when one document kills its parser: in %d of %d rounds the program of goroutines died or hung, and left %d to %d of %d innocent feeds (half of the times more than %d) without an answer. "+
-			"Of the programs with processes %d of %d died, and lost at most %d%s.", dead, runs, lost[0], lost[len(lost)-1], feeds, lost[len(lost)/2], alone, with, most, sure)
+			"Of the programs with processes %d of %d died, and they lost %s.", dead, runs, lost[0], lost[len(lost)-1], feeds, lost[len(lost)/2], alone, with, most)
 	}
-	say("So they are for those who parse what strangers wrote with parsers that are not their own: C libraries, plug-ins, anything that may crash, hang or eat memory. Who has a parser that checks first, as this project's do, buys an insurance against what nobody has thought of.")
+	say("So they are for those who parse what strangers wrote with parsers that are not their own: C libraries, plug-ins, anything that may crash, hang or eat memory. With a parser that checks a document first, as this project's do, they are an insurance against what nobody has thought of.")
 	return all
 }
 

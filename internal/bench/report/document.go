@@ -85,7 +85,7 @@ func rounds(f *analyse.Findings) section {
 			"Worker processes over goroutines, both of the same program.", f.Settings.Feeds, f.Settings.Items, size.format(float64(f.Settings.Bytes)), f.Settings.Workers)}}
 	name := func(p analyse.Pair) string { return work(p.Cell) }
 	s.Table = compared("Worker processes over goroutines, with 95 % intervals", "a refresh", "goroutines", pairs, name)
-	s.After = []string{"× is of what goroutines take; “not seen” is a difference that the same work against itself would show as well, or that the correction for looking at everything leaves doubtful. " +
+	s.After = []string{"× is of what goroutines take; “not seen” is a difference that may be none, or that the same work against itself came to as well; “at the edge” is what another run may see or not. " +
 		"Memory is the sum of the peaks of all processes. “One CPU” holds all processes to one CPU of the system; GOMAXPROCS=1 would give each of them one."}
 	s.Chart = ratios(pairs, name)
 	return s
@@ -114,7 +114,7 @@ func losses(f *analyse.Findings) section {
 	s := section{ID: "losses", Title: "What it buys",
 		Text: []string{"One document among the feeds kills the parser that reads it, as many programs run that parser: with no guard before it. " +
 			"Where it stands is drawn anew each time. A program of goroutines dies with it, and whatever is unanswered then is lost, be it much or little; a worker process dies alone, is replaced, and the document is given up."},
-		Table: &table{Caption: "Innocent feeds left without a list", Columns: []string{"the document", "mode", "rounds", "program died", "lost, least", "median", "most", "later by"}}}
+		Table: &table{Caption: "Innocent feeds left without a list", Columns: []string{"the document", "mode", "rounds", "program died", "lost, least", "median", "most", "ended later by"}}}
 	for _, l := range f.Losses {
 		n := len(l.Lost)
 		late := "–"

@@ -124,7 +124,7 @@ func TestTheAnswerComesFirst(t *testing.T) {
 	for name, got := range both(t, analyse.Run(madeUp())) {
 		table := strings.Index(got, map[string]string{"text": "\n|", "page": "<table"}[name])
 		first := strings.Join(strings.Fields(got[:table]), " ")
-		for _, want := range []string{"To refresh 300 new feeds, processes take 3", "where a program waits: from servers 20 ms away", "You pay in CPU time", "paid once, to start", "in 12 of 12 rounds", "0 of 12 died, and lost at most 0", "for those who parse what strangers wrote"} {
+		for _, want := range []string{"To refresh 300 new feeds, processes take 3", "where a program waits: from servers 20 ms away", "You pay in CPU time", "paid once, to start", "in 12 of 12 rounds", "0 of 12 died, and they lost none", "for those who parse what strangers wrote"} {
 			if !strings.Contains(strings.ReplaceAll(first, "\u00a0", " "), want) {
 				t.Errorf("the %s does not say %q before its first table:\n%s", name, want, first)
 			}
@@ -193,7 +193,7 @@ func TestTheAnswersWordsAreThoseOfItsFigures(t *testing.T) {
 			"You notice them even where a program waits: from servers 20 ms away a refresh takes 30 % more time [1.25×, 1.35×]."}},
 		{"killed", nil, []analyse.Loss{{Killer: "stack", Mode: run.Goroutine, Runs: 3, Died: 2, Lost: []int{0, 7, 90}, Feeds: 999}, {Killer: "stack", Mode: run.Pipe, Runs: 3, Lost: []int{0, 0, 1}, Feeds: 999}}, []string{
 			"No answer: the real program was not measured.",
-			"in 2 of 3 rounds the program of goroutines died or hung, and left 0 to 90 of 999 innocent feeds (half of the times more than 7) without an answer. Of the programs with processes 0 of 3 died, and lost at most 1."}},
+			"in 2 of 3 rounds the program of goroutines died or hung, and left 0 to 90 of 999 innocent feeds (half of the times more than 7) without an answer. Of the programs with processes 0 of 3 died, and they lost at most 1."}},
 	} {
 		f := &analyse.Findings{Run: &run.Run{Settings: run.Settings{Feeds: 300}}, Rounds: tt.rounds, Losses: tt.losses}
 		got := strings.ReplaceAll(strings.Join(append([]string{headline(f)}, answer(f)...), "\n"), "\u00a0", " ")

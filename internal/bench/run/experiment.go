@@ -144,9 +144,10 @@ func (e *executor) invocation(ctx context.Context, invocation int) (err error) {
 	defer e.drop()
 	padding := "BENCH_PADDING=" + strings.Repeat("x", e.rand.IntN(4096))
 	// The first block of an invocation fills caches, the origin's among them. One
-	// sample of each work is enough for that.
+	// sample of each work is enough for that, and one of every cell that has a store:
+	// each of them moves its origin on.
 	for i := range e.run.Cells {
-		if c := &e.run.Cells[i]; c.Mode == Goroutine && !c.Clocked {
+		if c := &e.run.Cells[i]; c.Work.again() || c.Mode == Goroutine && !c.Clocked {
 			if _, err := e.sample(ctx, c, padding); err != nil {
 				return err
 			}

@@ -221,9 +221,9 @@ func TestEveryRungAndModeIsTheSameWork(t *testing.T) {
 			seen[st.Side+" "+st.Name] = st.CPU > 0 && st.Count > 0
 		}
 		for _, want := range map[string][]string{
-			run.Codec:     {"coordinator encode", "coordinator decode", "coordinator work"},
+			run.Codec:     {"coordinator encode", "coordinator decode"},
 			run.LocalPipe: {"coordinator encode", "coordinator write", "coordinator read", "coordinator decode"},
-			run.Pipe:      {"worker work", "worker encode", "worker write", "coordinator read", "coordinator decode"},
+			run.Pipe:      {"worker encode", "worker write", "coordinator read", "coordinator decode"},
 		}[cells[s.Cell].Mode] {
 			if !seen[want] {
 				t.Errorf("%s: no time in %q, but %v", cells[s.Cell].Name, want, s.Stages)

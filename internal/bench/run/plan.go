@@ -33,7 +33,7 @@ func Standard() Settings {
 	return s
 }
 
-// Full returns settings for figures that may be published, in some six minutes.
+// Full returns settings for figures that may be published, in some nine minutes.
 func Full() Settings {
 	s := Standard()
 	s.Profile, s.Invocations, s.Blocks, s.Deaths = "full", LeastInvocations, LeastBlocks, 12
