@@ -221,6 +221,9 @@ func (f *file) isPicture() bool {
 // fileSize returns a size in bytes, as people write it: with commas between the digits,
 // or as a fraction that is none. It is 0 for what is no size.
 func fileSize(text string) int64 {
+	if text == "" {
+		return 0
+	}
 	size, err := strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64)
 	if err != nil || !(size > 0 && size < 1<<62 && size == math.Trunc(size)) {
 		return 0

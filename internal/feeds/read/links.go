@@ -84,7 +84,11 @@ func (m *maker) appendLink(dst []byte, base *location, value []byte, list bool) 
 		}
 		m.room = base.appendTo(m.room[:0], value)
 	}
-	dst = append(dst, html.EscapeString(string(m.room))...)
+	if bytes.ContainsAny(m.room, `&<>"'`) {
+		dst = append(dst, html.EscapeString(string(m.room))...)
+	} else {
+		dst = append(dst, m.room...)
+	}
 	if !m.grow(len(dst) - before) {
 		return dst[:before], false
 	}

@@ -49,7 +49,7 @@ func Common(text string) (seconds int64, ok bool) {
 			zone = zone[:3] + zone[4:]
 		}
 	} else if n := strings.LastIndexByte(text, ' '); n > len("Mon,") && text[3] == ',' {
-		date, zone = text[:n], text[n+1:]
+		date, zone = strings.TrimRight(text[:n], " "), text[n+1:]
 	}
 	var offset int
 	if len(zone) == len("+0000") {
@@ -137,7 +137,10 @@ func plainDate(text string) string {
 			text = value
 		}
 	}
-	return strings.TrimSpace(tags.ReplaceAllString(text, " "))
+	if strings.ContainsRune(text, '<') {
+		text = tags.ReplaceAllString(text, " ")
+	}
+	return strings.TrimSpace(text)
 }
 
 var tags = regexp.MustCompile("<[^>]*>")

@@ -434,14 +434,17 @@ func (l *looseDate) numeric(n []dateNumber, add func(year, month, day dateNumber
 // onDay returns those of ways that fall on the day that has a name, or all when
 // none does: many feeds name the wrong one.
 func (l *looseDate) onDay(ways []moment) []moment {
-	right := make([]moment, 0, 4)
+	if len(ways) < 2 {
+		return ways
+	}
+	right := make([]moment, 0, len(ways))
 	for _, m := range ways {
 		day := (int(time.Date(m.year, time.Month(m.month), m.day, 0, 0, 0, 0, time.UTC).Weekday()) + 6) % 7
 		if l.day&(1<<(firstDay+day)) != 0 {
 			right = append(right, m)
 		}
 	}
-	if len(right) > 0 && len(ways) > 1 {
+	if len(right) > 0 {
 		return right
 	}
 	return ways
