@@ -122,7 +122,7 @@ func describe(t *testing.T) *schema {
 	d := describer{comments: comments(t), defs: make(map[string]*schema)}
 	root := d.object(reflect.TypeFor[run.Run]())
 	root.Schema, root.Title, root.Defs = "https://json-schema.org/draft/2020-12/schema", "run.json of coordinator bench", d.defs
-	root.Properties["schema"].Const = 2
+	root.Properties["schema"].Const = 3
 	return root
 }
 
