@@ -88,12 +88,11 @@ func (s *bindings) vocabularyOf(prefix, local []byte, isRoot bool) vocabulary {
 		v = b.vocab
 	}
 	if v == vocabOther {
-		if len(prefix) == 0 && len(b.uri) == 0 {
-			return vocabNative // the element says that it is in none
-		} else if len(prefix) == 0 {
+		none := b != nil && len(b.uri) == 0 // the element says that it is in none
+		if len(prefix) == 0 && !none {
 			return vocabOther
 		}
-		if v = prefixes[string(prefix)]; v == vocabOther && b == nil && bytes.Equal(prefix, s.unbound) {
+		if v = prefixes[string(prefix)]; v == vocabOther && (none || b == nil && bytes.Equal(prefix, s.unbound)) {
 			return vocabNative
 		}
 	}

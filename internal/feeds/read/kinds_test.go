@@ -154,6 +154,7 @@ func TestDocumentsAreReadRight(t *testing.T) {
 		"an author by address":             {atom(`<author><email>a@pond.example</email></author><author><name>Ben</name><email>b@pond.example</email></author>`), "RFC 4287, 3.2", []string{`author: "a@pond.example, Ben"`}},
 		"creators beside the author":       {rss(`<author>Ann</author><dc:creator>Ann</dc:creator><dc:creator>Ben</dc:creator>`), "feedmill: one of them is the author", []string{`author: "Ann, Ben"`}},
 		"creators in other words":          {rss(`<author>Ann</author><dc:creator>A. Lee</dc:creator><dc:creator>Ben</dc:creator>`), "feedmill", []string{`author: "Ann"`}},
+		"a prefix bound to nothing":        {`<r:rss xmlns:r=""><r:channel><r:title>T</r:title><r:item><r:title>a</r:title><r:author>Ann</r:author></r:item></r:channel></r:rss>`, "gofeed", []string{`author: "Ann"`}},
 		"a prefix that nothing declares":   {"<r:rss><r:channel><r:title>T</r:title><r:item><r:title>a</r:title><r:author>Ann</r:author></r:item></r:channel></r:rss>", "gofeed", []string{`author: "Ann"`}},
 		"the first of addresses":           {rss(`<author>a@pond.example</author><dc:creator>b@pond.example</dc:creator>`), "RSS 2.0, author", []string{`author: "a@pond.example"`}},
 		"an address as a link":             {rss(`<author>mailto:a@pond.example</author>`), "RFC 6068", []string{`author: "a@pond.example"`}},
