@@ -344,8 +344,8 @@ func TestOtherVersionIsReadableAndPermanent(t *testing.T) {
 			t.Errorf("got %s, want %s", e, want)
 		}
 	}
-	if _, err := CheckHello(&Drain{}); !errors.Is(err, ErrUnexpected) {
-		t.Errorf("no Hello: got %v, want %v", err, ErrUnexpected)
+	if _, err := CheckHello(&Drain{}); !errors.Is(err, errUnexpected) {
+		t.Errorf("no Hello: got %v, want %v", err, errUnexpected)
 	}
 	if _, err := CheckHello(&Hello{Version: Version}); err != nil {
 		t.Errorf("own version: got %v, want nil", err)

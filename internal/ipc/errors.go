@@ -22,9 +22,9 @@ var (
 	// errMalformed: an intact frame whose payload is not the one spelling of
 	// a message of its kind.
 	errMalformed = errors.New("malformed payload")
-	// ErrUnexpected: a well-formed message that may not come here. Conn never
+	// errUnexpected: a well-formed message that may not come here. Conn never
 	// returns it, those who hold the conversation do.
-	ErrUnexpected = errors.New("unexpected message")
+	errUnexpected = errors.New("unexpected message")
 )
 
 // ErrMessageTooLarge says that the message, or a single item of it, cannot go
@@ -65,7 +65,7 @@ func NotFrame(detail, text string) *ProtocolError {
 
 // Unexpected returns the error for a well-formed message that may not come.
 func Unexpected(format string, args ...any) *ProtocolError {
-	return &ProtocolError{Kind: ErrUnexpected, Detail: fmt.Sprintf(format, args...)}
+	return &ProtocolError{Kind: errUnexpected, Detail: fmt.Sprintf(format, args...)}
 }
 
 // A VersionError says that the peer speaks another version of the protocol.
@@ -84,8 +84,8 @@ func (e *VersionError) Error() string {
 }
 
 // CheckHello returns m as the Hello that lets the conversation begin, a
-// [VersionError] when the peer speaks another version, and a [ProtocolError] of
-// ErrUnexpected when the first message was something else.
+// [VersionError] when the peer speaks another version, and a [ProtocolError]
+// when the first message was something else.
 func CheckHello(m Message) (*Hello, error) {
 	h, ok := m.(*Hello)
 	if !ok {

@@ -319,7 +319,7 @@ func TestABrokenConversationEndsTheWorker(t *testing.T) {
 	}
 }
 
-func isUnexpected(err error) bool { return errors.Is(err, ipc.ErrUnexpected) }
+func isUnexpected(err error) bool { return errors.Is(err, ipc.Unexpected("").Kind) }
 
 func TestADocumentThatTakesTooLongIsAnError(t *testing.T) {
 	inR, inW := io.Pipe()

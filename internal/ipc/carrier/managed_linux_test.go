@@ -116,15 +116,15 @@ func TestALineWithoutItsManagerSaysSo(t *testing.T) {
 	if err := worker.Send(&ipc.Items{ID: 9}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Recv(); !errors.Is(err, ipc.ErrUnexpected) {
-		t.Errorf("a list that is not there: %v, want %v", err, ipc.ErrUnexpected)
+	if _, err := l.Recv(); !errors.Is(err, ipc.Unexpected("").Kind) {
+		t.Errorf("a list that is not there: %v, want %v", err, ipc.Unexpected("").Kind)
 	}
 	l, worker = managedEnds(t, a)
 	if err := worker.Send(&ipc.Items{ID: 9, Items: itemsOf(1, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Recv(); !errors.Is(err, ipc.ErrUnexpected) {
-		t.Errorf("a list that did not go to the manager: %v, want %v", err, ipc.ErrUnexpected)
+	if _, err := l.Recv(); !errors.Is(err, ipc.Unexpected("").Kind) {
+		t.Errorf("a list that did not go to the manager: %v, want %v", err, ipc.Unexpected("").Kind)
 	}
 	l, worker = managedEnds(t, a)
 	if err := worker.SendResult(&feeds.Result{ID: 1, Class: feeds.OK, Items: itemsOf(1, 1)}); err != nil {
@@ -148,7 +148,7 @@ func TestWhatAManagerSaysIsJudged(t *testing.T) {
 	if err := worker.Send(&ipc.Items{ID: 7}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Recv(); !errors.Is(err, ipc.ErrUnexpected) {
-		t.Errorf("got %v, want %v", err, ipc.ErrUnexpected)
+	if _, err := l.Recv(); !errors.Is(err, ipc.Unexpected("").Kind) {
+		t.Errorf("got %v, want %v", err, ipc.Unexpected("").Kind)
 	}
 }
