@@ -243,6 +243,9 @@ func Read(r io.Reader) (*Run, error) {
 		if c.InPython() && run.Schema == 1 { // it knew one interpreter
 			c.Python, run.Environment.Pythons = 1, []Python{{Name: "CPython"}}
 		}
+		if run.Schema < 3 && strings.HasSuffix(c.Name, "/cold") { // no other cell starts its workers
+			c.Mode += " and its start"
+		}
 		if c.ID != i || c.Python < 0 || c.Python > len(run.Environment.Pythons) || c.InPython() != (c.Python > 0) {
 			return nil, fmt.Errorf("read run: cell %d is at place %d, in Python %d of %d", c.ID, i, c.Python, len(run.Environment.Pythons))
 		}

@@ -35,6 +35,15 @@ func TestRunsOfVersion1CanStillBeRead(t *testing.T) {
 	}
 }
 
+// TestColdCellsOfVersion2KeepANameOfTheirOwn: what they measured is no more, but is
+// not to be taken for what the cells without a start measured.
+func TestColdCellsOfVersion2KeepANameOfTheirOwn(t *testing.T) {
+	r, err := Read(strings.NewReader(`{"schema": 2, "cells": [{"id": 0, "name": "ship/pipe", "mode": "pipe"}, {"id": 1, "name": "ship/pipe/cold", "mode": "pipe", "cold": true}]}`))
+	if err != nil || r.Cells[0].Mode != Pipe || r.Cells[1].Mode == Pipe {
+		t.Errorf("got %+v, %v; want two modes", r, err)
+	}
+}
+
 // TestEveryClaimHasATwinOfItsWork, so that what could have been seen is known of
 // it, and every cell a base to be compared with, in all profiles.
 func TestEveryClaimHasATwinOfItsWork(t *testing.T) {
