@@ -80,7 +80,7 @@ func storeProblem(path string, err error) error {
 		p.hint = "use another file with --db"
 	case is[*store.CorruptError](err):
 		p.hint = "put a backup in its place, or save what can be read with: sqlite3 " + path + " .recover"
-	case p.hint == badAddressHint:
+	case isBadAddress(err):
 		p.code = exitUsage
 	case p.hint == "" && errors.Is(err, fs.ErrPermission):
 		p.hint = "use another store with --db, or be the user whose store it is"
@@ -138,13 +138,17 @@ func withoutSecrets(db string) string {
 // serverPatience is how long a server may take over one question.
 const serverPatience = 20 * time.Second
 
-const badAddressHint = "write --db postgres://HOST:PORT/DATABASE, or leave any of these out"
+// isBadAddress reports whether err says that --db is no address of a server.
+func isBadAddress(err error) bool {
+	server, ok := errors.AsType[*store.ServerError](err)
+	return ok && server.Fault == store.BadAddress
+}
 
 // serverHint says what to do about a server that would not.
 func serverHint(f store.Fault) string {
 	switch f {
 	case store.BadAddress:
-		return badAddressHint
+		return "write --db postgres://HOST:PORT/DATABASE, or leave any of these out"
 	case store.Unreachable:
 		return "does the server run, and is it there? pg_isready says; see PGHOST, PGPORT and PGSERVICE, too"
 	case store.Untrusted:

@@ -18,9 +18,11 @@ type xmlReader struct {
 	feed feedBuilder
 }
 
-// readers holds readers whose room can be used again. What one has read last it holds
-// until the collector of garbage has come by twice, as it does with all in a pool.
+// readers holds readers whose room can be used again. Each holds on to documents that
+// it has read, and so none may that was given one of more than maxReused bytes.
 var readers = sync.Pool{New: func() any { return new(xmlReader) }}
+
+const maxReused = 1 << 20
 
 // read reads the feed whose root begins at text[start:]. url is where it came from.
 // A document that breaks gives both what stands before that and a failure; one
@@ -67,19 +69,26 @@ func (r *xmlReader) begin(f format, text []byte, start int, url string) *feedBui
 		w.distinct = make(map[uint64]struct{})
 	}
 	*w = walker{
-		Scanner: scan.Scanner{Input: text, Pos: start, Attrs: w.Attrs[:0]}, open: w.open[:0], bindings: bindings{inScope: w.inScope[:0], distinct: w.distinct},
-		lower: w.lower[:0], limits: usualLimits, origin: locationOf([]byte(url)), position: w.position,
+		Scanner: scan.Scanner{Input: text, Pos: start, Attrs: again(w.Attrs)}, open: again(w.open), bindings: bindings{inScope: again(w.inScope), distinct: w.distinct},
+		lower: again(w.lower), limits: usualLimits, origin: locationOf([]byte(url)), position: w.position,
 	}
 	*m = maker{
-		tag: scan.Scanner{Attrs: m.tag.Attrs[:0]}, kid: scan.Scanner{Attrs: m.kid.Attrs[:0]}, scratch: m.scratch, out: m.out, room: m.room,
-		writer: xhtmlWriter{open: m.writer.open[:0], bound: m.writer.bound}, names: m.names[:0], found: m.found[:0], topics: m.topics[:0], files: m.files[:0],
+		tag: scan.Scanner{Attrs: again(m.tag.Attrs)}, kid: scan.Scanner{Attrs: again(m.kid.Attrs)}, scratch: m.scratch, out: m.out, room: m.room,
+		writer: xhtmlWriter{open: again(m.writer.open), bound: bindings{inScope: again(m.writer.bound.inScope)}},
+		names:  again(m.names), found: again(m.found), topics: again(m.topics), files: again(m.files),
 	}
 	*b = feedBuilder{
-		maker: m, inAtom: f == formatAtom, scopes: b.scopes[:0], entry: rawItem{lists: b.entry.lists[:0], files: b.entry.files[:0]},
-		items: make([]feeds.Item, 0, 16), unsigned: b.unsigned[:0],
+		maker: m, inAtom: f == formatAtom, scopes: again(b.scopes), entry: rawItem{lists: again(b.entry.lists), files: again(b.entry.files)},
+		items: make([]feeds.Item, 0, 16), unsigned: again(b.unsigned),
 	}
 	r.builder, r.inAtom, r.expected = &r.feed, f == formatAtom, len(text)-start
 	return &r.feed
+}
+
+// again returns the room of list, with nothing in it.
+func again[T any](list []T) []T {
+	clear(list[:cap(list)])
+	return list[:0]
 }
 
 // verdict says what is wrong with the document as a whole. One that lacks only the

@@ -83,10 +83,11 @@ func (r *reading) note(when bool, format string, args ...any) {
 func (r *reading) readOwn(text []byte, start int) (done bool) {
 	own := readers.Get().(*xmlReader)
 	defer func() {
-		if p := recover(); p == nil {
-			readers.Put(own)
-		} else {
+		switch p := recover(); {
+		case p != nil:
 			r.document, r.failure, done = nil, nil, false
+		case len(text) <= maxReused:
+			readers.Put(own)
 		}
 	}()
 	own.position = r.position
