@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+
 	"zombiezen.com/go/sqlite"
 
 	"feedmill/internal/feeds"
