@@ -18,11 +18,20 @@ type xmlReader struct {
 	feed feedBuilder
 }
 
-// readers holds readers whose room can be used again. Each holds on to documents that
-// it has read, and so none may that was given one of more than maxReused bytes.
+// readers holds readers whose room can be used again.
 var readers = sync.Pool{New: func() any { return new(xmlReader) }}
 
-const maxReused = 1 << 20
+// What a reader that waits may hold: the document that it read last and, each as large,
+// what it made of parts of that, in bytes; and lists of so many elements, for the next.
+const (
+	maxReused     = 1 << 20
+	maxReusedList = 1 << 10
+)
+
+// isSmall reports whether r may wait for another document.
+func (r *xmlReader) isSmall() bool {
+	return max(len(r.Input), cap(r.scratch), cap(r.out), cap(r.room)) <= maxReused
+}
 
 // read reads the feed whose root begins at text[start:]. url is where it came from.
 // A document that breaks gives both what stands before that and a failure; one
@@ -85,8 +94,12 @@ func (r *xmlReader) begin(f format, text []byte, start int, url string) *feedBui
 	return &r.feed
 }
 
-// again returns the room of list, with nothing in it.
+// again returns the room of list, with nothing in it. It is nil where that would take
+// longer to clear than to make.
 func again[T any](list []T) []T {
+	if cap(list) > maxReusedList {
+		return nil
+	}
 	clear(list[:cap(list)])
 	return list[:0]
 }

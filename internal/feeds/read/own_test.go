@@ -82,3 +82,31 @@ func TestALargeDocumentIsLetGo(t *testing.T) {
 	}
 	runtime.KeepAlive(d)
 }
+
+// TestAReaderThatWaitsIsSmall: what a document needed that is small itself, and large in
+// what is made of it, is not kept for others.
+func TestAReaderThatWaitsIsSmall(t *testing.T) {
+	linked := strings.Repeat("&lt;a href='x'&gt;\n", 2000)
+	for _, c := range []struct {
+		doc   string
+		waits bool
+	}{
+		{inRSS(numbered(2*maxReusedList, "<item><guid>%d</guid></item>")), true},
+		{inRSS("<item>" + numbered(2*maxReusedList, "<category>%d</category>") + "</item>"), true},
+		{inRSS("<item>" + numbered(2*maxReusedList, "<enclosure url='%d'/>") + "</item>"), true},
+		{inRSS("<item xml:base='http://a.example/" + strings.Repeat("b", 1000) + "/'><title>" + linked + "</title><description>" + linked + "</description></item>"), false},
+	} {
+		r := new(xmlReader)
+		if _, failure := r.read(formatRSS, []byte(c.doc), 0, ""); failure != nil {
+			t.Fatal(failure)
+		}
+		if r.isSmall() != c.waits {
+			t.Errorf("%.100s: waits: %v, with %d, %d, %d bytes", c.doc, r.isSmall(), cap(r.scratch), cap(r.out), cap(r.room))
+		}
+		readSmall(r)
+		b := &r.feed
+		if n := max(cap(b.items), cap(b.unsigned), cap(b.entry.lists), cap(b.entry.files), cap(b.maker.found), cap(b.topics), cap(b.maker.files)); n > maxReusedList {
+			t.Errorf("%.100s: room for %d elements for the next", c.doc, n)
+		}
+	}
+}

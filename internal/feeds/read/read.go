@@ -86,7 +86,7 @@ func (r *reading) readOwn(text []byte, start int) (done bool) {
 		switch p := recover(); {
 		case p != nil:
 			r.document, r.failure, done = nil, nil, false
-		case len(text) <= maxReused:
+		case own.isSmall():
 			readers.Put(own)
 		}
 	}()
