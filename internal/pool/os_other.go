@@ -59,5 +59,8 @@ func (*enclosure) close()              {}
 // An undertaker is there on Linux only.
 type undertaker struct{}
 
-func (*undertaker) take(int, *slog.Logger) (leave func()) { return func() {} }
-func (*undertaker) close()                                {}
+func (*undertaker) take(int, int64, *slog.Logger) (leave func()) { return func() {} }
+func (*undertaker) close()                                       {}
+
+// filtersOf returns 0: only Linux tells.
+func filtersOf(string) int64 { return 0 }

@@ -41,7 +41,7 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 		s.elsewhere = w.link.elsewhere
 		s.mu.Unlock()
 		s.shared.announce()
-		w.leave = s.shared.last.take(w.cmd.Process.Pid, w.log)
+		w.leave = s.shared.last.take(w.cmd.Process.Pid, s.shared.starter.filters, w.log)
 		w.log.Debug("worker ready", "build", w.hello.Build, "sandbox", w.hello.Sandbox)
 		return w, nil
 	}
@@ -219,9 +219,10 @@ type starter struct {
 	// starts at once would not have enough.
 	making sync.Mutex
 
-	cmds chan *exec.Cmd
-	errs chan error
-	done sync.WaitGroup
+	filters int64 // what holds all that it starts; set before the first start returns
+	cmds    chan *exec.Cmd
+	errs    chan error
+	done    sync.WaitGroup
 }
 
 // newStarter returns a starter that must be closed, when all that it started
@@ -239,6 +240,8 @@ func (s *starter) run(log *slog.Logger, enclosed bool) {
 	if err := sealDeathSignal(); err != nil {
 		log.Debug("the death signal of workers is not sealed", "err", err)
 	}
+	// Of this thread, not of the process: the first thread may have more, or fewer.
+	s.filters = filtersOf("thread-self")
 	admit := func(*exec.Cmd) {}
 	if enclosed {
 		in, err := enclose()

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,11 +12,24 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 func init() {
+	if os.Getenv(envFiltered) != "" {
+		runtime.LockOSThread() // and no thread is made out of this one any more
+		if err := filter(0); err != nil {
+			panic(err)
+		}
+	}
+	behaviours["has a filter"] = func() {
+		if err := filter(unix.SECCOMP_FILTER_FLAG_TSYNC); err != nil {
+			panic(err)
+		}
+		serve(os.Stdin, os.Stdout)
+	}
 	behaviours["wants to live"] = wantsToLive
 	behaviours["has a child that wants to live"] = hasAChildThatWantsToLive
 	behaviours["has a child in its group"] = func() {
@@ -121,6 +135,58 @@ func TestWhatStaysInAWorkersGroupDoesNotOutliveItsCoordinator(t *testing.T) {
 	t.Parallel()
 	usedBehaviours.Store("has a child in its group", true)
 	childOutlived(t, "has a child in its group")
+}
+
+// filter puts a filter that allows everything on this thread.
+func filter(flags uintptr) error {
+	all := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}
+	prog := unix.SockFprog{Len: 1, Filter: &all}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// TestAWorkerWithAFilterNeedsNoUndertaker, also where the coordinator's first thread
+// has more filters than the one that starts workers.
+func TestAWorkerWithAFilterNeedsNoUndertaker(t *testing.T) {
+	t.Parallel()
+	if status, _ := os.ReadFile("/proc/self/status"); !bytes.Contains(status, []byte("\nSeccomp_filters:")) {
+		t.Skip("the kernel does not tell how many filters there are")
+	}
+	usedBehaviours.Store("has a filter", true)
+	for _, env := range []string{envFiltered + "=", envFiltered + "=1"} {
+		o := as(t, "coordinates", "has a filter")
+		cmd := exec.Command(o.Path)
+		cmd.Env = append(os.Environ(), append(o.Env, env)...)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var pid int
+		for workers := map[int]bool{}; len(workers) < 4; workers[pid] = true {
+			if _, err := fmt.Fscanln(out, &pid); err != nil {
+				t.Fatal(err)
+			}
+		}
+		started := 0
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
+		for _, list := range lists {
+			text, _ := os.ReadFile(list)
+			started += len(bytes.Fields(text))
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		if started != 4 {
+			t.Errorf("with %q a coordinator of 4 workers has %d children", env, started)
+		}
+	}
 }
 
 // childOutlived kills a coordinator whose workers have a child each.

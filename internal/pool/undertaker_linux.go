@@ -55,10 +55,10 @@ type undertaker struct {
 }
 
 // take has the group of a process end with the coordinator, if the process can start
-// others. What it returns is called while the number is still that of the process.
-func (u *undertaker) take(pid int, log *slog.Logger) (leave func()) {
-	// Besides ours and that of sealDeathSignal it has its own then, which refuses it.
-	if filtersOf(pid) > filtersOf(os.Getpid())+1 {
+// others: besides the filters that it inherited it has none of its own, which would
+// refuse it. What it returns is called while the number is still that of the process.
+func (u *undertaker) take(pid int, inherited int64, log *slog.Logger) (leave func()) {
+	if filtersOf(strconv.Itoa(pid)) > inherited {
 		return func() {}
 	}
 	if err := u.say(pid); err != nil {
@@ -97,10 +97,10 @@ func (u *undertaker) close() {
 	u.cmd.Wait() // nothing, if it did not start
 }
 
-// filtersOf returns how many filters of system calls hold process pid, 0 where the
-// kernel does not tell (before Linux 5.9).
-func filtersOf(pid int) int64 {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+// filtersOf returns how many filters of system calls hold a process or thread, named
+// as in /proc, 0 where the kernel does not tell (before Linux 5.9).
+func filtersOf(of string) int64 {
+	status, err := os.ReadFile("/proc/" + of + "/status")
 	if err != nil {
 		return 0
 	}

@@ -42,6 +42,7 @@ const (
 	envCPU       = "FEEDMILL_TEST_PARSE_CPU"
 	envOffspring = "FEEDMILL_TEST_OFFSPRING" // the file for a child's number
 	envEnclose   = "FEEDMILL_TEST_ENCLOSE"
+	envFiltered  = "FEEDMILL_TEST_FILTERED" // the first thread alone has a filter
 )
 
 // behaviours are what a worker program can be like.
