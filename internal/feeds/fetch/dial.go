@@ -121,10 +121,13 @@ func (d *dialer) race(ctx context.Context, addrs []netip.Addr, port uint16) (net
 	try()
 	end()
 	second.Wait()
-	if won != nil {
-		return won, nil
+	if won == nil && failed == nil {
+		failed = context.Cause(ctx) // it ended before the first
 	}
-	return nil, failed
+	if won != nil {
+		failed = nil
+	}
+	return won, failed
 }
 
 // alternate orders addresses so that the families take turns, beginning with

@@ -42,6 +42,11 @@ func TestTheNextAddressIsTried(t *testing.T) {
 	if _, err := d.race(t.Context(), []netip.Addr{refuses, refuses}, port); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody listens, and the error is %v", err)
 	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if conn, err := d.race(ended, []netip.Addr{refuses, good}, port); conn != nil || err == nil {
+		t.Errorf("the request had ended: got %v, %v, want an error", conn, err)
+	}
 	if n := len(d.files.connections); n != 0 {
 		t.Errorf("%d descriptors are still counted", n)
 	}
