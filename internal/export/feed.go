@@ -85,12 +85,13 @@ func shown(r rune) rune {
 }
 
 // id returns an id for an item that no other in the document has: its own where
-// that is a URI, else one that is made of the feed's number and the item's key. A
-// feed's URL may change, and may hold a password.
+// that is a URI, else one that is made of the feed's number, the item's key and when it
+// came, which tells it from those of other stores. A feed's URL may change, and may hold
+// a password.
 func (w *feedWriter) id(it *store.Item) string {
 	id := it.GUID
 	if !isURI(id) || w.seen[id] {
-		id = uuid(strconv.FormatInt(it.FeedID, 10), string(it.Key[:]))
+		id = uuid(strconv.FormatInt(it.FeedID, 10), string(it.Key[:]), strconv.FormatInt(it.FirstSeen.Unix(), 10))
 	}
 	w.seen[id] = true
 	return id
@@ -266,7 +267,7 @@ func newAtom(o Options) (Writer, error) {
 		if it.Content != "" || link == "" { // an entry has one or the other
 			e.Content = &atomText{"html", it.Content}
 		}
-		e.Source = atomSource{uuid(feeds.RedactURL(it.FeedURL)), FeedOf(it), e.Updated}
+		e.Source = atomSource{uuid(strconv.FormatInt(it.FeedID, 10), feeds.RedactURL(it.FeedURL)), FeedOf(it), e.Updated}
 		return e
 	}
 	return w, nil

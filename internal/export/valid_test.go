@@ -403,11 +403,12 @@ func TestIdsOutliveAMove(t *testing.T) {
 		{FeedID: 1, FeedURL: "http://old.example/feed", Item: feeds.Item{Key: feeds.Key{1}, GUID: "1"}},
 		{FeedID: 1, FeedURL: "https://u:p@new.example/feed", Item: feeds.Item{Key: feeds.Key{1}, GUID: "1"}},
 		{FeedID: 2, FeedURL: "http://old.example/feed", Item: feeds.Item{Key: feeds.Key{1}, GUID: "1"}},
+		{FeedID: 1, FeedURL: "http://old.example/feed", FirstSeen: time.Unix(1e9, 0), Item: feeds.Item{Key: feeds.Key{1}, GUID: "1"}}, // of another store
 	} {
 		ids[newFeedWriter(Options{}).id(&it)] = true
 	}
-	if len(ids) != 2 {
-		t.Errorf("the ids are %v, want one of each feed", ids)
+	if len(ids) != 3 {
+		t.Errorf("the ids are %v, want one of each feed of each store", ids)
 	}
 }
 
