@@ -105,7 +105,7 @@ func (a *app) prune(ctx context.Context, r *pruneFlags, args []string) error {
 const everything = int64(1) << 62
 
 // passed returns the id of the last item that every cursor has passed, and the name
-// of the cursor that is behind all others, if there is one.
+// of the cursor that is behind all others, if there is one and nothing was said of it.
 func (a *app) passed(ctx context.Context, db store.DB) (last int64, behind string, err error) {
 	all, err := db.Cursors(ctx)
 	if err != nil {
@@ -119,10 +119,10 @@ func (a *app) passed(ctx context.Context, db store.DB) (last int64, behind strin
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(a.stderr, "coordinator: nothing has passed the cursor %s, which is not there; if nobody uses it any more: --forget-cursor %[1]s\n", terminal.Printable(c.Name))
+			last, behind = 0, "" // which says it all
 		} else if err != nil {
 			return 0, "", err
-		}
-		if at < last {
+		} else if at < last {
 			last, behind = at, c.Name
 		}
 	}
