@@ -63,13 +63,16 @@ certificates = $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pk
 BUILDER ?= $(firstword $(foreach b,podman buildah docker,$(shell command -v $(b))))
 
 image-root: ## what the image has, into bin/image
+	@test -n "$(certificates)" || { echo "no certificates of authorities here: make image certificates=FILE"; exit 1; }
 	rm -rf bin/image
-	install -d bin/image/system/usr/bin bin/image/system/usr/libexec/feedmill bin/image/system/etc/ssl/certs bin/image/user/data bin/image/user/tmp
+	install -d bin/image/system/usr/bin bin/image/system/usr/libexec/feedmill bin/image/system/etc/ssl/certs bin/image/user/data
+	install -d -m 1777 bin/image/user/tmp
 	CGO_ENABLED=0 GOOS=linux go build $(flags) -o bin/image/system/usr/bin/ ./cmd/coordinator
 	CGO_ENABLED=0 GOOS=linux go build $(flags) -o bin/image/system/usr/libexec/feedmill/ ./cmd/worker
 	install -m 644 $(certificates) bin/image/system/etc/ssl/certs/ca-certificates.crt
 
 image: image-root ## a container image named feedmill, by BUILDER: podman, buildah or docker
+	@test -n "$(BUILDER)" || { echo "no podman, buildah or docker here: make image BUILDER=..."; exit 1; }
 	$(BUILDER) build -t feedmill -f Containerfile bin/image
 
 run: build ## the main job: generated feeds, or FEEDS=list.opml

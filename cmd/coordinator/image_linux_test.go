@@ -110,6 +110,9 @@ func runInAnImage(t *testing.T, root string) {
 			if err := os.Chown(dir, imageUser, imageUser); err != nil {
 				t.Fatal(err)
 			}
+			if filepath.Base(dir) == "tmp" { // as make image-root makes it
+				os.Chmod(dir, 0o777|os.ModeSticky)
+			}
 		}
 	}
 	if err := os.WriteFile(filepath.Join(certs, "ca-certificates.crt"), s.AuthorityPEM(), 0o644); err != nil {
