@@ -17,6 +17,7 @@ import (
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/origin"
+	"feedmill/internal/pgtest"
 )
 
 // An elsewhere is a real sshd on a port of loopback, with keys of its own, that lets in
@@ -79,7 +80,7 @@ func startElsewhere(t testing.TB) *elsewhere {
 	var said bytes.Buffer
 	server.Stderr = &said
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	if err := server.Start(); err != nil {
+	if err := pgtest.StartForGood(server); err != nil {
 		t.Fatal(err)
 	}
 	e.pid = server.Process.Pid

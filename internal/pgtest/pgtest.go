@@ -185,7 +185,7 @@ func (c *Cluster) Restart() error {
 	server := c.program("postgres", args...)
 	server.Stdout, server.Stderr = c.log, c.log
 	endWithUs(server)
-	if err := startForGood(server); err != nil {
+	if err := StartForGood(server); err != nil {
 		return err
 	}
 	c.server = server
@@ -281,9 +281,9 @@ func (c *Cluster) Exec(t testing.TB, db, sql string) string {
 	return strings.TrimSuffix(stdout.String(), "\n")
 }
 
-// startForGood starts a program on a thread that stays: the system ends a server with the
+// StartForGood starts a program on a thread that stays: the system ends a server with the
 // thread that started it, and one that some test locked and left takes it along.
-func startForGood(cmd *exec.Cmd) error {
+func StartForGood(cmd *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
