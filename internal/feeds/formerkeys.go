@@ -5,7 +5,11 @@ import "net/url"
 // ReadingVersion counts up when the readers make another thing of the same
 // document: other texts, dates or identities. What is stored of a feed that an
 // earlier version read is then replaced without being news, see store.Save.
-const ReadingVersion = 4
+//
+// Before version 5 an element whose prefix is bound to nothing said nothing, attributes
+// of HTML were told by XML's rules, a > in a srcset made absolute stayed one, and
+// </RSS> ended <rss>.
+const ReadingVersion = 5
 
 // FormerKeys returns keys by which an item may have been removed from a store that
 // an earlier version kept: before version 1 the id of an entry of Atom was
