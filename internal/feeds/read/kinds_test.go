@@ -89,6 +89,8 @@ func TestDocumentsAreReadRight(t *testing.T) {
 		"markup that nobody escaped":       {rss(`<description><p>a &lt;b&gt; <i>c</i></p></description>`), "feedparser", []string{`summary: "<p>a &lt;b&gt; <i>c</i></p>"`}},
 		"CDATA among text":                 {rss(`<description>a &amp;lt; <![CDATA[b &lt; &amp;amp;]]> c</description>`), "XML 1.0, 2.7", []string{`summary: "a &lt; b &lt; &amp;amp; c"`}},
 		"marks of CDATA that were escaped": {rss(`<title>&lt;![CDATA[a]]&gt;</title>`), "miniflux#3149", []string{`title: "a"`}},
+		"such marks by number":             {rss(`<title>&amp;#x3C;![CDATA[ a]]&amp;#x3e;</title>`), "miniflux#3149", []string{`title: "a"`}},
+		"one such mark":                    {rss(`<title>&lt;![CDATA[a]]</title>`), "miniflux#3149", []string{`title: "<![CDATA[a]]"`}},
 		"references mean the same everywhere": {rss(`<dc:creator>&Eacute;l&eacute;a &#146;n&#x2019;</dc:creator><dc:subject>&frac12;</dc:subject>`), "miniflux#122",
 			[]string{`author: "Éléa ’n’"`, `category: "½"`}},
 		"halves of a surrogate pair": {rss(`<title>&#55357;&#56376;</title>`), "HTML, 13.2.5.80, by what is meant", []string{`title: "🐸"`}},

@@ -31,6 +31,7 @@ var linearShapes = map[string]func(n int) string{
 	"fields nobody closed":    func(n int) string { return "<rss><channel>" + fill("<itunes:category><item>", n) },
 	"end tags of nothing":     inItem("", "</b>", ""),
 	"brackets":                inItem("<title>", "< ", "</title>"),
+	"an escaped CDATA":        inItem("<description>&lt;![CDATA[", "a ", "]]&gt;</description>"),
 	"ends of CDATA":           inItem("<title>", "]]>", "</title>"),
 	"ampersands":              inItem("<title>", "&a", "</title>"),
 	"references":              inItem("<title>", "&Eacute;", "</title>"),

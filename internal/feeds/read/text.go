@@ -51,18 +51,25 @@ func (m *maker) pieces(raw []byte) []byte {
 	}
 }
 
-// escapedMarks are those around a CDATA section that somebody escaped, once or, around
-// markup, twice.
-var escapedMarks = regexp.MustCompile(`(?s)^(?:<|&lt;|&#60;|&#x3[cC];)!\[CDATA\[(.*)\]\](?:>|&gt;|&#62;|&#x3[eE];)$`)
+// escapedStart and escapedEnd are the marks of a CDATA section that somebody escaped,
+// once or, around markup, twice.
+var (
+	escapedStart = regexp.MustCompile(`^(?:<|&lt;|&#60;|&#x3[cC];)!\[CDATA\[`)
+	escapedEnd   = regexp.MustCompile(`\]\](?:>|&gt;|&#62;|&#x3[eE];)$`)
+)
 
-// unmark returns text without such marks around it.
+// unmark returns text without such marks around it. They are looked for where they are.
 func unmark(text []byte) []byte {
-	if bytes.Contains(text[:min(len(text), 16)], []byte("![CDATA[")) {
-		if m := escapedMarks.FindSubmatch(text); m != nil {
-			return m[1]
-		}
+	head := text[:min(len(text), len("&#x3c;![CDATA["))]
+	if !bytes.Contains(head, []byte("![CDATA[")) {
+		return text
 	}
-	return text
+	tail := text[max(0, len(text)-len("]]&#x3e;")):]
+	start, end := escapedStart.Find(head), escapedEnd.Find(tail)
+	if start == nil || end == nil {
+		return text
+	}
+	return text[len(start) : len(text)-len(end)]
 }
 
 // line is text without line breaks, for what is shown in one line.
