@@ -98,7 +98,8 @@ func findEncoding(body []byte, contentType string, valid bool) (enc encoding.Enc
 }
 
 // wide holds how texts of 16 and 32 bits begin: with a byte order mark or, as appendix F
-// of the XML recommendation has it, with zeros around the first character, here "<".
+// of the XML recommendation has it, with zeros around the first character, here "<", and
+// the second, here "?".
 var wide = []struct {
 	head string
 	mark int // the bytes of head that are no text
@@ -110,8 +111,8 @@ var wide = []struct {
 	{"\xfe\xff", 2, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
 	{"\x00\x00\x00<", 0, utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
 	{"<\x00\x00\x00", 0, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
-	{"\x00<\x00", 0, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
-	{"<\x00", 0, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
+	{"\x00<\x00?", 0, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+	{"<\x00?\x00", 0, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
 }
 
 // wideEncoding returns that of wide which body begins with, and how many bytes its mark
@@ -125,11 +126,21 @@ func wideEncoding(body []byte) (enc encoding.Encoding, skip int) {
 		}
 	}
 	for _, w := range wide {
-		if bytes.HasPrefix(head, []byte(w.head)) {
+		if len(head) >= len(w.head) && begins(head, w.head) {
 			return w.enc, w.mark
 		}
 	}
 	return nil, 0
+}
+
+// begins reports whether head begins as like does, where "?" is all but a zero.
+func begins(head []byte, like string) bool {
+	for i := range len(like) {
+		if head[i] != like[i] && (like[i] != '?' || head[i] == 0) {
+			return false
+		}
+	}
+	return true
 }
 
 var (
