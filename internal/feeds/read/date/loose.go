@@ -74,12 +74,8 @@ func (l *looseDate) read() (seconds int64, ok bool) {
 	if seconds, ok := epoch(l.text); ok {
 		return seconds, true
 	}
-	for _, form := range shortForms {
-		if len(form) == len(l.text) && isDecimal(form[0]) == isDecimal(l.text[0]) {
-			if t, err := time.Parse(form, l.text); err == nil && t.Year() > 0 {
-				return t.Unix(), true
-			}
-		}
+	if seconds, ok := l.short(); ok {
+		return seconds, true
 	}
 	for l.pos < len(l.text) {
 		r, size := utf8.DecodeRuneInString(l.rest())
@@ -130,6 +126,27 @@ func epoch(text string) (seconds int64, ok bool) {
 // shortForms are those of ISO 8601 that have no separators, leave the century out, or
 // count the days of a year.
 var shortForms = []string{"2006", "060102", "-0601", "-06-01", "06002", "2006002", "2006-002"}
+
+// short reads a date in one of shortForms.
+func (l *looseDate) short() (seconds int64, ok bool) {
+	for _, form := range shortForms {
+		same := len(form) == len(l.text)
+		for i := 0; same && i < len(form); i++ {
+			same = isDecimal(form[i]) && isDecimal(l.text[i]) || form[i] == l.text[i] && form[i] == '-'
+		}
+		if !same {
+			continue
+		}
+		text := l.text
+		if !strings.HasPrefix(form, "2006") {
+			text = strings.TrimPrefix(text, "-")
+			form, text = "20"+strings.TrimPrefix(form, "-"), strconv.Itoa(century(number(text[:2]))/100)+text
+		}
+		t, err := time.Parse(form, text)
+		return t.Unix(), err == nil && t.Year() > 0
+	}
+	return 0, false
+}
 
 // century returns the year that two digits stand for.
 func century(year int) int {
