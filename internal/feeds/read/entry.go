@@ -2,7 +2,6 @@ package read
 
 import (
 	"bytes"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -224,11 +223,15 @@ func fileSize(text string) int64 {
 	if text == "" {
 		return 0
 	}
-	size, err := strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64)
-	if err != nil || !(size > 0 && size < 1<<62 && size == math.Trunc(size)) {
+	text = strings.ReplaceAll(text, ",", "")
+	if whole, zeros, ok := strings.Cut(text, "."); ok && strings.Trim(zeros, "0") == "" {
+		text = whole
+	}
+	size, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
 		return 0
 	}
-	return int64(size)
+	return max(size, 0)
 }
 
 // A chunk is where lists of items live together, so that one costs no allocation of its

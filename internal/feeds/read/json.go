@@ -3,6 +3,7 @@ package read
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"feedmill/internal/feeds"
@@ -188,7 +189,9 @@ func (it *jsonItem) file(r *jsonReader) {
 		case "mime_type", "type":
 			file.Type = r.text()
 		case "size_in_bytes", "length":
-			file.Length = fileSize(r.idText())
+			if size, err := strconv.ParseFloat(r.idText(), 64); err == nil && size > 0 && size < 1<<62 {
+				file.Length = int64(size)
+			}
 		default:
 			r.skip()
 		}
