@@ -25,16 +25,19 @@ func encodingOf(label string) (enc encoding.Encoding, name string) {
 		return enc, name
 	}
 	plain := notPlain.ReplaceAllString(label, "")
-	if known, ok := otherLabels[plain]; ok {
+	if known, ok := otherLabels[plain]; ok && plain[0] > '9' {
 		return lookUpEncoding(known)
 	}
 	for _, s := range spellings {
+		if !s.plain.MatchString(plain) {
+			continue
+		}
 		for _, as := range s.as {
 			known := s.plain.ReplaceAllString(plain, as)
 			if other, ok := otherLabels[known]; ok {
 				known = other
 			}
-			if enc, name = lookUpEncoding(known); enc != nil && s.plain.MatchString(plain) {
+			if enc, name = lookUpEncoding(known); enc != nil {
 				return enc, name
 			}
 		}
@@ -71,7 +74,7 @@ func lookUpEncoding(label string) (enc encoding.Encoding, name string) {
 }
 
 // otherLabels holds labels in use that neither list has, without punctuation, and the
-// numbers that Microsoft gave to encodings of other names.
+// numbers that Microsoft gave to encodings of other names, which name none alone.
 var otherLabels = map[string]string{
 	"eucjp": "euc-jp", "ujis": "euc-jp", "sjis": "shift_jis", "shiftjis": "shift_jis", "mskanji": "shift_jis", "euckr": "euc-kr", "uhc": "euc-kr",
 	"euccn": "gbk", "gb2312": "gbk", "gbk": "gbk", "gb180302000": "gb18030", "big5": "big5", "big5hkscs": "big5", "koi8r": "koi8-r", "koi8u": "koi8-u", "koi8ru": "koi8-u",

@@ -31,7 +31,7 @@ func TestLabels(t *testing.T) {
 		"ibm850":       "ibm850",
 		"ibm437":       "cp437",
 		"utf-8":        "utf-8 utf8",
-		"":             "none unicode ansi x-bogus utf-16 ucs-2 utf-32 johab utf-8; - 0 8859",
+		"":             "none unicode ansi x-bogus utf-16 ucs-2 utf-32 johab utf-8; - 0 8859 932 10000",
 	} {
 		for label := range strings.FieldsSeq(labels) {
 			enc, got := encodingOf(strings.ToLower(label))
