@@ -138,6 +138,10 @@ func TestBrokenJSONGivesWhatItHas(t *testing.T) {
 // deep ones are refused.
 func TestJSONBounds(t *testing.T) {
 	const head = `{"version":"https://jsonfeed.org/version/1","items":[`
+	many := head + numbered(maxItems, `{"id":"%d"},`) + `{"id":"x"}]}`
+	if d, err := readAs(feeds.ParserGofeed, []byte(many), "", ""); err != nil || len(d.Items) != maxItems || len(d.Notes) != 1 {
+		t.Errorf("got %v, %d items, notes %q, want one", err, len(d.Items), d.Notes)
+	}
 	for _, c := range []struct{ doc, want string }{
 		{head + numbered(maxItems, `{"id":"%d"},`) + `{"id":"x"},{"id":"y"}]}`, "ok"},
 		{head + strings.Repeat("1,", maxElements) + `1]}`, "limit_size"},

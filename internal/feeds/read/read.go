@@ -159,11 +159,12 @@ func (r *reading) readJSON(text []byte, start int) {
 	r.sanitized = j.sanitized || j.loose
 	r.note(j.retyped && !f.inRSS, "types repaired")
 	r.note(f.seen > maxItems, "%d items, read the first %d", f.seen, maxItems)
-	if r.body.Parser == feeds.ParserGofeed && r.failure == nil && !j.retyped && !r.sanitized && !f.inRSS {
+	plain := r.failure == nil && !j.retyped && !r.sanitized && !f.inRSS && f.seen <= maxItems
+	if notes := r.notes; plain && r.body.Parser == feeds.ParserGofeed {
 		if r.readGofeed(text[start:]); r.failure == nil {
 			return // it takes no other JSON, and not all of this
 		}
-		r.failure = nil
+		r.failure, r.notes = nil, notes
 	}
 	c := finisher{now: time.Now(), maker: new(maker)}
 	r.document = f.document(&c, r.body.URL)
