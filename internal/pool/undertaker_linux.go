@@ -77,24 +77,29 @@ func (u *undertaker) say(pid int) error {
 			return err
 		}
 		defer r.Close()
-		u.cmd, u.stdin = exec.Command("/proc/self/exe"), w
-		u.cmd.Stdin, u.cmd.Env = r, []string{envUndertaker + "=1", "GOMAXPROCS=1"}
-		u.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := u.cmd.Start(); err != nil {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Stdin, cmd.Env = r, []string{envUndertaker + "=1", "GOMAXPROCS=1"}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := cmd.Start(); err != nil {
+			w.Close()
 			return err
 		}
+		u.cmd, u.stdin = cmd, w
 	}
 	u.stdin.SetWriteDeadline(time.Now().Add(time.Second)) // it may have been stopped
 	_, err := fmt.Fprintf(u.stdin, "%+d\n", pid)
 	return err
 }
 
+// close ends the undertaker before its stdin does: it may have been stopped, and what
+// it was not told to leave may be somebody else's number by now. All workers are gone.
 func (u *undertaker) close() {
 	if u.cmd == nil {
 		return
 	}
+	u.cmd.Process.Kill()
 	u.stdin.Close()
-	u.cmd.Wait() // nothing, if it did not start
+	u.cmd.Wait()
 }
 
 // filtersOf returns how many filters of system calls hold a process or thread, named
