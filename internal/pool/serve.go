@@ -71,12 +71,14 @@ func (s *slot) supply(ctx context.Context, w *process) (drain, over bool) {
 		jobs := s.ledger.take(mostJobs, s.shared.o.Refresh.Window())
 		alone := s.ledger.single
 		over = s.finished()
+		if len(jobs) > 0 {
+			w.watch.give(len(jobs), idle, time.Now()) // before the guard can see that it owes them
+		}
 		s.mu.Unlock()
 		switch {
 		case over:
 			return true, true
 		case len(jobs) > 0:
-			w.watch.give(len(jobs), idle, time.Now())
 			w.watchFor(jobs[0].ID, alone)
 			s.running.set("sends jobs")
 			if err := s.send(w, jobs); err != nil {
