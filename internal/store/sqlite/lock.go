@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"feedmill/internal/store"
 )
@@ -27,14 +28,13 @@ type fileLock struct {
 	store *os.File // nil where there is no such lock
 }
 
-// lockFile takes the lock beside the store at path, or returns a *LockedError
-// at once.
+// lockFile takes the lock beside the store at path, or returns a *LockedError.
 func lockFile(path string) (*fileLock, error) {
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
-	if err := tryLock(f); err != nil {
+	if err := takeLock(f, func() bool { return running(readPID(f)) }); err != nil {
 		pid := readPID(f)
 		f.Close()
 		if errors.Is(err, errHeld) {
@@ -49,8 +49,24 @@ func lockFile(path string) (*fileLock, error) {
 	return &fileLock{f: f}, nil
 }
 
+// afterlife is how long a lock is waited for that no living process has taken. A
+// process has copies of its parent's files from its birth until it runs its own
+// program: who is killed while it starts a worker leaves its locks to that for
+// so long, some milliseconds on a busy machine.
+const afterlife = time.Second
+
+// takeLock locks f, or returns errHeld: at once while held says that its holder
+// lives.
+func takeLock(f *os.File, held func() bool) error {
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		if err := tryLock(f); !errors.Is(err, errHeld) || held() || time.Since(began) > afterlife {
+			return err
+		}
+	}
+}
+
 // holdStore locks the store itself, which must be there, or returns a
-// *LockedError at once.
+// *LockedError.
 func (l *fileLock) holdStore(path string) (err error) {
 	if l.store, err = lockStore(path); errors.Is(err, errHeld) {
 		return &store.LockedError{Path: path}
@@ -62,9 +78,11 @@ func (l *fileLock) holdStore(path string) (err error) {
 // file drops all locks that this process has on it by fcntl, which are SQLite's.
 func (l *fileLock) release() error {
 	if l.store != nil {
+		unlock(l.store)
 		l.store.Close() // it was only read
 	}
 	l.f.Truncate(0) // nobody holds it: no pid
+	unlock(l.f)
 	return l.f.Close()
 }
 

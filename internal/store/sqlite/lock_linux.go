@@ -17,7 +17,8 @@ func lockStore(path string) (*os.File, error) {
 	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil || fs.Type == unix.NFS_SUPER_MAGIC || fs.Type == unix.SMB2_SUPER_MAGIC {
 		return nil, f.Close()
 	}
-	if err := tryLock(f); err != nil {
+	nobody := func() bool { return false } // who came by this name has gone
+	if err := takeLock(f, nobody); err != nil {
 		f.Close()
 		return nil, err
 	}

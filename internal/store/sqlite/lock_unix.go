@@ -22,3 +22,12 @@ func tryLock(f *os.File) error {
 		}
 	}
 }
+
+// unlock gives up the lock on f, which closing it does only when no process has
+// a copy of the open file: one that is being started has.
+func unlock(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
+// running reports whether there is a process of that pid.
+func running(pid int) bool {
+	return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+}
