@@ -97,7 +97,7 @@ func (a *analysis) parts(from, to, fromClocked, toClocked int) (parts []Part) {
 			parts = append(parts, Part{name, method, v.Product(price)})
 		}
 	}
-	for _, name := range []string{"encode", "write", "read", "decode"} {
+	for _, name := range []string{"work", "encode", "write", "read", "decode"} {
 		add(name, "clock of the thread, less what reading it takes", stage(name, a.Prices.Clock.Estimate), fromClocked, toClocked, stats.Exactly(1))
 	}
 	add("gc", "bytes that the collector marked, at a calibrated price", stage("gc", 0), fromClocked, toClocked, stats.Exactly(1))

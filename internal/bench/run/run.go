@@ -19,7 +19,7 @@ import (
 
 // schema is the version of run.json. A field that changes its meaning or goes
 // away makes a new one; a field that comes does not. Version 1 held findings,
-// and version 2 prices by another name: Read leaves them.
+// which Read leaves.
 const schema = 3
 
 // A Run is run.json: one experiment. It is written again and again as the
@@ -137,7 +137,7 @@ type Sample struct {
 // A Stage is CPU time that a thread clock measured around one stage, of all
 // feeds and processes of the sample together.
 type Stage struct {
-	Name  string        `json:"name"` // encode, write, read, decode, work, gc
+	Name  string        `json:"name"` // encode, write, read, decode or gc; before version 3 work, too
 	Side  string        `json:"side"` // worker or coordinator
 	CPU   time.Duration `json:"cpu_ns"`
 	Count int64         `json:"count"`
@@ -228,24 +228,24 @@ func (r *Run) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// Read returns the Run that r holds. It refuses a schema that it does not know
-// and cells and samples that do not fit each other.
+// Read returns the Run that r holds, in the words of today's version. It refuses a
+// schema that it does not know and cells and samples that do not fit each other.
 func Read(r io.Reader) (*Run, error) {
 	run := new(Run)
-	if err := json.NewDecoder(r).Decode(run); err != nil {
+	text, err := io.ReadAll(r)
+	if err == nil {
+		err = json.Unmarshal(text, run)
+	}
+	if err == nil && run.Schema < schema {
+		err = run.translate(text)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read run: %w", err)
 	}
 	if run.Schema < 1 || run.Schema > schema {
 		return nil, fmt.Errorf("read run: schema %d, this program knows 1 to %d", run.Schema, schema)
 	}
-	for i := range run.Cells {
-		c := &run.Cells[i]
-		if c.InPython() && run.Schema == 1 { // it knew one interpreter
-			c.Python, run.Environment.Pythons = 1, []Python{{Name: "CPython"}}
-		}
-		if run.Schema < 3 && strings.HasSuffix(c.Name, "/cold") { // no other cell starts its workers
-			c.Mode += " and its start"
-		}
+	for i, c := range run.Cells {
 		if c.ID != i || c.Python < 0 || c.Python > len(run.Environment.Pythons) || c.InPython() != (c.Python > 0) {
 			return nil, fmt.Errorf("read run: cell %d is at place %d, in Python %d of %d", c.ID, i, c.Python, len(run.Environment.Pythons))
 		}
@@ -256,4 +256,58 @@ func Read(r io.Reader) (*Run, error) {
 		}
 	}
 	return run, nil
+}
+
+// translate makes of what versions 1 and 2 measured what it is called today: prices
+// were in a list, some frames were of sizes that a pipe keeps whole, and what has a
+// queue of several readers was a mode.
+func (r *Run) translate(text []byte) error {
+	var old struct {
+		Limits []struct {
+			Name  string
+			Value stats.Interval
+		}
+		Tears []struct{ Size int }
+	}
+	if err := json.Unmarshal(text, &old); err != nil {
+		return err
+	}
+	prices := map[string]*stats.Interval{"switch": &r.Prices.Switch, "page-fault": &r.Prices.Fault, "clock": &r.Prices.Clock}
+	for _, l := range old.Limits {
+		if p := prices[l.Name]; p != nil {
+			*p = l.Value
+		}
+	}
+	tears := r.Tears
+	r.Tears = nil
+	for i, t := range tears {
+		if old.Tears[i].Size == TornSize {
+			r.Tears = append(r.Tears, t)
+		}
+	}
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.InPython() && r.Schema == 1 { // it knew one interpreter
+			c.Python, r.Environment.Pythons = 1, []Python{{Name: "CPython"}}
+		}
+		if strings.HasSuffix(c.Name, "/cold") { // no other cell starts its workers
+			c.Mode += " and its start"
+		}
+		if t := r.dealt(c); c.Mode == "many-to-many" && t.Frames > 0 {
+			r.Tears = append(r.Tears, t)
+		}
+	}
+	return nil
+}
+
+// dealt returns what came of one queue from which all workers of c took their jobs. A
+// sample has failed unless each of its feeds had one answer.
+func (r *Run) dealt(c *Cell) Tear {
+	t := Tear{Language: "go", Readers: c.Workers}
+	for _, s := range r.Samples {
+		if s.Cell == c.ID && s.Failed == "" {
+			t.Frames += c.Feeds
+		}
+	}
+	return t
 }

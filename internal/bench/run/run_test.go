@@ -4,13 +4,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"feedmill/internal/bench/stats"
 )
 
 // TestReadRefusesWhatDoesNotFit: a run.json that somebody edited, or of another
 // program, is no run.
 func TestReadRefusesWhatDoesNotFit(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                                    "EOF",
+		``:                                    "unexpected end",
+		`{"schema": 3} {}`:                    "after top-level value",
 		`{}`:                                  "schema 0",
 		`{"schema": 4}`:                       "schema 4",
 		`{"schema": 2, "cells": [{"id": 1}]}`: "cell 1",
@@ -35,12 +38,28 @@ func TestRunsOfVersion1CanStillBeRead(t *testing.T) {
 	}
 }
 
-// TestColdCellsOfVersion2KeepANameOfTheirOwn: what they measured is no more, but is
-// not to be taken for what the cells without a start measured.
-func TestColdCellsOfVersion2KeepANameOfTheirOwn(t *testing.T) {
-	r, err := Read(strings.NewReader(`{"schema": 2, "cells": [{"id": 0, "name": "ship/pipe", "mode": "pipe"}, {"id": 1, "name": "ship/pipe/cold", "mode": "pipe", "cold": true}]}`))
-	if err != nil || r.Cells[0].Mode != Pipe || r.Cells[1].Mode == Pipe {
-		t.Errorf("got %+v, %v; want two modes", r, err)
+// TestRunsOfVersion2SayWhatTheyMeasured, in the words of today: prices, torn frames of
+// one size, and jobs from one queue. What is measured no more has a name of its own.
+func TestRunsOfVersion2SayWhatTheyMeasured(t *testing.T) {
+	r, err := Read(strings.NewReader(`{"schema": 2,
+		"limits": [{"name": "switch", "value": {"estimate": 10, "low": 9, "high": 12}}, {"name": "page-fault", "value": {"estimate": 2, "low": 1, "high": 3}},
+			{"name": "clock", "value": {"estimate": 5, "low": 4, "high": 6}}, {"name": "spawn-worker", "value": {"estimate": 7, "low": 7, "high": 7}}],
+		"tears": [{"language": "go", "size": 4096, "frames": 1000}, {"language": "go", "size": 70000, "frames": 1000, "torn": 798},
+			{"language": "go", "size": 70000, "locked": true, "frames": 1000}],
+		"cells": [{"id": 0, "name": "ship/pipe", "mode": "pipe"}, {"id": 1, "name": "ship/pipe/cold", "mode": "pipe", "cold": true},
+			{"id": 2, "mode": "many-to-many", "workers": 2, "feeds": 30}],
+		"samples": [{"cell": 2}, {"cell": 2, "failed": "it did"}, {"cell": 1}, {"cell": 2}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Prices{stats.Interval{Estimate: 10, Low: 9, High: 12}, stats.Interval{Estimate: 2, Low: 1, High: 3}, stats.Interval{Estimate: 5, Low: 4, High: 6}}); r.Prices != want {
+		t.Errorf("prices: got %+v, want %+v", r.Prices, want)
+	}
+	if want := []Tear{{"go", false, 0, 1000, 798}, {"go", true, 0, 1000, 0}, {"go", false, 2, 60, 0}}; !slices.Equal(r.Tears, want) {
+		t.Errorf("torn: got %+v, want %+v", r.Tears, want)
+	}
+	if r.Cells[0].Mode != Pipe || r.Cells[1].Mode == Pipe {
+		t.Errorf("modes: got %q and %q, want pipe and another", r.Cells[0].Mode, r.Cells[1].Mode)
 	}
 }
 
