@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -226,21 +227,21 @@ func (r *resultQueue) end(l *sharedLine, why error) {
 }
 
 // lineOf returns the line of a process, or nil. A process may speak before it
-// is known as a line's, so it waits for those that are just being started.
+// is known as a line's, so it waits for those that are being started now. It does not
+// for any that begin later, or a stranger could hold up all the others.
 func (r *resultQueue) lineOf(pid int) *sharedLine {
-	for {
-		var starting *queueLine
-		r.mu.Lock()
-		l := r.byPID[pid]
-		for starting = range r.starting {
-			break
-		}
-		r.mu.Unlock()
-		if l != nil || starting == nil {
-			return l
-		}
-		<-starting.startedC
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.byPID[pid]; l != nil {
+		return l
 	}
+	starting := slices.Collect(maps.Keys(r.starting))
+	r.mu.Unlock()
+	for _, l := range starting {
+		<-l.startedC
+	}
+	r.mu.Lock()
+	return r.byPID[pid]
 }
 
 // connectQueue returns a worker's end.

@@ -44,6 +44,44 @@ func TestAStrangerInTheQueueIsNotHeard(t *testing.T) {
 	l.Drain()
 }
 
+// TestAStrangerWaitsForNoStartAfterIt: where one process after the other is being
+// started, somebody's message is nobody's all the same, and the next one's turn comes.
+func TestAStrangerWaitsForNoStartAfterIt(t *testing.T) {
+	r, err := newResultQueue(errQueueBroken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	begin := func(generation uint32) *queueLine {
+		return r.begin(End{Generation: generation, Stdin: io.Discard, Stdout: strings.NewReader("")}, 0)
+	}
+	end := func(l *queueLine) {
+		l.Started(0)
+		l.Drain()
+		l.Close()
+	}
+	now := begin(0)
+	found := make(chan *sharedLine, 1)
+	go func() { found <- r.lineOf(1) }() // no child of this process is init
+	for n := uint32(1); ; n++ {
+		next := begin(n) // so that there is always one
+		end(now)
+		now = next
+		select {
+		case l := <-found:
+			if end(now); l != nil {
+				t.Errorf("a stranger has line %d", l.generation)
+			}
+			return
+		default:
+		}
+		if n == 100_000 {
+			end(now)
+			t.Fatalf("a stranger waits for %d starts, want those that were there before it", n)
+		}
+	}
+}
+
 // TestAQueueThatIsShutDownEndsAllLinesAndTheNextHaveTheirOwn: and so whoever
 // does it again is known.
 func TestAQueueThatIsShutDownEndsAllLinesAndTheNextHaveTheirOwn(t *testing.T) {
