@@ -82,8 +82,8 @@ func openSharedPipe(o Options) (*sharedPipe, error) {
 // Join implements Carrier.
 func (s *sharedPipe) Join(e End) (Line, error) {
 	l := &sharedLine{files: []*os.File{s.w, s.lock.file}}
-	ok := s.join(l, e, s.maxFrame, sharedAhead, func() error {
-		return s.lock.around(func() error {
+	ok := s.join(l, e, s.maxFrame, sharedAhead, func() {
+		_ = s.lock.around(func() error {
 			_, err := s.w.Write(endMark(e.Generation))
 			return err
 		})

@@ -143,7 +143,7 @@ func (r *resultQueue) begin(e End, maxFrame uint32) *queueLine {
 	r.starting[l] = struct{}{}
 	r.mu.Unlock()
 	mark := binary.BigEndian.AppendUint32([]byte(markOfEnd), e.Generation)
-	if !r.join(&l.sharedLine, e, maxFrame, packetsAhead, func() error { return r.marks.send(mark) }) {
+	if !r.join(&l.sharedLine, e, maxFrame, packetsAhead, func() { _ = r.marks.send(mark) }) {
 		l.Started(0)
 		return nil
 	}

@@ -38,9 +38,9 @@ type sharedLine struct {
 	watching sync.WaitGroup
 }
 
-// join begins a line, for which ahead pieces may wait, and whose mark is sent by mark.
-// It reports false when the way has ended.
-func (s *lines) join(l *sharedLine, e End, maxFrame uint32, ahead int, mark func() error) bool {
+// join begins a line, for which ahead pieces may wait. mark sends its mark, and may fail
+// when the way has ended, and every line with it; then join reports false.
+func (s *lines) join(l *sharedLine, e End, maxFrame uint32, ahead int, mark func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of == nil {
@@ -52,7 +52,7 @@ func (s *lines) join(l *sharedLine, e End, maxFrame uint32, ahead int, mark func
 	l.watching.Go(func() {
 		l.stdout.watch(e.Stdout)
 		l.gone.Store(true)
-		_ = mark() // it fails when the way has ended, and every line with it
+		mark()
 	})
 	return true
 }
@@ -96,10 +96,7 @@ func (l *sharedLine) give(piece []byte, bytes int) {
 // Read implements io.Reader, for the line's own Conn.
 func (l *sharedLine) Read(p []byte) (int, error) {
 	if len(l.rest) == 0 {
-		if l.piece != nil && l.free != nil {
-			l.free(l.piece)
-		}
-		l.piece = nil
+		l.recycle()
 		select {
 		case piece, more := <-l.pieces:
 			if !more {
@@ -115,6 +112,14 @@ func (l *sharedLine) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// recycle gives back the piece that Read was at.
+func (l *sharedLine) recycle() {
+	if l.piece != nil && l.free != nil {
+		l.free(l.piece)
+	}
+	l.piece, l.rest = nil, nil
+}
+
 // Files implements Line.
 func (l *sharedLine) Files() []*os.File { return l.files }
 
@@ -126,7 +131,9 @@ func (l *sharedLine) Received() int64 { return l.received.Load() }
 
 // Drain implements Line.
 func (l *sharedLine) Drain() {
-	for range l.pieces {
+	l.recycle()
+	for l.piece = range l.pieces {
+		l.recycle()
 	}
 }
 
