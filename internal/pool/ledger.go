@@ -12,6 +12,7 @@ import (
 // A lease is a job that a slot has to answer for.
 type lease struct {
 	job    feeds.Job
+	order  int  // of being handed out
 	alone  bool // to be sent only when nothing else is, and nothing beside it
 	deaths int  // of processes that it is charged with
 
@@ -30,6 +31,7 @@ type ledger struct {
 	unanswered map[int64]*lease // every lease, by job
 	pending    []*lease         // those not sent, the next one first
 	sent       []*lease         // those that the process has, in the order of sending
+	adopted    int              // jobs so far
 	single     bool             // what was sent last must be alone
 }
 
@@ -43,7 +45,8 @@ func (l *ledger) adopt(jobs []feeds.Job) error {
 		if j.ID == 0 || l.unanswered[j.ID] != nil {
 			return fmt.Errorf("hand out job %d: id is zero or in use", j.ID)
 		}
-		e := &lease{job: j}
+		l.adopted++
+		e := &lease{job: j, order: l.adopted}
 		l.unanswered[j.ID] = e
 		l.pending = append(l.pending, e)
 	}
@@ -139,16 +142,24 @@ func (l *ledger) accuses() bool {
 	return false
 }
 
-// giveBack takes back job id, which a process was given and has not begun, to be
-// sent before those that never were. It fails when the process does not have that job.
+// giveBack takes back job id, which a process was given and has not begun, to the
+// place that it had: those that must be alone first, and each in the order of being
+// handed out. It fails when the process does not have that job.
 func (l *ledger) giveBack(id int64) error {
 	at, err := l.find(id)
 	if err != nil {
 		return fmt.Errorf("given back %w", err)
 	}
-	l.sent[at].parts, l.sent[at].bytes = nil, 0
-	l.pending = slices.Insert(l.pending, 0, l.sent[at])
+	e := l.sent[at]
 	l.sent = slices.Delete(l.sent, at, at+1)
+	e.parts, e.bytes = nil, 0
+	place := slices.IndexFunc(l.pending, func(p *lease) bool {
+		return p.order > e.order && p.alone == e.alone || e.alone && !p.alone
+	})
+	if place < 0 {
+		place = len(l.pending)
+	}
+	l.pending = slices.Insert(l.pending, place, e)
 	return nil
 }
 

@@ -232,8 +232,7 @@ func TestAKillerCannotHideBehindInnocents(t *testing.T) {
 	}
 }
 
-// TestAJobThatIsGivenBackGoesBeforeThoseThatWereNeverSent, at nobody's charge.
-func TestAJobThatIsGivenBackGoesBeforeThoseThatWereNeverSent(t *testing.T) {
+func TestAJobThatIsGivenBackKeepsItsPlace(t *testing.T) {
 	var l ledger
 	l.adopt(someJobs(1, 6))
 	l.take(4, 9)
@@ -248,10 +247,28 @@ func TestAJobThatIsGivenBackGoesBeforeThoseThatWereNeverSent(t *testing.T) {
 			t.Errorf("job %d was given back", id)
 		}
 	}
-	wantIDs(t, "the next", l.take(9, 9), 4, 1, 3, 5, 6)
+	wantIDs(t, "the next", l.take(9, 9), 1, 3, 4, 5, 6)
 	if e, _ := l.answer(3); e.deaths != 0 {
 		t.Error("a job is charged for having been given back")
 	}
+}
+
+// TestAnAccusedJobThatIsGivenBackIsStillTheFirst: before those that were under way
+// with it, though they were handed out earlier.
+func TestAnAccusedJobThatIsGivenBackIsStillTheFirst(t *testing.T) {
+	var l ledger
+	l.adopt(someJobs(1, 6))
+	l.take(4, 9)
+	l.died([]int64{2, 3})
+	wantIDs(t, "after a death", l.take(9, 9), 2)
+	l.answer(2)
+	wantIDs(t, "after an answer", l.take(9, 9), 3)
+	if err := l.giveBack(3); err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, "after it was given back", l.take(9, 9), 3)
+	l.answer(3)
+	wantIDs(t, "when both are cleared", l.take(9, 9), 1)
 }
 
 // FuzzLedger plays any history of a slot and holds the ledger to its promise.
