@@ -81,6 +81,30 @@ func TestProcessesAreLookedAtWhileTheyLive(t *testing.T) {
 	}
 }
 
+// TestLookingAtProcessesIsInNoSample: a window in which nothing is done takes little
+// beside what it takes to look at some children.
+func TestLookingAtProcessesIsInNoSample(t *testing.T) {
+	for range 20 {
+		c := exec.CommandContext(t.Context(), "cat")
+		if _, err := c.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Wait() }) // which the end of the context has killed
+	}
+	before := processCPU(0)
+	pids, _ := others()
+	look := processCPU(0) - before
+	w := window{clocks: &clocks{off: true}}
+	w.start()
+	w.stop()
+	if len(pids) < 20 || w.s.CPU > look/4 {
+		t.Errorf("nothing takes %v of CPU, and to look at %d children %v; want less than a quarter of it", w.s.CPU, len(pids), look)
+	}
+}
+
 // TestNumbersOfProcAreBytes where the kernel says kB, and what is no number is 0.
 func TestNumbersOfProcAreBytes(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "status")

@@ -209,27 +209,31 @@ type window struct {
 	strange bool // a process began or ended inside
 }
 
-// family returns the children, and what this process and they have used.
-func family() (pids []int, tree usage) {
+// others returns the children, and what they have used.
+func others() (pids []int, used usage) {
 	pids = slices.Sorted(slices.Values(children()))
 	for _, pid := range pids {
-		tree = tree.plus(usageOf(pid))
+		used = used.plus(usageOf(pid))
 	}
-	return pids, tree.plus(ownUsage())
+	return pids, used
 }
 
+// start opens the window. To look at other processes takes time, which start does
+// before it looks at its own and stop after it: so it is in no sample.
 func (w *window) start() {
 	runtime.GC()
 	w.used = w.clocks.read()
-	w.pids, w.tree = family()
+	w.pids, w.tree = others()
 	w.began = time.Now()
+	w.tree = w.tree.plus(ownUsage())
 }
 
 // stop ends the window. Of processes that are there it also takes the memory.
 func (w *window) stop() {
+	own := ownUsage()
 	w.s.Wall = time.Since(w.began)
-	pids, tree := family()
-	tree = tree.less(w.tree)
+	pids, tree := others()
+	tree = tree.plus(own).less(w.tree)
 	w.s.PSS = treePSS()
 	w.strange = !slices.Equal(pids, w.pids)
 	w.s.CPU, w.s.MinorFaults, w.s.Switches = tree.cpu, tree.minor, tree.switches
