@@ -69,6 +69,7 @@ type server struct {
 	sendErr error         // guarded by mu; set before failC is closed
 	beaten  time.Time     // when the last heartbeat was sent; guarded by mu
 	failC   chan struct{} // closed when a message could not be sent
+	parting atomic.Bool   // Bye is being said, or was
 	mute    atomic.Bool   // nothing more is to be said
 }
 
@@ -135,7 +136,11 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	// that has ended is lost.
 	select {
 	case err := <-readC:
-		crash.At("worker: after bye")
+		// Not behind the sending of Bye: the coordinator may be quicker than
+		// the goroutine that has sent it, and this one then returns.
+		if s.parting.Load() {
+			crash.At("worker: after bye")
+		}
 		return err
 	case err := <-overrunC:
 		return err
@@ -245,6 +250,7 @@ func (s *server) work(ctx context.Context) {
 	beating.Wait()
 	s.refresher.Close()
 	crash.At("worker: before bye")
+	s.parting.Store(true)
 	s.send(func() error { return s.conn.Send(&ipc.Bye{CPU: cpuTime()}) })
 }
 
