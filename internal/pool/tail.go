@@ -26,6 +26,7 @@ var fatalMarks = []string{workerError, "fatal error: ", "runtime: goroutine stac
 type tail struct {
 	log    *slog.Logger // for lines, at debug level
 	kept   []byte
+	total  int64
 	line   []byte // begin of the line that is not complete
 	lines  int    // complete lines
 	reason string // the first fatal line
@@ -33,6 +34,7 @@ type tail struct {
 
 // Write keeps p. It never fails.
 func (t *tail) Write(p []byte) (int, error) {
+	t.total += int64(len(p))
 	for rest := p; len(rest) > 0; {
 		line, after, complete := bytes.Cut(rest, []byte{'\n'})
 		t.line = append(t.line, line[:min(len(line), tailLine-len(t.line))]...)
@@ -68,6 +70,9 @@ func (t *tail) endLine() {
 func (t *tail) end() {
 	if len(t.line) > 0 {
 		t.endLine()
+	}
+	if t.lines > tailLogs {
+		t.log.Debug("worker stderr: further lines not shown", "lines", t.lines-tailLogs, "bytes", t.total)
 	}
 }
 

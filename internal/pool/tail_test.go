@@ -26,11 +26,11 @@ func TestTailKeepsTheEndAndTheReason(t *testing.T) {
 	if want := all.String()[all.Len()-tailBytes:]; w.text() != want {
 		t.Errorf("kept %d bytes, want the last %d", len(w.text()), len(want))
 	}
-	if w.reason != "fatal error: stack overflow" {
-		t.Errorf("reason %q, want the first one", w.reason)
+	if w.reason != "fatal error: stack overflow" || w.total != int64(all.Len()) {
+		t.Errorf("reason %q after %d bytes, want the first one after %d", w.reason, w.total, all.Len())
 	}
-	if n := strings.Count(log.String(), "\n"); n != tailLogs {
-		t.Errorf("%d lines logged, want %d", n, tailLogs)
+	if n := strings.Count(log.String(), "\n"); n != tailLogs+1 {
+		t.Errorf("%d lines logged, want %d and a last word", n, tailLogs)
 	}
 	if cap(w.kept) > 8*tailBytes || cap(w.line) > 4*tailLine {
 		t.Errorf("buffers grew to %d and %d bytes", cap(w.kept), cap(w.line))
