@@ -105,7 +105,7 @@ func TestARoundThatNobodyCanEndIsEnded(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != exitFeeds {
 		t.Errorf("it ended with %v, want exit status %d", cmd.ProcessState, exitFeeds)
 	}
-	for _, want := range []string{"nothing moved for", "who waits for whom", "the coordinator passes on a result", "worker 1: ", "goroutine profile: "} {
+	for _, want := range []string{"nothing moved for", "who waits for whom", "the coordinator passes on a result", "worker 1: ", " goroutines"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("stderr lacks %q:\n%s", want, stderr.String())
 		}

@@ -265,7 +265,7 @@ func TestARunInWhichNothingMovesSaysWhoWaitsForWhom(t *testing.T) {
 			t.Errorf("job %d ended as %q", id, got)
 		}
 	}
-	wants := []string{"the coordinator waits for results", "worker 0: ", "worker 1: ", "jobs with it", "waits for answers", "unread in stdin", "goroutine profile: "}
+	wants := []string{"the coordinator waits for results", "worker 0: ", "worker 1: ", "jobs with it", "waits for answers", "unread in stdin", " goroutines; "}
 	if runtime.GOOS == "linux" {
 		// How much is unread is what it was at that moment: often nothing,
 		// but a Tick may have come.

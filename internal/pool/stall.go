@@ -1,9 +1,12 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"runtime/pprof"
+	"maps"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -79,7 +82,13 @@ func (r *run) report() string {
 			fmt.Fprintf(&b, "  %s\n", w.describe())
 		}
 	}
-	pprof.Lookup("goroutine").WriteTo(&b, 1)
+	fmt.Fprintf(&b, "%d goroutines", runtime.NumGoroutine())
+	counts := goroutines()
+	for _, name := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
+	}) {
+		fmt.Fprintf(&b, "; %d in %s", counts[name], name)
+	}
 	return b.String()
 }
 
@@ -91,4 +100,28 @@ func (w *process) describe() string {
 	}
 	return fmt.Sprintf("process %d: %s; unread in stdin %s, in stdout %s, in stderr %s; %d bytes sent, %d received",
 		w.cmd.Process.Pid, did, fill(w.stdin), fill(w.stdout), fill(w.stderr), w.line.Sent(), w.line.Received())
+}
+
+// goroutines counts the goroutines of this program by the innermost function
+// of its own that each is in.
+func goroutines() map[string]int {
+	records := make([]runtime.StackRecord, runtime.NumGoroutine()+16)
+	n, ok := runtime.GoroutineProfile(records)
+	if !ok {
+		return nil // more came in between; their number is told anyway
+	}
+	counts := make(map[string]int)
+	for _, rec := range records[:n] {
+		for frames := runtime.CallersFrames(rec.Stack()); ; {
+			f, more := frames.Next()
+			if name, ours := strings.CutPrefix(f.Function, "feedmill/internal/"); ours {
+				counts[name]++
+				break
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return counts
 }
