@@ -48,7 +48,7 @@ func (a *analysis) warnings() {
 		a.NotForPublication = append(a.NotForPublication, "not all modes did the same work")
 	}
 	for _, t := range a.Twins {
-		if t.CPU.Verdict != NotSeen {
+		if v := t.CPU.Verdict; v == Higher || v == Lower {
 			a.warn("noisy", fmt.Sprintf("%s differs from itself: %.3f times the CPU time", t.Base.Name, t.CPU.Ratio.Estimate), t.Cell.ID, t.Base.ID)
 		}
 	}
