@@ -460,6 +460,28 @@ func TestCompareFindsWhatChangedAndNothingElse(t *testing.T) {
 	}
 }
 
+// TestAChangeIsBeyondWhatInvocationsDifferBy, in its estimate: they differ by 1.11, which
+// its interval need not be beyond.
+func TestAChangeIsBeyondWhatInvocationsDifferBy(t *testing.T) {
+	took := func(times, noise float64) *run.Run {
+		r := &run.Run{Settings: run.Full(), Cells: []run.Cell{{Name: "one", Feeds: 1}}}
+		for i := range 20 {
+			x := 1e6 * times * (1 + 0.11*float64(i/4)/4) * (1 + noise*float64(i%2*2-1))
+			r.Samples = append(r.Samples, run.Sample{Invocation: i / 4, Block: i % 4, Hash: "same", CPU: time.Duration(x), Wall: time.Duration(x)})
+		}
+		return r
+	}
+	for _, tt := range []struct {
+		times, noise float64
+		want         Verdict
+	}{{1.2, 0.13, Higher}, {1 / 1.2, 0.13, Lower}, {1.1, 0, NotSeen}, {1 / 1.1, 0, NotSeen}} {
+		changes, _ := Compare(took(1, tt.noise), took(tt.times, tt.noise))
+		if c := changes[0]; c.Verdict != tt.want || c.CPU.Contains(1) || away(c.CPU.Low) > 1.11 && away(c.CPU.High) > 1.11 {
+			t.Errorf("%.2f times: got %s, %v, p %v; want %s, with one end between 1 and 1.11", tt.times, c.Verdict, c.CPU, c.P, tt.want)
+		}
+	}
+}
+
 func TestARunComparedWithItselfIsTheSame(t *testing.T) {
 	r := simulated(14, flat)
 	changes, _ := Compare(r, r)

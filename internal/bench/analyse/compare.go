@@ -67,7 +67,8 @@ func Compare(old, new *run.Run) (changes []Change, unmatched []string) {
 		}
 	}
 	for i, p := range stats.Holm(ps) {
-		m := Measure{Ratio: changes[i].CPU, P: p, Twin: stats.Exactly(visible[i])}
+		// No interval: what invocations differ by is in that of the ratio already.
+		m := Measure{Ratio: changes[i].CPU, P: p, Twin: stats.Interval{Estimate: visible[i]}}
 		changes[i].P, changes[i].Verdict = p, m.verdict()
 	}
 	return changes, unmatched
