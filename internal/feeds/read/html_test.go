@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +74,9 @@ func sameTags(t *testing.T, text string) {
 	}
 }
 
+// nested is a script within a comment within a script, of which htmlTags knows nothing.
+var nested = regexp.MustCompile(`(?is)<script.*<!--.*<script`)
+
 // TestTagsAreWhereABrowserSeesThem compares with x/net/html on pieces put together at
 // random.
 func TestTagsAreWhereABrowserSeesThem(t *testing.T) {
@@ -86,8 +90,8 @@ func TestTagsAreWhereABrowserSeesThem(t *testing.T) {
 			b.WriteString(pieces[rng.IntN(len(pieces))])
 		}
 		text := b.String()
-		if strings.Contains(text, "<!--") && strings.Contains(text, "<script") {
-			continue // a script within a comment within a script
+		if nested.MatchString(text) {
+			continue
 		}
 		if sameTags(t, text); t.Failed() {
 			t.Fatalf("seed %d", seed)

@@ -2,7 +2,9 @@ package read
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +32,48 @@ var jsonMembers = []string{
 	`"attachments":[]`, `"attachments":null`, `"attachments":[null]`, `"attachments":[{"size_in_bytes":05}]`,
 	`"_own":{"a":[1,-2.5e+3,{"b":null}],"b":false}`, `"_own":[tru]`, `"_own":1.`, `"_own":-`, `"_own":0x1`, `"_own":"\u12"`, `"_own":{"a":1,}`, `"_own":[1,]`, `"_own":{1:2}`,
 	`"language":"en"`, `"expired":"true"`, `"user_comment":5`, `"icon":"i"`, `"home_page_url":"https://h.example/"`, `"feed_url":""`,
+}
+
+// TestBothReadersAgreeOnRandomJSON compares both readers on JSON Feeds that are put
+// together at random, where gofeed takes them. What only ours does is left out: a feed's
+// authors are those of its items, an item that has only been modified was published
+// then, lists that are told twice are joined, and names of members have one spelling.
+func TestBothReadersAgreeOnRandomJSON(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	members := func(n int, sep string, but *regexp.Regexp, all ...string) string {
+		named := func(m string) func(string) bool {
+			return func(other string) bool { return strings.HasPrefix(other, m[:strings.Index(m, ":")+1]) }
+		}
+		for range n {
+			if m := jsonMembers[random.IntN(len(jsonMembers))]; !but.MatchString(m) && !slices.ContainsFunc(all, named(m)) {
+				all = append(all, m)
+			}
+		}
+		return strings.Join(all, sep)
+	}
+	notInHead, notInItem := regexp.MustCompile(`^"(authors?|Title|items)"`), regexp.MustCompile(`^"(ID|İd|i\\u0064|Title)"`)
+	const rounds = 4000
+	read := 0
+	for range rounds {
+		var items []string
+		for range random.IntN(3) {
+			items = append(items, "{"+members(1+random.IntN(4), ",\n", notInItem, `"date_published":"2019-08-07T06:05:04Z"`)+"}")
+		}
+		doc := fmt.Appendf(nil, `{"version":"https://jsonfeed.org/version/1.1",%s,"items":[%s]}`, members(1, ",", notInHead, `"description":"d"`), strings.Join(items, ", "))
+		want, wantErr := readAs(feeds.ParserGofeed, doc, "", "https://example.org/feed.json")
+		if wantErr != nil {
+			continue
+		}
+		read++
+		got, err := readAs(feeds.ParserAuto, doc, "", "https://example.org/feed.json")
+		if printDocument(got, err) != printDocument(want, wantErr) {
+			t.Fatalf("seed %d: %q: got\n%s\nwant\n%s", seed, doc, printDocument(got, err), printDocument(want, wantErr))
+		}
+	}
+	if read < rounds/4 {
+		t.Errorf("seed %d: %d of %d read, want at least a quarter", seed, read, rounds)
+	}
 }
 
 // jsonItems reads a JSON Feed of one item, or several, with those members.

@@ -187,7 +187,7 @@ func (r *jsonReader) text() string {
 // literal reads a number, true, false or null.
 func (r *jsonReader) literal() string {
 	from := r.pos
-	for r.pos < len(r.s) && (isNameByte(r.s[r.pos]) || r.s[r.pos] == '.' || r.s[r.pos] == '+') {
+	for r.pos < len(r.s) && isLiteral(r.s[r.pos]) {
 		r.pos++
 	}
 	word := r.s[from:r.pos]
@@ -202,6 +202,11 @@ func (r *jsonReader) literal() string {
 		r.fail()
 	}
 	return word
+}
+
+// isLiteral reports whether c may be in what stands for a number or a word.
+func isLiteral(c byte) bool {
+	return isDecimal(c) || isLetter(c) || strings.IndexByte("-+.:_", c) >= 0
 }
 
 // quoted reads a string.

@@ -131,17 +131,17 @@ func (r *xmlReader) document(b *feedBuilder, url string, complete bool) *feeds.D
 	c.absolute(d.Items)
 	c.finish(d)
 	d.Pacing = r.pacing(b)
-	note := func(when bool, format string, args ...any) {
+	say := func(when bool, format string, args ...any) {
 		if when {
 			d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
 		}
 	}
-	note(r.trails(), "trailing data")
-	note(r.stray > 0, "%s of nothing", count(r.stray, "end tag"))
-	note(r.Mistake != "", "line %d: %s", lineOf(r.Input, r.WrongAt), r.Mistake)
-	note(!r.whole && complete, "end tags missing at the end")
-	note(r.whole && r.lost > 0, "%s missing", count(r.lost, "end tag"))
-	note(b.found > maxItems, "%d items, read the first %d", b.found, maxItems)
+	say(r.trails(), "trailing data")
+	say(r.stray > 0, "%s of nothing", count(r.stray, "end tag"))
+	say(r.Mistake != "", "line %d: %s", lineOf(r.Input, r.WrongAt), r.Mistake)
+	say(!r.whole && complete, "end tags missing at the end")
+	say(r.whole && r.lost > 0, "%s missing", count(r.lost, "end tag"))
+	say(b.found > maxItems, "%d items, read the first %d", b.found, maxItems)
 	return d
 }
 
