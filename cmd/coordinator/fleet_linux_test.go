@@ -189,6 +189,11 @@ func newFleet(t *testing.T, cluster *pgtest.Cluster, o origin.Options, seed uint
 // exec runs SQL in the fleet's database.
 func (f *fleet) exec(sql string) string { return f.cluster.Exec(f.t, f.db, sql) }
 
+// until waits until a condition in SQL is true, and reports whether it is.
+func (f *fleet) until(limit time.Duration, condition string) bool {
+	return f.cluster.Until(f.t, f.db, limit, condition)
+}
+
 // url is the database's, without a link between.
 func (f *fleet) url() string { return f.cluster.URL(f.db) }
 
@@ -213,9 +218,7 @@ func (f *fleet) play(events int, wrong []func()) {
 		wrong[order[0]]()
 		order = order[1:]
 	}
-	if !until(2*time.Minute, func() bool {
-		return f.exec("SELECT count(*) FROM feeds WHERE last_checked IS NULL OR next_due = 0") == "0"
-	}) {
+	if !f.until(2*time.Minute, "NOT EXISTS (SELECT FROM feeds WHERE last_checked IS NULL OR next_due = 0)") {
 		f.t.Errorf("some feeds were never refreshed:\n%s\n%s", f.exec("SELECT * FROM leases"), f.said())
 	}
 	stop()
@@ -388,7 +391,7 @@ func TestARunOutlivesItsServer(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if !until(20*time.Second, func() bool { return f.exec("SELECT count(*) FROM feeds WHERE last_checked > 0") != "0" }) {
+	if !f.until(20*time.Second, "EXISTS (SELECT FROM feeds WHERE last_checked > 0)") {
 		t.Fatal("nothing was refreshed")
 	}
 	f.killServer()

@@ -148,11 +148,11 @@ func TestThreeMachinesFromNothing(t *testing.T) {
 		ended[name] = make(chan output, 1)
 		go func() { ended[name] <- finished(t, cmd) }()
 	}
-	if !until(20*time.Second, func() bool { return f.exec("SELECT count(*) FROM leases WHERE owner LIKE 'b%'") != "0" }) {
+	if !f.until(20*time.Second, "EXISTS (SELECT FROM leases WHERE owner LIKE 'b%')") {
 		t.Error("the second machine never had a domain")
 	}
 	sh(t, 0, "ip link set dev b down")
-	if !until(time.Minute, func() bool { return f.exec("SELECT count(*) FROM feeds WHERE last_checked IS NULL") == "0" }) {
+	if !f.until(time.Minute, "NOT EXISTS (SELECT FROM feeds WHERE last_checked IS NULL)") {
 		t.Errorf("without the second machine feeds are left\n%s", f.exec("SELECT * FROM leases"))
 	}
 	sh(t, 0, "ip link set dev b up")

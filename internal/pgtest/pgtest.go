@@ -281,6 +281,21 @@ func (c *Cluster) Exec(t testing.TB, db, sql string) string {
 	return strings.TrimSuffix(stdout.String(), "\n")
 }
 
+// Until reports whether the condition, in SQL, becomes true within limit. The server
+// looks, fifty times a second: a psql for each look takes a core.
+func (c *Cluster) Until(t testing.TB, db string, limit time.Duration, condition string) bool {
+	t.Helper()
+	return c.Exec(t, db, fmt.Sprintf(`SET client_min_messages = warning;
+		CREATE FUNCTION pg_temp.become_true() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+			FOR i IN 1..%d LOOP
+				IF %s THEN RETURN true; END IF;
+				PERFORM pg_sleep(0.02);
+			END LOOP;
+			RETURN false;
+		END $$;
+		SELECT pg_temp.become_true()`, int(limit/(20*time.Millisecond)), condition)) == "t"
+}
+
 // StartForGood starts a program on a thread that stays: the system ends a server with the
 // thread that started it, and one that some test locked and left takes it along.
 func StartForGood(cmd *exec.Cmd) error {
