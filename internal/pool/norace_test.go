@@ -2,4 +2,4 @@
 
 package pool_test
 
-const fewer = 1
+const raceDetector, fewer = false, 1
