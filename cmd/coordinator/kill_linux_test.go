@@ -56,7 +56,7 @@ func alive(pid int) bool {
 // what a round in a mode prints and stores that nobody hits. Its feeds are https, as
 // most are.
 func killSite(t *testing.T, mode string) (s *site, first output, want []string) {
-	s = trusted(t, origin.Options{Feeds: 120, Hosts: 40, Items: 8, Bytes: 400, Latency: 10 * time.Millisecond})
+	s = trusted(t, origin.Options{Feeds: 60, Hosts: 20, Items: 8, Bytes: 400, Latency: 20 * time.Millisecond})
 	whole := filepath.Join(t.TempDir(), "whole.db")
 	first = refreshed(t, whole, "--list", s.list, "-n", "2", "--mode", mode)
 	first.want(t, exitOK)
