@@ -18,7 +18,7 @@ func Modes() []string {
 	return all
 }
 
-// Quick returns settings for less than a minute. All but the seed is filled in.
+// Quick returns settings for a minute or two. All but the seed is filled in.
 func Quick() Settings {
 	return Settings{
 		Profile: "quick", Modes: []string{Goroutine, Pipe}, Workers: max(2, runtime.NumCPU()), Feeds: 200, Items: 20, Bytes: 1000,
