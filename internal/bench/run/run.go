@@ -236,14 +236,14 @@ func Read(r io.Reader) (*Run, error) {
 	if err == nil {
 		err = json.Unmarshal(text, run)
 	}
+	if err == nil && (run.Schema < 1 || run.Schema > schema) {
+		err = fmt.Errorf("schema %d, this program knows 1 to %d", run.Schema, schema)
+	}
 	if err == nil && run.Schema < schema {
 		err = run.translate(text)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read run: %w", err)
-	}
-	if run.Schema < 1 || run.Schema > schema {
-		return nil, fmt.Errorf("read run: schema %d, this program knows 1 to %d", run.Schema, schema)
 	}
 	for i, c := range run.Cells {
 		if c.ID != i || c.Python < 0 || c.Python > len(run.Environment.Pythons) || c.InPython() != (c.Python > 0) {
@@ -297,6 +297,7 @@ func (r *Run) translate(text []byte) error {
 			r.Tears = append(r.Tears, t)
 		}
 	}
+	r.Schema = schema // what is written again is not translated again
 	return nil
 }
 

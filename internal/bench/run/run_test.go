@@ -1,6 +1,8 @@
 package run
 
 import (
+	"bytes"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +62,13 @@ func TestRunsOfVersion2SayWhatTheyMeasured(t *testing.T) {
 	}
 	if r.Cells[0].Mode != Pipe || r.Cells[1].Mode == Pipe {
 		t.Errorf("modes: got %q and %q, want pipe and another", r.Cells[0].Mode, r.Cells[1].Mode)
+	}
+	var b bytes.Buffer
+	if _, err := r.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Read(&b); err != nil || !reflect.DeepEqual(again, r) {
+		t.Errorf("kept and read again: got %+v, %v, want %+v", again, err, r)
 	}
 }
 

@@ -75,12 +75,12 @@ func TestTheRunInDocsFitsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Skip("no run.json in docs/bench")
 	}
-	r, err := run.Read(bytes.NewReader(text))
-	if err != nil {
+	var of struct{ Schema int }
+	if err := json.Unmarshal(text, &of); err != nil {
 		t.Fatal(err)
 	}
-	if r.Schema < 3 {
-		t.Skipf("the run in docs/bench is of schema %d", r.Schema)
+	if of.Schema < 3 {
+		t.Skipf("the run in docs/bench is of schema %d", of.Schema)
 	}
 	for _, problem := range check(t, text) {
 		t.Error(problem)
