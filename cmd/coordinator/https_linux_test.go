@@ -39,7 +39,7 @@ func TestEveryHostSpeaksHTTP2(t *testing.T) {
 	t.Parallel()
 	const hosts = 600
 	s := trusted(t, origin.Options{Feeds: hosts, Hosts: hosts, Items: 2})
-	for _, mode := range everyMode() {
+	for _, mode := range append(costlyModes(), goroutineMode) {
 		files := []int{20_000}
 		if mode == everyMode()[0] || mode == goroutineMode {
 			files = []int{64, 20_000}

@@ -63,10 +63,10 @@ func killSite(t *testing.T, mode string) (s *site, first output, want []string) 
 	return s, first, contents(t, whole)
 }
 
-// killModes returns the modes in which processes are killed. Under the race
-// detector that is one: programs that are built for it need ten times the CPU,
+// costlyModes returns the modes for a test that takes many processes or hosts. Under
+// the race detector that is one: programs that are built for it need ten times the CPU,
 // and the others show nothing more of races.
-func killModes() []string {
+func costlyModes() []string {
 	if raceEnabled {
 		return processModes()[:1]
 	}
@@ -100,7 +100,7 @@ func kills(t *testing.T, mode string) int {
 // uninterrupted run makes.
 func TestKilledCoordinatorLosesNothing(t *testing.T) {
 	t.Parallel()
-	for _, mode := range killModes() {
+	for _, mode := range costlyModes() {
 		t.Run(mode, func(t *testing.T) { killedCoordinator(t, mode) })
 	}
 }
@@ -153,7 +153,7 @@ func killedCoordinator(t *testing.T, mode string) {
 // quiet run, and nothing is left behind.
 func TestKilledWorkerIsAsIfNothingHappened(t *testing.T) {
 	t.Parallel()
-	for _, mode := range killModes() {
+	for _, mode := range costlyModes() {
 		t.Run(mode, func(t *testing.T) { killedWorker(t, mode) })
 	}
 }
