@@ -103,6 +103,10 @@ func misdeeds(ctx context.Context, url string) {
 	case "spin":
 		for n := 0; ; n++ {
 		}
+	case "spin and wait":
+		for begun := time.Now(); time.Since(begun) < spinHang+time.Second/2; {
+		}
+		forever()
 	case "grow":
 		kept = bytes.Repeat([]byte("x"), 128<<20)
 	case "panic":
