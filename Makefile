@@ -86,9 +86,13 @@ endif
 test: ## every test
 	go test ./...
 
+# Simulations and documents that one goroutine computes for ten seconds and more,
+# and that have no race.
+alone = TestTheSameAgainstItselfStaysSilent|TestATenthMoreIsFound|TestAVerdictRepeats|TestIntervalsCoverTheTruth|TestOddDatesAreAllRead|TestGuardStopsBombsAtOnce
+
 race: ## every test under the race detector (needs a C compiler)
 	@# Each program would sleep for a second before it exits, and the tests start hundreds.
-	GORACE=atexit_sleep_ms=10 CGO_ENABLED=1 go test -race -timeout 30m ./...
+	GORACE=atexit_sleep_ms=10 CGO_ENABLED=1 go test -race -timeout 30m -skip '^($(alone))$$' ./...
 
 lint: ## formatting, vet, staticcheck, module file
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
