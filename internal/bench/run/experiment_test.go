@@ -69,7 +69,7 @@ func TestPlantedCostsAreFoundWhereTheyAre(t *testing.T) {
 			// Each feed is one frame. Who reads from a slow writer sleeps before each
 			// frame, and to be woken is dear on a virtual machine: so a part of the
 			// cost is in both, and what more there is of it wakes nobody more often.
-			const part, cost, off = 300 * time.Microsecond, 600 * time.Microsecond, 100 * time.Microsecond
+			const part, cost, off = 300 * time.Microsecond, 600 * time.Microsecond, 150 * time.Microsecond
 			natural, l, others := ledgers(t, &o, tt.stage, func(c *run.Cell) (string, time.Duration) {
 				if c.Mode == run.Codec && tt.stage == "write" {
 					return "", 0 // a write to memory, which is none to a pipe
@@ -157,26 +157,25 @@ func checkPart(t *testing.T, row analyse.Row, stage string, cost float64) {
 	t.Errorf("row %s has no direct estimate of %s: %v", row.Name, stage, row.Parts)
 }
 
-// TestACostInOneOfTwoEqualCellsIsSeen, and none where there is none.
+// TestACostInOneOfTwoEqualCellsIsSeen, and none where there is none: what is at the edge
+// is not seen.
 func TestACostInOneOfTwoEqualCellsIsSeen(t *testing.T) {
 	if racing {
 		t.Skip("under the race detector the times are its own")
 	}
-	for name, tt := range map[string]struct {
-		more time.Duration
-		want analyse.Verdict
-	}{"same": {0, analyse.NotSeen}, "planted": {time.Millisecond, analyse.Higher}} {
+	for name, more := range map[string]time.Duration{"same": 0, "planted": 300 * time.Microsecond} {
 		t.Run(name, func(t *testing.T) {
 			o := small(t)
-			o.Settings.Blocks = 6
+			o.Settings.Blocks, o.Settings.Feeds = 6, 40
 			a := o.Settings.At(run.Ship, run.Pipe)
 			b := a
 			b.Twin = 1
 			r := sampled(t, &o, []run.Cell{a.Named(), b.Named()}, func(c *run.Cell) (string, time.Duration) {
-				return "encode", time.Millisecond + tt.more*time.Duration(c.Twin)
+				return "encode", time.Millisecond + more*time.Duration(c.Twin)
 			})
-			if f := analyse.Run(r); len(f.Twins) != 1 || f.Twins[0].CPU.Verdict != tt.want {
-				t.Errorf("got %+v, want %q", f.Twins, tt.want)
+			f := analyse.Run(r)
+			if v := f.Twins[0].CPU.Verdict; v == analyse.Lower || (v == analyse.Higher) != (more > 0) {
+				t.Errorf("%v more of a millisecond: got %s, %+v", more, v, f.Twins[0].CPU)
 			}
 		})
 	}
@@ -283,16 +282,19 @@ func TestTheRealProgramIsMeasured(t *testing.T) {
 		t.Skip("it builds the programs")
 	}
 	o := small(t)
-	dir := t.TempDir()
-	for _, name := range []string{"coordinator", "worker"} {
-		build := exec.Command("go", "build", "-o", dir, "../../../cmd/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as they are built for users, and kept by Go's cache
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
+	dir, folder := t.TempDir(), t.TempDir()
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir, "../../../cmd/coordinator", "../../../cmd/worker")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as they are built for users, and kept by Go's cache
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	for _, name := range []string{"one", "two"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("no feed"), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 	o.Coordinator, o.Worker = filepath.Join(dir, "coordinator"), filepath.Join(dir, "worker")
-	o.Settings.Feeds, o.Settings.Blocks, o.Settings.Folder = 20, 2, dir // programs are no feeds, and fail alike
+	o.Settings.Feeds, o.Settings.Blocks, o.Settings.Folder = 20, 2, folder // whose feeds fail alike
 	var cells []run.Cell
 	for _, w := range []run.Work{run.AllNew, run.TenthNew, run.NothingNew, run.OwnNew} {
 		for _, mode := range []string{run.Goroutine, run.Pipe} {
