@@ -79,15 +79,15 @@ func (a *analysis) equalWork() {
 		for _, s := range a.good[c.ID] {
 			if want := hashes[of(&c, s)]; s.Hash != want {
 				a.unfit[c.ID] = true
-				a.warn("unequal-work", fmt.Sprintf("%s: its results hash to %s, those of the others to %s; its figures are left out", c.Name, s.Hash, want), c.ID)
+				a.warn("unequal-work", fmt.Sprintf("%s: its results hash to %s, those of the others to %s; its figures are left out", c.Name, s.Hash, want))
 				break
 			}
 		}
 	}
 }
 
-func (a *analysis) warn(kind, text string, cells ...int) {
-	a.Warnings = append(a.Warnings, run.Warning{Kind: kind, Text: text, Cells: cells})
+func (a *analysis) warn(kind, text string) {
+	a.Warnings = append(a.Warnings, run.Warning{Kind: kind, Text: text})
 }
 
 // A figure is one number of a sample.

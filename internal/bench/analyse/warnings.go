@@ -27,7 +27,7 @@ func (a *analysis) warnings() {
 			disturbed++
 		}
 		if s.Failed != "" {
-			a.warn("failed-sample", fmt.Sprintf("%s, block %d of invocation %d: %s", a.Cells[s.Cell].Name, s.Block, s.Invocation, s.Failed), s.Cell)
+			a.warn("failed-sample", fmt.Sprintf("%s, block %d of invocation %d: %s", a.Cells[s.Cell].Name, s.Block, s.Invocation, s.Failed))
 		}
 	}
 	doubt := func(is bool, kind, format string, args ...any) {
@@ -49,7 +49,7 @@ func (a *analysis) warnings() {
 	}
 	for _, t := range a.Twins {
 		if v := t.CPU.Verdict; v == Higher || v == Lower {
-			a.warn("noisy", fmt.Sprintf("%s differs from itself: %.3f times the CPU time", t.Base.Name, t.CPU.Ratio.Estimate), t.Cell.ID, t.Base.ID)
+			a.warn("noisy", fmt.Sprintf("%s differs from itself: %.3f times the CPU time", t.Base.Name, t.CPU.Ratio.Estimate))
 		}
 	}
 	for _, advice := range Advice(e) {

@@ -32,7 +32,7 @@ func host(first string, i int) string {
 		return first
 	}
 	ip := a.Addr().As4()
-	ip[2], ip[3] = ip[2]+byte(i%hosts/250), ip[3]+byte(i%hosts%250)
+	ip[3] += byte(i % hosts)
 	return netip.AddrPortFrom(netip.AddrFrom4(ip), a.Port()).String()
 }
 

@@ -202,10 +202,9 @@ type Tear struct {
 // A Warning names something that makes figures doubtful. None is hidden.
 type Warning struct {
 	// Kind is unequal-work, failed-sample, interrupted, noisy, load,
-	// steal, too-few-runs, disagreement, machine, missing-mode or no-python.
-	Kind  string `json:"kind"`
-	Text  string `json:"text"`
-	Cells []int  `json:"cells,omitempty"`
+	// steal, too-few-runs, machine, missing-mode or no-python.
+	Kind string `json:"kind"`
+	Text string `json:"text"`
 }
 
 // Find returns the cell that has the factors of c, if it is planned.

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -206,10 +205,9 @@ func startOnOneCPU(c *exec.Cmd) error {
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return err
 	}
-	for i := range 8 * len(before) * int(unsafe.Sizeof(before[0])) {
+	for i := 0; one.Count() == 0; i++ {
 		if before.IsSet(i) {
 			one.Set(i)
-			break
 		}
 	}
 	if err := unix.SchedSetaffinity(0, &one); err != nil {

@@ -60,38 +60,28 @@ type Bootstrap struct {
 // Interval returns the estimate that f makes of all rows of t and its interval.
 // Without rows it is all zeros.
 func (b Bootstrap) Interval(t Table, f func(rows [][]float64) float64) Interval {
-	return b.resample(func(r *rand.Rand) float64 {
-		if r == nil {
-			return f(t.Rows())
-		}
-		return f(t.drawn(r))
-	}, t)
+	return b.resample(func(rows func(Table) [][]float64) float64 { return f(rows(t)) }, t)
 }
 
 // Unpaired returns the ratio of the means of the first columns, new over old,
 // with an interval from resampling each by itself.
 func (b Bootstrap) Unpaired(old, new Table) Interval {
-	return b.resample(func(r *rand.Rand) float64 {
-		if r == nil {
-			return Means(new.Rows())[0] / Means(old.Rows())[0]
-		}
-		return Means(new.drawn(r))[0] / Means(old.drawn(r))[0]
-	}, old, new)
+	return b.resample(func(rows func(Table) [][]float64) float64 { return Means(rows(new))[0] / Means(rows(old))[0] }, old, new)
 }
 
-// resample makes an interval of what f draws; without a source f is the
-// estimate.
-func (b Bootstrap) resample(f func(*rand.Rand) float64, tables ...Table) Interval {
+// resample makes an interval of what f makes of drawn rows; of those that there are
+// it makes the estimate.
+func (b Bootstrap) resample(f func(rows func(Table) [][]float64) float64, tables ...Table) Interval {
 	for _, t := range tables {
 		if len(t.Groups) == 0 {
 			return Interval{}
 		}
 	}
-	estimate := f(nil)
+	estimate := f(Table.Rows)
 	r := rand.New(rand.NewPCG(b.Seed, 0x626f6f74))
 	xs := make([]float64, 0, b.Resamples)
 	for range b.Resamples {
-		if x := f(r); !math.IsNaN(x) && !math.IsInf(x, 0) {
+		if x := f(func(t Table) [][]float64 { return t.drawn(r) }); !math.IsNaN(x) && !math.IsInf(x, 0) {
 			xs = append(xs, x)
 		}
 	}
