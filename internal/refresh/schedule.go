@@ -69,7 +69,7 @@ func (v *visit) due() (next, hold time.Time) {
 		return v.at.Add(never), time.Time{}
 	}
 	if v.Class == feeds.BlockedAddress && v.Status == 0 && !v.Elsewhere {
-		return v.at, time.Time{} // nobody was asked, and the user may allow it now
+		return v.at.Truncate(time.Second), time.Time{} // nobody was asked, and the user may allow it now
 	}
 	floor := cmp.Or(max(v.ref.Interval, 0), max(v.least, 0), soonest)
 	if v.Class.Kills() {

@@ -63,3 +63,13 @@ func TimeAt(unix int64) time.Time {
 	}
 	return time.Unix(unix, 0)
 }
+
+// NotBefore is the whole second since 1970 from which a feed or domain may be asked
+// that is to be left alone until t: rounded down, it would be asked up to a second
+// too early. The zero time, at once, is 0.
+func NotBefore(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Add(time.Second - 1).Unix()
+}

@@ -183,7 +183,7 @@ func (r *rows) flushFeeds() error {
 	}
 	if list := r.fail; len(list) > 0 {
 		b.Queue(failSQL,
-			column(list, func(x *said) int64 { return x.o.ID }), column(list, func(x *said) int64 { return dueAt(x.o) }),
+			column(list, func(x *said) int64 { return x.o.ID }), column(list, func(x *said) int64 { return store.NotBefore(x.o.NextDue) }),
 			column(list, func(x *said) int64 { return x.o.At.Unix() }), column(list, func(x *said) int32 { return int32(x.o.Fails) }),
 			column(list, func(x *said) string { return string(x.o.Class) }), column(list, func(x *said) string { return store.Readable(x.o.Detail) }),
 			column(list, func(x *said) int32 { return int32(x.o.Status) }), column(list, func(x *said) int64 { return x.s.Seq }),
@@ -192,7 +192,7 @@ func (r *rows) flushFeeds() error {
 	}
 	if list := r.backOff; len(list) > 0 {
 		b.Queue(backOffSQL,
-			column(list, func(x *said) int64 { return x.o.ID }), column(list, func(x *said) int64 { return dueAt(x.o) }),
+			column(list, func(x *said) int64 { return x.o.ID }), column(list, func(x *said) int64 { return store.NotBefore(x.o.NextDue) }),
 			column(list, func(x *said) int32 { return int32(x.o.Fails) }), column(list, func(x *said) string { return string(x.o.Class) }),
 			column(list, func(x *said) string { return store.Readable(x.o.Detail) }), column(list, func(x *said) int32 { return int32(x.o.Status) }))
 	}
@@ -227,7 +227,7 @@ func queueSucceeded(b *pgx.Batch, list []*said) {
 		column(list, func(x *said) string { return x.o.Validators.LastModified }),
 		column(list, func(x *said) string { return store.Readable(x.o.Validators.URL) }),
 		column(list, func(x *said) int64 { return int64(x.o.BodyHash) }),
-		column(list, func(x *said) int64 { return dueAt(x.o) }),
+		column(list, func(x *said) int64 { return store.NotBefore(x.o.NextDue) }),
 		column(list, func(x *said) int64 { return x.o.At.Unix() }),
 		column(list, func(x *said) string { return string(x.o.Class) }),
 		column(list, func(x *said) string { return store.Readable(x.o.Detail) }),
@@ -241,14 +241,6 @@ func queueSucceeded(b *pgx.Batch, list []*said) {
 		column(list, func(x *said) int32 { return int32(x.o.Pacing.SkipHours) }),
 		column(list, func(x *said) int32 { return int32(x.o.Pacing.SkipDays) }),
 		column(list, func(x *said) int64 { return x.reader }))
-}
-
-// dueAt returns when the feed is due again; 0, at once, when nobody said.
-func dueAt(o *feeds.Outcome) int64 {
-	if o.NextDue.IsZero() {
-		return 0
-	}
-	return o.NextDue.Unix()
 }
 
 // readKnown notes the items in rows of knownSQL, whose values are as the server sends

@@ -467,6 +467,6 @@ func move(ctx context.Context, tx pgx.Tx, feed int64, to string) (bool, error) {
 
 // Hold is part of store.Rows.
 func (r *rows) Hold(domain string, until time.Time) error {
-	r.holds[domain] = max(r.holds[domain], until.Unix())
+	r.holds[domain] = max(r.holds[domain], store.NotBefore(until))
 	return nil
 }

@@ -265,7 +265,7 @@ func (w *writer) Succeed(o *feeds.Outcome, s *store.State, reader int64) error {
 	at := seconds(o.At)
 	_, err := w.run(succeedSQL, text(o.Title), text(o.Link),
 		o.Validators.ETag, o.Validators.LastModified, o.Validators.URL, int64(o.BodyHash),
-		dueAt(o), at, at, string(o.Class), text(o.Detail), int64(o.Status),
+		store.NotBefore(o.NextDue), at, at, string(o.Class), text(o.Detail), int64(o.Status),
 		s.MovedTo, s.MovedRun, s.Seq, s.Items,
 		fullAt(o), int64(o.Pacing.TTL/time.Second), int64(o.Pacing.SkipHours), int64(o.Pacing.SkipDays), some(reader), o.ID)
 	return err
@@ -281,14 +281,14 @@ const (
 
 // Fail is part of store.Rows.
 func (w *writer) Fail(o *feeds.Outcome, s *store.State, reader int64) error {
-	_, err := w.run(failSQL, dueAt(o), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
+	_, err := w.run(failSQL, store.NotBefore(o.NextDue), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
 		s.Seq, s.Items, fullAt(o), some(reader), o.ID)
 	return err
 }
 
 // BackOff is part of store.Rows.
 func (w *writer) BackOff(o *feeds.Outcome) error {
-	_, err := w.run(backOffSQL, dueAt(o), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
+	_, err := w.run(backOffSQL, store.NotBefore(o.NextDue), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
 	return err
 }
 
@@ -307,14 +307,6 @@ func fullAt(o *feeds.Outcome) any {
 		return nil
 	}
 	return o.At.Unix()
-}
-
-// dueAt returns when the feed is due again; 0, at once, when nobody said.
-func dueAt(o *feeds.Outcome) int64 {
-	if o.NextDue.IsZero() {
-		return 0
-	}
-	return o.NextDue.Unix()
 }
 
 const (
@@ -352,6 +344,6 @@ const holdSQL = `INSERT INTO hosts (domain, hold_until) VALUES (?, ?)
 
 // Hold is part of store.Rows.
 func (w *writer) Hold(domain string, until time.Time) error {
-	_, err := w.run(holdSQL, domain, until.Unix())
+	_, err := w.run(holdSQL, domain, store.NotBefore(until))
 	return err
 }

@@ -300,6 +300,26 @@ func testHoldsKeepTheLaterTime(t *testing.T, e Engine) {
 	}
 }
 
+// testNoSecondIsCutShort: times are stored in seconds, and nobody is asked a part of one
+// before the time that was promised.
+func testNoSecondIsCutShort(t *testing.T, e Engine) {
+	db := newStore(t, e)
+	id := Subscribe(t, db, 1)[0]
+	o := Failed(id, Epoch, feeds.RateLimited, 1)
+	o.NextDue = Epoch.Add(time.Hour + time.Millisecond)
+	o.Domain, o.HoldUntil = "host.example", o.NextDue
+	Save(t, db, o)
+	for wait, want := range map[time.Duration]int{time.Hour: 0, time.Hour + time.Second: 1} {
+		refs, err := db.Due(t.Context(), store.DueQuery{Now: Epoch.Add(wait)})
+		if err != nil || len(refs) != want {
+			t.Errorf("due %v after, asked %v after: got %v, %v, want %d feeds", o.NextDue.Sub(Epoch), wait, refs, err, want)
+		}
+		if holds, err := db.Holds(t.Context(), Epoch.Add(wait)); err != nil || len(holds) != 1-want {
+			t.Errorf("held for %v, asked %v after: got %v, %v, want %d holds", o.NextDue.Sub(Epoch), wait, holds, err, 1-want)
+		}
+	}
+}
+
 func testTextIsStoredReadableAndValidatorsByteForByte(t *testing.T, e Engine) {
 	db := newStore(t, e)
 	id := Subscribe(t, db, 1)[0]

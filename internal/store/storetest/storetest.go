@@ -83,6 +83,7 @@ func Run(t *testing.T, e Engine) {
 		{"OutcomeOfAVanishedFeedHoldsUpNobody", testOutcomeOfAVanishedFeedHoldsUpNobody},
 		{"RedirectIsBelievedWhenTwoRunsSawIt", testRedirectIsBelievedWhenTwoRunsSawIt},
 		{"HoldsKeepTheLaterTime", testHoldsKeepTheLaterTime},
+		{"NoSecondIsCutShort", testNoSecondIsCutShort},
 		{"TextIsStoredReadableAndValidatorsByteForByte", testTextIsStoredReadableAndValidatorsByteForByte},
 		{"ValidatorsComeBackWithTheirURL", testValidatorsComeBackWithTheirURL},
 		{"WhatTheUserSaidStays", testWhatTheUserSaidStays},
