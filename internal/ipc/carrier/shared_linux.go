@@ -38,8 +38,8 @@ type sharedLine struct {
 	watching sync.WaitGroup
 }
 
-// join begins a line, for which ahead pieces may wait. mark sends its mark, and may fail
-// when the way has ended, and every line with it; then join reports false.
+// join begins a line, for which ahead pieces may wait. mark sends its mark; if it fails,
+// the way has ended, and every line with it. join reports false when it has already.
 func (s *lines) join(l *sharedLine, e End, maxFrame uint32, ahead int, mark func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
