@@ -94,7 +94,7 @@ func (b Bootstrap) resample(f func(rows func(Table) [][]float64) float64, tables
 
 // drawn returns as many invocations and blocks as there are, drawn anew.
 func (t Table) drawn(r *rand.Rand) [][]float64 {
-	var rows [][]float64
+	rows := make([][]float64, 0, len(t.Groups)*len(t.Groups[0]))
 	for range t.Groups {
 		group := t.Groups[r.IntN(len(t.Groups))]
 		for range group {
