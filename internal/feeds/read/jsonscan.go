@@ -195,7 +195,7 @@ func (r *jsonReader) literal() string {
 	case "true", "false", "null":
 		return word
 	}
-	if _, err := strconv.ParseFloat(word, 64); err != nil && !errors.Is(err, strconv.ErrRange) || word == "" || word[0] == '+' || word[0] == '.' || word[0]|0x20 == 'i' || word[0]|0x20 == 'n' {
+	if _, err := strconv.ParseFloat(word, 64); err != nil && !errors.Is(err, strconv.ErrRange) || !isDecimal(strings.TrimPrefix(word, "-")[0]) {
 		if r.pos < len(r.s) {
 			r.pos = from
 		}
@@ -298,13 +298,9 @@ func (r *jsonReader) escape(b *strings.Builder) {
 
 // unit reads an escape of the form \u1234.
 func (r *jsonReader) unit() rune {
-	if r.pos+6 > len(r.s) {
-		r.fail()
-		return utf8.RuneError
-	}
-	digits := r.s[r.pos+2 : r.pos+6]
+	digits := r.s[r.pos+2 : min(r.pos+6, len(r.s))]
 	n, err := strconv.ParseUint(digits, 16, 16)
-	if err != nil || strings.ContainsRune(digits, '_') {
+	if err != nil || len(digits) < 4 {
 		r.fail()
 		return utf8.RuneError
 	}

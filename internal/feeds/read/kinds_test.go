@@ -230,6 +230,7 @@ func TestDocumentsAreReadRight(t *testing.T) {
 		"an escape that is cut":             {json(`"title":"\u00"`), "RFC 8259, 7", []string{`class: parse`}},
 		"a number with a sign":              {json(`"_x":+1`), "RFC 8259, 6", []string{`class: parse`}},
 		"a number without an end":           {json(`"_x":Infinity`), "RFC 8259, 6", []string{`class: parse`}},
+		"a number before all others":        {json(`"_x":-Infinity`), "RFC 8259, 6", []string{`class: parse`}},
 		"what is no number":                 {json(`"_x":NaN`), "RFC 8259, 6", []string{`class: parse`}},
 		"a number without a beginning":      {json(`"_x":.5`), "RFC 8259, 6", []string{`class: parse`}},
 		"a name without quotes":             {json(`title:"a"`), "RFC 8259, 4", []string{`class: parse`}},

@@ -108,7 +108,7 @@ func again[T any](list []T) []T {
 // end tags of what stands around its items, or a part of them, is complete.
 func (r *xmlReader) verdict(b *feedBuilder, text []byte, start int) *feeds.Failure {
 	inEndTag := r.Early && bytes.HasPrefix(text[r.Start:], []byte("</"))
-	complete := r.whole || (r.Fault == "" || inEndTag) && b.found > 0 && b.scope() == scopeFeed
+	complete := r.whole || inEndTag && len(r.open) == 1 || (r.Fault == "" || inEndTag) && b.found > 0 && b.scope() == scopeFeed
 	switch {
 	case complete && !b.isFeed():
 		return notAFeed("XML of another vocabulary", text[start:r.Pos])

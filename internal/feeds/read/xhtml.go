@@ -20,6 +20,7 @@ type xhtmlWriter struct {
 	bound    bindings
 	rawText  bool // within an element whose text HTML does not decode
 	roots    int  // elements that stand in no other
+	div      bool // the last of them is a div
 	bare     bool // text stands in no element
 	from, to int  // what is in the one root
 }
@@ -36,7 +37,6 @@ type xhtmlElement struct {
 func (m *maker) xhtml(p *passage, unwrap bool) []byte {
 	w := &m.writer
 	*w = xhtmlWriter{m: m, out: m.scratch[:0], base: p.base, open: w.open[:0], bound: bindings{inScope: append(w.bound.inScope[:0], binding{prefix: p.prefix, vocab: vocabXHTML})}}
-	div := false
 	for s := m.piece(bytes.TrimSpace(p.raw)); ; {
 		kind := s.Next()
 		if kind == scan.EOF || kind == scan.Fault {
@@ -45,7 +45,6 @@ func (m *maker) xhtml(p *passage, unwrap bool) []byte {
 		switch kind {
 		case scan.Open:
 			w.startTag(s)
-			div = div || w.roots == 1 && len(w.open) == 1 && string(w.open[0].tag) == "div"
 		case scan.Close:
 			w.endTag(s.Name.Full)
 		case scan.Text:
@@ -58,7 +57,7 @@ func (m *maker) xhtml(p *passage, unwrap bool) []byte {
 		w.pop()
 	}
 	m.scratch = w.out
-	if unwrap && div && w.roots == 1 && !w.bare {
+	if unwrap && w.div && w.roots == 1 && !w.bare {
 		return bytes.TrimSpace(w.out[w.from:w.to])
 	}
 	return bytes.TrimSpace(w.out)
@@ -96,7 +95,7 @@ func (w *xhtmlWriter) startTag(s *scan.Scanner) {
 	}
 	w.out = append(w.out, '>')
 	if w.open = append(w.open, e); len(w.open) == 1 {
-		w.from = len(w.out)
+		w.from, w.div = len(w.out), string(e.tag) == "div"
 	}
 	w.rawText = isRawText(e.tag)
 	if s.Empty {

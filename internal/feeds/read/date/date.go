@@ -52,8 +52,8 @@ func Common(text string) (seconds int64, ok bool) {
 		date, zone = strings.TrimRight(text[:n], " "), text[n+1:]
 	}
 	var offset int
-	if len(zone) == len("+0000") {
-		offset, ok = zoneOffset(zone[0], zone[1:3], zone[3:])
+	if len(zone) == len("+0000") && (zone[0] == '+' || zone[0] == '-') {
+		offset, ok = zoneOffset(zone[0] == '-', zone[1:3], zone[3:])
 	} else {
 		offset, ok = zones[zone]
 	}
@@ -129,18 +129,13 @@ func Sensible(seconds int64, now time.Time) int64 {
 // plainDate returns text without tags, references and blanks of other kinds. Of
 // <time datetime="..."> the attribute is the date.
 func plainDate(text string) string {
-	if strings.ContainsRune(text, '&') {
-		text = html.UnescapeString(text)
-	}
+	text = html.UnescapeString(text)
 	if _, after, found := strings.Cut(text, "datetime="); found && strings.Contains(text, "<time") && len(after) > 1 {
 		if value, _, closed := strings.Cut(after[1:], after[:1]); closed {
 			text = value
 		}
 	}
-	if strings.ContainsRune(text, '<') {
-		text = tags.ReplaceAllString(text, " ")
-	}
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(tags.ReplaceAllString(text, " "))
 }
 
 var tags = regexp.MustCompile("<[^>]*>")

@@ -186,7 +186,7 @@ func (l *looseDate) number() bool {
 		return true
 	case l.parts() >= 3 && n.value == 0:
 		return true // "00" for a zone
-	case l.month != 0 && l.parts() >= 3 && !l.clock && digits == 2 && before == ' ':
+	case l.parts() >= 3 && (l.month != 0 || l.numbers[1].digits == 4) && !l.clock && digits == 2 && before == ' ':
 		l.clock, l.at.hour = true, n.value
 		return true
 	case l.parts() >= 3 && l.month != 0 || l.found == 3:
@@ -387,7 +387,7 @@ func (l *looseDate) date() bool {
 		if year.digits <= 2 {
 			m.year = century(m.year)
 		}
-		if year.digits != 3 && year.digits <= 4 && day.digits <= 2 && m.valid() {
+		if year.digits != 3 && year.digits <= 4 && month.digits <= max(2, year.digits-1) && day.digits <= 2 && m.valid() {
 			ways = append(ways, m)
 		}
 	}

@@ -61,11 +61,7 @@ func (l *looseDate) sign(size int) bool {
 	if len(hours) > 2 || len(minutes) > 2 || minutes == "" {
 		return false
 	}
-	c := byte('+')
-	if minus {
-		c = '-'
-	}
-	offset, ok := zoneOffset(c, hours, minutes)
+	offset, ok := zoneOffset(minus, hours, minutes)
 	if l.exact {
 		return ok && offset == l.at.offset
 	}
@@ -172,13 +168,13 @@ func zoneTable(pairs string) map[string]int {
 }
 
 // zoneOffset returns an offset in seconds.
-func zoneOffset(sign byte, hours, minutes string) (offset int, ok bool) {
+func zoneOffset(minus bool, hours, minutes string) (offset int, ok bool) {
 	if leadingDigits(hours) < len(hours) || leadingDigits(minutes) < len(minutes) || number(hours) > 23 || number(minutes) > 59 {
 		return 0, false
 	}
 	offset = number(hours)*3600 + number(minutes)*60
-	if sign == '-' {
+	if minus {
 		offset = -offset
 	}
-	return offset, sign == '+' || sign == '-'
+	return offset, true
 }
