@@ -12,6 +12,7 @@ import (
 // A connection is one to a server, and one exchange at a time has it.
 type connection struct {
 	origin string // that it is to: scheme, host and port
+	host   string
 	tcp    net.Conn
 	wire   *wire // over tcp
 	http   *http.ClientConn

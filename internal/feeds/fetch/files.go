@@ -32,10 +32,10 @@ const (
 // is one count for all Refreshers, as there is one limit for the process.
 var files = sync.OnceValue(func() *fileCount { return newFileCount(fileRoom(unknownFiles)) })
 
-// maxKept bounds the connections that wait for another job of their host.
-// Whoever has one gets it within a few answers of others, and all others are for
-// nothing: a round may touch 36,000 hosts, most of them once.
-const maxKept = 32
+// maxKept bounds the connections that wait for another job of their host, which comes
+// when the coordinator has seen the answer to the last one: some hundred other answers
+// later. A kept one costs some 35 KB, and the hosts of most feeds have no other.
+const maxKept = 128
 
 // A fileCount keeps connections and name lookups within the limit on file
 // descriptors. Each channel holds a token for what is open.
@@ -129,6 +129,13 @@ func (f *fileCount) reuse(t *transport, origin string) *connection {
 		defer c.close()
 	}
 	return nil
+}
+
+// keeps reports whether a connection to host is kept.
+func (f *fileCount) keeps(host string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.kept, func(c *connection) bool { return c.host == host })
 }
 
 // drop closes the oldest of the kept connections, or of those of one transport,

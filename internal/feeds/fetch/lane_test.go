@@ -131,6 +131,50 @@ func TestBusyHostDoesNotBlockOthers(t *testing.T) {
 	})
 }
 
+// TestAHostWithAConnectionGoesFirst: the next job of a host comes when its last one is
+// answered, behind those of many others, and is done while the connection is open.
+func TestAHostWithAConnectionGoesFirst(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	var jobs []feeds.Job
+	note := func(w http.ResponseWriter, req *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		host, _, _ := net.SplitHostPort(req.Host)
+		asked = append(asked, host+req.URL.Path)
+		io.WriteString(w, feedBody(1))
+	}
+	hosts := make(map[string]string)
+	for _, place := range []string{"127.0.0.1/a", "127.0.0.2/b", "127.0.0.3/c", "127.0.0.1/d", "127.0.0.4/e"} {
+		host, path, _ := strings.Cut(place, "/")
+		if hosts[host] == "" {
+			hosts[host] = listenOn(t, host, note)
+		}
+		jobs = append(jobs, feeds.Job{ID: int64(len(jobs) + 1), URL: hosts[host] + "/" + path})
+	}
+	come, given := make(chan feeds.Job), make(chan bool)
+	go func() {
+		for _, job := range jobs[:3] {
+			come <- job
+		}
+		close(given)
+	}()
+	refresher(t, feeds.Options{Fetches: 1}).Run(t.Context(), come, func(res feeds.Result) {
+		if res.Class != feeds.OK {
+			t.Errorf("job %d: %s (%s), want ok", res.ID, res.Class, res.Detail)
+		}
+		if res.ID == 1 {
+			<-given
+			come <- jobs[3]
+			come <- jobs[4] // and now the other one is in the lane
+			close(come)
+		}
+	})
+	if want := []string{"127.0.0.1/a", "127.0.0.1/d", "127.0.0.2/b", "127.0.0.3/c", "127.0.0.4/e"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
 func TestHostDelayKeepsRequestsApart(t *testing.T) {
 	const delay = 20 * time.Millisecond
 	c := new(crowd)

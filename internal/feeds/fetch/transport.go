@@ -208,7 +208,7 @@ func (t *transport) open(ctx context.Context, to *url.URL, origin, host, port st
 	if err := t.token(ctx, c); err != nil {
 		return nil, err
 	}
-	conn = &connection{origin: origin, by: t}
+	conn = &connection{origin: origin, host: host, by: t}
 	defer func() {
 		if err != nil {
 			conn.abandon()
