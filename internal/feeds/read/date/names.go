@@ -125,10 +125,10 @@ var dateNames = sync.OnceValue(func() []dateName {
 
 // nameOf returns what word, which is folded, may mean as a name. A whole name
 // is what it says, whatever longer ones begin with it. Of months at least three
-// letters count, of days two.
+// letters count, of days two, or one of Chinese writing.
 func nameOf(word string) (may uint32) {
 	runes := utf8.RuneCountInString(word)
-	if runes < 2 {
+	if r, _ := utf8.DecodeRuneInString(word); runes < 2 && !unicode.Is(unicode.Han, r) {
 		return 0
 	}
 	names := dateNames()

@@ -36,7 +36,7 @@ func (l *looseDate) sign(size int) bool {
 		return true
 	}
 	digits := leadingDigits(l.rest())
-	colon := digits <= 2 && l.peek(digits) == ':'
+	colon := digits <= 3 && l.peek(digits) == ':'
 	last := l.found > 0 && l.numbers[l.found-1].next == l.text[l.pos-size] && touches // the number before it is one of the date
 	switch whole := l.parts() >= 3; {
 	case l.clock && (!last || whole):
@@ -52,6 +52,7 @@ func (l *looseDate) sign(size int) bool {
 	case colon:
 		l.pos++
 		n := leadingDigits(l.rest())
+		hours = strings.TrimPrefix(hours, "0") // some write -010:00
 		minutes = l.text[l.pos : l.pos+n]
 		l.pos += n
 		l.text = l.text[:l.pos] + strings.TrimPrefix(l.rest(), ":00")
