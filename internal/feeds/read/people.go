@@ -146,25 +146,29 @@ func cutPerson(text []byte) (one, rest []byte) {
 }
 
 // nameIn returns the name of one of several people, and whether an address stands
-// beside it, one of the two in brackets; else all of it.
+// before or behind it, one of the two in brackets; else all of it.
 func nameIn(one []byte) (name []byte, told bool) {
 	one = bytes.TrimPrefix(one, []byte("mailto:"))
-	open, depth := bytes.IndexAny(one, "(<"), 0
-	for i := max(open, 0); i < len(one)-1; i++ {
-		if c := one[i]; c == '(' || c == '<' {
+	open, depth := bytes.IndexAny(one, "(<["), 0
+	shut := max(open, 0)
+	for ; shut < len(one); shut++ {
+		switch one[shut] {
+		case '(', '<', '[':
 			depth++
-		} else if c == ')' || c == '>' {
+		case ')', '>', ']':
 			depth--
 		}
 		if depth == 0 {
-			return one, false // there is more behind the brackets
+			break
 		}
 	}
-	if open <= 0 || depth != 1 || one[len(one)-1] != ')' && one[len(one)-1] != '>' {
-		return one, false
+	if open < 0 || shut == len(one) || open > 0 && shut < len(one)-1 {
+		return one, false // there is more around the brackets
 	}
-	outer, inner := bytes.TrimSpace(one[:open]), bytes.TrimSpace(one[open+1:len(one)-1])
+	outer, inner := bytes.TrimSpace(append(one[:open:open], one[shut+1:]...)), bytes.TrimSpace(one[open+1:shut])
 	switch {
+	case len(outer) == 0:
+		return inner, false
 	case isAddress(outer) && len(inner) == 0:
 		return outer, true
 	case isAddress(outer):
