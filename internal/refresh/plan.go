@@ -259,7 +259,14 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 			}
 			continue
 		}
+		g := &p.groups[l.open[at]]
 		ids = append(ids, p.refs[p.send(l, at)].ID)
+		if g.unanswered == 1 && g.unsent() > 0 && len(ids) < limit {
+			// And the next, so that the worker has it while the connection is open:
+			// with two feeds on each of 3,000 https hosts that answer after 300 ms,
+			// 3,170 connections for 4,500.
+			ids = append(ids, p.refs[p.send(l, at)].ID)
+		}
 	}
 	// Who has nothing unanswered has taken what there was: so whoever is told of
 	// more here is woken by an answer of its own.

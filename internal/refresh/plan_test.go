@@ -267,6 +267,23 @@ func TestFirstBatchHasManyHosts(t *testing.T) {
 	}
 }
 
+// TestAHostGetsTwoJobsAtATime, of which the second is where the connection of the first
+// is open.
+func TestAHostGetsTwoJobsAtATime(t *testing.T) {
+	refs := makeRefs([]int{4, 4, 1, 4}, 1)
+	p := mustPlan(t, refs, 1, 1)
+	var got []string
+	for _, limit := range []int{5, 1, 1} {
+		ids, _ := p.pick(0, limit)
+		for _, id := range ids {
+			got = append(got, feeds.Domain(refs[id-1].URL))
+		}
+	}
+	if len(got) != 7 || got[0] != got[1] || got[2] != got[3] || got[4] != got[5] || got[0] == got[2] || got[0] == got[4] || got[2] == got[4] {
+		t.Errorf("the first seven jobs are of %v, want two of each of three hosts first", got)
+	}
+}
+
 // wall plays a round on a virtual clock and returns how long it took, and how
 // many feeds each worker did.
 func wall(t *testing.T, refs []feeds.Ref, workers int, latency func(int, feeds.Job) time.Duration) (took time.Duration, did []int) {
