@@ -151,3 +151,23 @@ func TestDamagedUTF8StaysUTF8(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatXMLForbidsIsSeenWhereverItStands: characters are looked at eight at a time.
+func TestWhatXMLForbidsIsSeenWhereverItStands(t *testing.T) {
+	for size := range 20 {
+		for at := range size {
+			for c := range 0x20 {
+				for _, around := range []string{"a", "\n", "\u00e9"} {
+					text := []byte(strings.Repeat(around, size))
+					text[at*len(around)] = byte(c)
+					if len(around) > 1 {
+						text[at*len(around)+1] = 'b'
+					}
+					if got, want := isAllowed(text), c == '\n' || c == '\t' || c == '\r'; got != want {
+						t.Fatalf("%q: got %v, want %v", text, got, want)
+					}
+				}
+			}
+		}
+	}
+}
