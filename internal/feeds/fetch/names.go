@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,6 +28,7 @@ type names struct {
 
 	mu    sync.Mutex
 	known map[string]*name
+	order []string // of being asked for; some may be known no more
 }
 
 // A name is what is known of a host. Its fields are set when done closes.
@@ -75,20 +77,26 @@ func (n *names) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 }
 
-// remember keeps e. The caller holds n.mu.
+// remember keeps e. Of too many names it forgets the oldest quarter, but for those that
+// are being asked about. The caller holds n.mu.
 func (n *names) remember(host string, e *name) {
 	if len(n.known) >= maxNamesKept {
-		for other, o := range n.known {
+		n.order = slices.DeleteFunc(n.order, func(other string) bool {
+			o := n.known[other]
+			if o == nil || len(n.known) <= maxNamesKept*3/4 {
+				return o == nil
+			}
 			select {
 			case <-o.done:
 				delete(n.known, other)
+				return true
 			default:
-				continue
+				return false
 			}
-			break
-		}
+		})
 	}
 	n.known[host] = e
+	n.order = append(n.order, host)
 }
 
 func (n *names) forget(host string, e *name) {

@@ -140,3 +140,24 @@ func serveManyNames(t *testing.T, answer func(dnsmessage.Question) (code dnsmess
 	}()
 	return conn.LocalAddr().String()
 }
+
+// TestTheOldestNamesAreForgotten: the feeds of a host come close together, so the names
+// that were asked for last are those that are asked for again.
+func TestTheOldestNamesAreForgotten(t *testing.T) {
+	n := newNames(time.Second, newFileCount(64))
+	for i := range 3*maxNamesKept + 100 {
+		e := &name{done: make(chan struct{})}
+		if i != 7 { // which is being asked about all the time
+			close(e.done)
+		}
+		n.remember(fmt.Sprint(i), e)
+		for _, kept := range []int{max(0, i-maxNamesKept/2), min(i, 7)} {
+			if n.known[fmt.Sprint(kept)] == nil && kept >= 7 {
+				t.Fatalf("name %d is forgotten when %d was asked for", kept, i)
+			}
+		}
+		if len(n.known) > maxNamesKept {
+			t.Fatalf("%d names are remembered, want %d at most", len(n.known), maxNamesKept)
+		}
+	}
+}
