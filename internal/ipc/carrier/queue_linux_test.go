@@ -86,7 +86,7 @@ func TestAStrangerWaitsForNoStartAfterIt(t *testing.T) {
 // does it again is known.
 func TestAQueueThatIsShutDownEndsAllLinesAndTheNextHaveTheirOwn(t *testing.T) {
 	q := open(t, Queue).(*queue)
-	first := start(t, q, Queue, 1, 1, 100, 1, true)
+	first := start(t, q, Queue, 1, 1, 100, 1<<30, true) // it is at it until the end
 	if _, err := first.Recv(); err != nil {
 		t.Fatal(err)
 	}
