@@ -28,7 +28,7 @@ type names struct {
 
 	mu    sync.Mutex
 	known map[string]*name
-	order []string // of being asked for; some may be known no more
+	order []string // those known, the oldest first
 }
 
 // A name is what is known of a host. Its fields are set when done closes.
@@ -82,12 +82,11 @@ func (n *names) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 func (n *names) remember(host string, e *name) {
 	if len(n.known) >= maxNamesKept {
 		n.order = slices.DeleteFunc(n.order, func(other string) bool {
-			o := n.known[other]
-			if o == nil || len(n.known) <= maxNamesKept*3/4 {
-				return o == nil
+			if len(n.known) <= maxNamesKept*3/4 {
+				return false
 			}
 			select {
-			case <-o.done:
+			case <-n.known[other].done:
 				delete(n.known, other)
 				return true
 			default:
@@ -104,6 +103,7 @@ func (n *names) forget(host string, e *name) {
 	defer n.mu.Unlock()
 	if n.known[host] == e {
 		delete(n.known, host)
+		n.order = slices.DeleteFunc(n.order, func(other string) bool { return other == host })
 	}
 }
 

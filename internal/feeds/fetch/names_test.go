@@ -146,6 +146,9 @@ func serveManyNames(t *testing.T, answer func(dnsmessage.Question) (code dnsmess
 func TestTheOldestNamesAreForgotten(t *testing.T) {
 	n := newNames(time.Second, newFileCount(64))
 	for i := range 3*maxNamesKept + 100 {
+		stopped := &name{} // before it was answered
+		n.remember("stopped", stopped)
+		n.forget("stopped", stopped)
 		e := &name{done: make(chan struct{})}
 		if i != 7 { // which is being asked about all the time
 			close(e.done)
@@ -156,8 +159,8 @@ func TestTheOldestNamesAreForgotten(t *testing.T) {
 				t.Fatalf("name %d is forgotten when %d was asked for", kept, i)
 			}
 		}
-		if len(n.known) > maxNamesKept {
-			t.Fatalf("%d names are remembered, want %d at most", len(n.known), maxNamesKept)
+		if len(n.known) > maxNamesKept || len(n.order) != len(n.known) {
+			t.Fatalf("%d names are remembered and %d in order, want both the same and %d at most", len(n.known), len(n.order), maxNamesKept)
 		}
 	}
 }
