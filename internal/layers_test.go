@@ -22,7 +22,7 @@ const module = "feedmill"
 var layers = map[string][]string{
 	"internal/crash":              {},
 	"internal/feeds":              {},
-	"internal/feeds/fetch":        {"internal/feeds"},
+	"internal/feeds/fetch":        {"internal/feeds", "internal/feeds/read/date"},
 	"internal/feeds/read":         {"internal/feeds", "internal/feeds/read/charset", "internal/feeds/read/date", "internal/feeds/read/gofeed", "internal/feeds/read/scan"},
 	"internal/feeds/read/charset": {"internal/feeds"},
 	"internal/feeds/read/date":    {},

@@ -12,7 +12,7 @@ const (
 
 	HTTPError   Class = "http_error"   // a status that is no success, or an answer that breaks HTTP
 	Gone        Class = "gone"         // 410
-	RateLimited Class = "rate_limited" // 429, or 503 with Retry-After
+	RateLimited Class = "rate_limited" // 429, or another error with Retry-After but 404 and 410
 	HostBackoff Class = "host_backoff" // not asked: its host is being left alone
 
 	DNS     Class = "dns"     // the host has no address

@@ -34,6 +34,8 @@ func TestStatusDecidesTheClass(t *testing.T) {
 		{503, "", feeds.HTTPError, 0},
 		{503, "soon", feeds.HTTPError, 0},
 		{503, "120", feeds.RateLimited, 2 * time.Minute},
+		{403, "120", feeds.RateLimited, 2 * time.Minute}, {500, "120", feeds.RateLimited, 2 * time.Minute}, {509, "120", feeds.RateLimited, 2 * time.Minute},
+		{403, "soon", feeds.HTTPError, 0}, {410, "120", feeds.Gone, 0},
 		{206, "", feeds.HTTPError, 0},
 		{299, "", feeds.HTTPError, 0},
 	} {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/feeds/read/date"
 )
 
 const (
@@ -49,10 +50,10 @@ func usable(v string) string {
 	return v
 }
 
-// maxAge returns how long after now the answer stays fresh: max-age less the
-// Age it already has, else Expires as the distance from Date (RFC 9111,
-// section 4.2). no-cache and no-store ask nothing, and neither does what
-// cannot be read.
+// maxAge returns how long after now the answer stays fresh: max-age, or else
+// Expires as the distance from Date, less the Age it already has (RFC 9111,
+// section 4.2). no-cache and no-store ask nothing, unless it is of some headers
+// alone, and neither does what cannot be read.
 func maxAge(h http.Header, now time.Time) time.Duration {
 	age, found := time.Duration(0), false
 	for _, line := range h["Cache-Control"] {
@@ -60,7 +61,9 @@ func maxAge(h http.Header, now time.Time) time.Duration {
 			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 			switch strings.ToLower(strings.TrimSpace(name)) {
 			case "no-cache", "no-store":
-				return 0
+				if value == "" {
+					return 0
+				}
 			case "max-age":
 				if found {
 					continue // the first one counts
@@ -69,38 +72,26 @@ func maxAge(h http.Header, now time.Time) time.Duration {
 			}
 		}
 	}
-	if found {
-		spent, _ := seconds(h.Get("Age"))
-		return max(0, age-spent)
+	if expires, ok := parseDate(h.Get("Expires")); ok && !found { // "0" and the like: already stale
+		age = clampAsked(expires.Sub(answerDate(h, now)))
 	}
-	value := h.Get("Expires")
-	if value == "" {
-		return 0
-	}
-	expires, err := http.ParseTime(value)
-	if err != nil {
-		return 0 // "0" and the like: already stale
-	}
-	return clampAsked(expires.Sub(answerDate(h, now)))
+	spent, _ := seconds(h.Get("Age"))
+	return clampAsked(age - spent)
 }
 
 // retryAfter returns how long the server wants to be left alone, and whether
 // it said so: seconds, or a date as the distance from the answer's Date (RFC
 // 9110, section 10.2.3). What is in the past asks for 0.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if v == "" {
-		return 0, false
-	}
-	if d, ok := seconds(v); ok {
+	v := strings.Trim(h.Get("Retry-After"), `" `)
+	if d, ok := seconds(strings.TrimPrefix(v, "-")); ok {
+		if v[0] == '-' {
+			d = 0
+		}
 		return d, true
 	}
-	if digits, ok := strings.CutPrefix(v, "-"); ok {
-		_, ok := seconds(digits)
-		return 0, ok
-	}
-	date, err := http.ParseTime(v)
-	if err != nil {
+	date, ok := parseDate(v)
+	if !ok {
 		return 0, false
 	}
 	return clampAsked(date.Sub(answerDate(h, now))), true
@@ -110,18 +101,28 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 // the same server are taken from, so that its clock may be wrong; now if it has
 // none.
 func answerDate(h http.Header, now time.Time) time.Time {
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+	if date, ok := parseDate(h.Get("Date")); ok {
 		return date
 	}
 	return now
 }
 
-// seconds reads a number of seconds; one that is too large is a long time.
+// parseDate reads a date in any form that servers write it in: HTTP has three, and
+// what writes cookies or sends people away has more.
+func parseDate(s string) (time.Time, bool) {
+	unix, ok := new(date.Reader).Read(s)
+	return time.Unix(unix, 0), ok
+}
+
+// seconds reads a number of whole seconds, behind which there may be parts of one, a
+// word or the number again, as long as it is no date. One that is too large is a long
+// time.
 func seconds(s string) (time.Duration, bool) {
-	if s == "" || strings.Trim(s, "0123456789") != "" {
+	end := len(s) - len(strings.TrimLeft(s, "0123456789"))
+	if end == 0 || end < len(s) && !strings.ContainsAny(s[end:end+1], " .,;") || strings.Contains(s, ":") {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
+	n, err := strconv.ParseInt(s[:end], 10, 64)
 	if err != nil || n > int64(maxAsked/time.Second) {
 		return maxAsked, true
 	}
@@ -133,9 +134,10 @@ func clampAsked(d time.Duration) time.Duration {
 }
 
 // rateLimit reports whether an answer asks for a pause, for how long, and in
-// what words to say so: any 429, and a 503 that says when to come back.
+// what words to say so: any 429, and any other error that says when to come back,
+// as GitHub does with 403, unless it is about a document that is not there.
 func rateLimit(resp *http.Response, now time.Time) (limited bool, after time.Duration, why string) {
-	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+	if s := resp.StatusCode; s < 400 || s == http.StatusNotFound || s == http.StatusGone {
 		return false, 0, ""
 	}
 	after, asked := retryAfter(resp.Header, now)
