@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
-
 	"feedmill/internal/feeds"
 )
 
@@ -127,31 +125,6 @@ func (t *trail) movedTo() string {
 		return ""
 	}
 	return t.moved
-}
-
-// keepCookies keeps what a redirect set, for this trail only. Some sites send
-// every visitor without a cookie in circles, also by way of another host.
-func (t *trail) keepCookies(resp *http.Response, from *url.URL) {
-	if len(resp.Header["Set-Cookie"]) == 0 {
-		return
-	}
-	if t.cookies == nil {
-		// The options are right, and then there is no error.
-		t.cookies, _ = cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
-	}
-	t.cookies.SetCookies(from, resp.Cookies())
-}
-
-// cookieHeader returns the Cookie header for a request, or "".
-func (t *trail) cookieHeader(to *url.URL) string {
-	if t.cookies == nil {
-		return ""
-	}
-	req := http.Request{Header: http.Header{}}
-	for _, c := range t.cookies.Cookies(to) {
-		req.AddCookie(c)
-	}
-	return req.Header.Get("Cookie")
 }
 
 // escapeTarget escapes what a URL must not have, byte for byte, and nothing else:

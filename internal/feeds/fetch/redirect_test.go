@@ -203,6 +203,44 @@ func TestCookiesReachTheOtherHostsOfTheirDomain(t *testing.T) {
 	wantClass(t, get(t, withDNS(t, dns, "127.0.0.2/32"), "http://www.cookie.example.org"+port+"/"), feeds.OK)
 }
 
+// TestCookiesComeBackAsTheyWereSet: a value is what stands between = and ;, whatever
+// it is, and one that is deleted is deleted however the date of that is written
+// (RFC 6265, sections 5.1.1 and 5.2).
+func TestCookiesComeBackAsTheyWereSet(t *testing.T) {
+	for _, tt := range []struct{ set, want string }{
+		{`c={"a":1,"b":"x"}`, `c={"a":1,"b":"x"}`},
+		{`c="quoted"; Path=/`, `c="quoted"`},
+		{"c=a, b c; HttpOnly; SameSite=None", "c=a, b c"},
+		{`c=a\b"c`, `c=a\b"c`},
+		{"c=\xc3\xa9", "c=\xc3\xa9"},
+		{" c[1]:/@ = a=b ;Path=relative", "c[1]:/@=a=b"},
+		{"c=", "c="},
+		{"c", ""}, {"=c", ""}, {"", ""},
+		{"c=1; Max-Age=0", ""}, {"c=1; max-age = -1", ""}, {"c=1; Max-Age=060", "c=1"}, {"c=1; Max-Age=soon", "c=1"},
+		{"c=1; Max-Age=99999999999999999999", "c=1"}, {"c=1; Max-Age=-99999999999999999999", ""},
+		{"c=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "c=1"},
+		{"c=1; Expires=Thu, 01-Jan-70 00:00:01 GMT", ""}, {"c=1; Expires=Thu, 1 Jan 1970 0:00:00", ""}, {"c=1; expires = Thu Jan  1 00:00:00 1970", ""},
+		{"c=1; Expires=Thursday, 01-January-1970 00:00:00 GMT", ""}, {"c=1; Expires=Mon, 01 Jan 1601 00:00:00 GMT", ""},
+		{"c=1; Expires=Fri, 31-Dec-9999 23:59:59 GMT", "c=1"}, {"c=1; Expires=0", "c=1"},
+		{"c=1; Path=/other", ""}, {"c=1; Domain=other.example", ""},
+	} {
+		got := ""
+		s := serve(t, func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path != "/" {
+				got = req.Header.Get("Cookie")
+				io.WriteString(w, feedBody(1))
+				return
+			}
+			w.Header().Set("Set-Cookie", tt.set)
+			http.Redirect(w, req, "/feed", http.StatusFound)
+		})
+		wantClass(t, get(t, refresher(t, feeds.Options{}), s.URL), feeds.OK)
+		if got != tt.want {
+			t.Errorf("%q was sent back as %q, want %q", tt.set, got, tt.want)
+		}
+	}
+}
+
 func TestRedirectFromHTTPSToHTTPIsRefused(t *testing.T) {
 	plain := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the plain server was asked") })
 	url, r := serveTLS(t, func(w http.ResponseWriter, req *http.Request) {
