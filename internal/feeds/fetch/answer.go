@@ -45,7 +45,7 @@ func (r *Refresher) refresh(ctx context.Context, stop context.CancelCauseFunc, j
 	case res.Status == http.StatusNotModified:
 		res = f.notModified(resp, res)
 	default:
-		res = otherwise(resp, res)
+		res = f.otherwise(resp, res)
 		res.Elsewhere = f.place.via != ""
 	}
 	if res.Class.OK() {
@@ -76,14 +76,15 @@ func (f *fetch) notModified(resp *http.Response, res feeds.Result) feeds.Result 
 	return res
 }
 
-// otherwise is the result of any answer without a document.
-func otherwise(resp *http.Response, res feeds.Result) feeds.Result {
+// otherwise is the result of any answer without a document. That a document is gone
+// to which the feed led for now says nothing of the feed.
+func (f *fetch) otherwise(resp *http.Response, res feeds.Result) feeds.Result {
 	if limited, after, why := rateLimit(resp, time.Now()); limited {
 		res.Pacing.RetryAfter = after
 		return failed(res, &feeds.Failure{Class: feeds.RateLimited, Detail: why})
 	}
 	fail := &feeds.Failure{Class: feeds.HTTPError, Detail: statusText(resp.StatusCode)}
-	if resp.StatusCode == http.StatusGone {
+	if resp.StatusCode == http.StatusGone && f.trail.permanent {
 		fail.Class = feeds.Gone
 	}
 	return failed(res, fail)

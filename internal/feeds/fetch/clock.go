@@ -80,13 +80,6 @@ func (c *clock) readBody(got *atomic.Int64) {
 	}
 }
 
-// dropBody ends what readBody began.
-func (c *clock) dropBody() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.body = time.Time{}
-}
-
 // arm sets the timer to the nearest limit. The caller holds c.mu.
 func (c *clock) arm(now time.Time) {
 	wait := c.total.Sub(now)

@@ -115,20 +115,20 @@ func (f *fetch) letGo(whole bool) {
 	f.conn = nil
 }
 
-// maxDrain bounds what is read of a body that nobody wants, in bytes, so that
-// its connection can be used again.
-const maxDrain = 16 << 10
+// What is read of a body that nobody wants, so that its connection can be used again,
+// is bounded in bytes and in time: the answer is known already.
+const (
+	maxDrain     = 16 << 10
+	maxDrainTime = time.Second
+)
 
 // drain drops a body.
 func (f *fetch) drain(resp *http.Response) {
 	whole := resp.Body == http.NoBody
-	if !whole && resp.ContentLength <= maxDrain {
-		m := &meter{r: resp.Body, bound: maxDrain}
-		f.clock.readBody(&m.n)
-		// The answer is known already: an error costs only the connection.
-		_, err := io.Copy(io.Discard, m)
-		whole = err == nil
-		f.clock.dropBody()
+	if !whole && !resp.Close && resp.ContentLength <= maxDrain {
+		late := time.AfterFunc(maxDrainTime, f.conn.cut)
+		n, err := io.CopyN(io.Discard, resp.Body, maxDrain+1)
+		whole = late.Stop() && err == io.EOF && n <= maxDrain
 	}
 	resp.Body.Close()
 	f.letGo(whole)

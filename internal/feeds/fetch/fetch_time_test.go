@@ -79,6 +79,15 @@ func drip(n int) http.HandlerFunc {
 	}
 }
 
+// stalling sends a part of a text, and then nothing.
+func stalling(w http.ResponseWriter, req *http.Request, status int) {
+	w.Header().Set("Content-Length", "100")
+	w.WriteHeader(status)
+	io.WriteString(w, "moved")
+	w.(http.Flusher).Flush()
+	<-req.Context().Done()
+}
+
 func TestTimeLimitsAreAsDocumented(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -105,6 +114,17 @@ func TestTimeLimitsAreAsDocumented(t *testing.T) {
 			time.Sleep(9 * time.Second)
 			http.Redirect(w, req, req.URL.Path+"x", http.StatusFound)
 		}, feeds.Timeout, 30 * time.Second},
+		{"a redirect with a text that stops", func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path != "/" {
+				io.WriteString(w, feedBody(1))
+				return
+			}
+			w.Header().Set("Location", "/feed")
+			stalling(w, req, http.StatusFound)
+		}, feeds.OK, maxDrainTime},
+		{"an error with a text that stops", func(w http.ResponseWriter, req *http.Request) {
+			stalling(w, req, http.StatusNotFound)
+		}, feeds.HTTPError, maxDrainTime},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, feeds.Options{}, tt.serve, func(t *testing.T, r *Refresher) {

@@ -86,6 +86,28 @@ func TestErrorPageMovesNothing(t *testing.T) {
 	wantClass(t, get(t, refresher(t, feeds.Options{}), s.URL), feeds.HTTPError)
 }
 
+// TestGoneIsSaidOfTheFeed: where a redirect led for now, a document may be gone, and
+// the next one leads elsewhere.
+func TestGoneIsSaidOfTheFeed(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		switch req.URL.Path {
+		case "/moved":
+			http.Redirect(w, req, "/gone", http.StatusMovedPermanently)
+		case "/found":
+			http.Redirect(w, req, "/gone", http.StatusFound)
+		case "/both":
+			http.Redirect(w, req, "/found", http.StatusMovedPermanently)
+		default:
+			w.WriteHeader(http.StatusGone)
+		}
+	})
+	for path, want := range map[string]feeds.Class{"/": feeds.Gone, "/moved": feeds.Gone, "/found": feeds.HTTPError, "/both": feeds.HTTPError} {
+		if res := get(t, refresher(t, feeds.Options{}), s.URL+path); res.Class != want || res.Status != http.StatusGone {
+			t.Errorf("%s: got %s, %d; want %s, 410", path, res.Class, res.Status, want)
+		}
+	}
+}
+
 func TestRedirectsAreBounded(t *testing.T) {
 	url := redirects(t)
 	r := refresher(t, feeds.Options{})
