@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"sync"
 	"time"
 
 	"feedmill/internal/feeds"
@@ -67,67 +66,68 @@ func (d *dialer) one(ctx context.Context, addr netip.Addr, port uint16) (net.Con
 	return conn, err
 }
 
-// race tries the addresses in order, two at a time at most, and returns the
-// first connection. Of the errors it returns the first, unless it is about
-// something that we lack.
+// maxRacing bounds the addresses of a host that are tried at a time.
+const maxRacing = 8
+
+// race tries the addresses in order, each when the one before it has failed or been
+// silent for a while, and returns the first connection. Of the errors it returns the
+// first, unless it is about something that we lack. Beside the first one an address
+// needs a token of its own: where there is none they are tried one after the other.
 func (d *dialer) race(ctx context.Context, addrs []netip.Addr, port uint16) (net.Conn, error) {
 	if len(addrs) == 1 {
 		return d.one(ctx, addrs[0], port)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var mu sync.Mutex // guards addrs and what follows
+	type outcome struct {
+		conn net.Conn
+		err  error
+	}
+	outcomes, under, next := make(chan outcome), 0, 0
+	try := func() {
+		addr := addrs[next]
+		next, under = next+1, under+1
+		go func() {
+			conn, err := d.one(ctx, addr, port)
+			outcomes <- outcome{conn, err}
+		}()
+	}
 	var won net.Conn
 	var failed error
-	next := func() (addr netip.Addr, ok bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(addrs) == 0 || ctx.Err() != nil {
-			return addr, false
-		}
-		addr, addrs = addrs[0], addrs[1:]
-		return addr, true
-	}
-	try := func() {
-		for addr, ok := next(); ok; addr, ok = next() {
-			conn, err := d.one(ctx, addr, port)
-			mu.Lock()
-			_, isLack := err.(*lack)
-			switch {
-			case err == nil && won == nil:
-				won = conn
-				stop()
-			case err == nil:
-				conn.Close()
-			case failed == nil || isLack:
-				failed = err
-			}
-			mu.Unlock()
-		}
-	}
-	alone, end := context.WithCancel(ctx)
-	var second sync.WaitGroup
-	second.Go(func() {
-		if sleep(alone, raceAfter) != nil {
-			return // it was quick
+	for try(); under > 0; {
+		var silent <-chan time.Time
+		if next < len(addrs) && under < maxRacing {
+			silent = time.After(raceAfter)
 		}
 		select {
-		case d.files.connections <- struct{}{}:
-			try()
-			<-d.files.connections
-		default: // no descriptor to spare: one after the other
+		case o := <-outcomes:
+			_, isLack := o.err.(*lack)
+			switch {
+			case o.err == nil && won == nil:
+				won, next = o.conn, len(addrs)
+				stop()
+			case o.err == nil:
+				o.conn.Close()
+			case failed == nil || isLack:
+				failed = o.err
+			}
+			if under--; next < len(addrs) && ctx.Err() == nil {
+				try() // in its place
+			} else if under > 0 {
+				<-d.files.connections
+			}
+		case <-silent:
+			select {
+			case d.files.connections <- struct{}{}:
+				try()
+			default:
+			}
 		}
-	})
-	try()
-	end()
-	second.Wait()
-	if won == nil && failed == nil {
-		failed = context.Cause(ctx) // it ended before the first
 	}
 	if won != nil {
-		failed = nil
+		return won, nil
 	}
-	return won, failed
+	return nil, failed
 }
 
 // alternate orders addresses so that the families take turns, beginning with

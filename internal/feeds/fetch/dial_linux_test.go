@@ -28,6 +28,7 @@ func TestTheNextAddressIsTried(t *testing.T) {
 	good, refuses, silent := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.4")
 	for name, addrs := range map[string][]netip.Addr{
 		"refused": {refuses, good}, "silent": {silent, good}, "both": {refuses, silent, good}, "first": {good, silent},
+		"many silent": {silent, silent, refuses, silent, good},
 	} {
 		conn, err := d.race(t.Context(), addrs, port)
 		if err != nil {
@@ -37,6 +38,13 @@ func TestTheNextAddressIsTried(t *testing.T) {
 		if got := conn.RemoteAddr().String(); got != ln.Addr().String() {
 			t.Errorf("%s: connected to %s", name, got)
 		}
+		conn.Close()
+	}
+	none := &dialer{files: newFileCount(0), net: d.net} // no descriptor to spare: one after the other
+	none.files.tryTake()
+	if conn, err := none.race(t.Context(), []netip.Addr{refuses, refuses, good}, port); err != nil {
+		t.Errorf("one after the other: %v", err)
+	} else {
 		conn.Close()
 	}
 	if _, err := d.race(t.Context(), []netip.Addr{refuses, refuses}, port); err == nil || !strings.Contains(err.Error(), "refused") {
