@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/zstd"
+
 	"feedmill/internal/feeds"
 )
 
@@ -309,6 +311,9 @@ func (f *filling) ended(ctx context.Context, err error) *feeds.Failure {
 	}
 	if f.meter.n.Load() == 0 {
 		return nil // an empty body, which some servers call encoded
+	}
+	if err == brotliTrailing() || err == zstd.ErrMagicMismatch && len(f.buf) > 0 { // of another frame
+		err = errTrailing
 	}
 	if err == errTrailing {
 		return &feeds.Failure{Class: feeds.Encoding, Detail: err.Error(), Err: err}

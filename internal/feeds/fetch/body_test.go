@@ -298,6 +298,9 @@ func TestAWholeDocumentInABrokenWrappingIsRead(t *testing.T) {
 		{"length too long", fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(feed)+10, feed), "broke after"},
 		{"gzip without its checksum", fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(packed)-4, packed[:len(packed)-4]), "ends early"},
 		{"gzip with a line end", fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s\n", len(packed)+1, packed), "after the end"},
+		{"brotli with a line end", fmt.Sprintf("Content-Encoding: br\r\n\r\n%s\n", brotlied(feed)), "after the end"},
+		{"brotli with junk", fmt.Sprintf("Content-Encoding: br\r\n\r\n%s<!-- %s -->", brotlied(feed), strings.Repeat("x", 9000)), "after the end"},
+		{"zstd with junk", fmt.Sprintf("Content-Encoding: zstd\r\n\r\n%s<!-- %s -->", zstded(feed), strings.Repeat("x", 9000)), "after the end"},
 		{"gzip with junk", fmt.Sprintf("Content-Encoding: gzip\r\n\r\n%s<!-- %s -->", packed, strings.Repeat("x", 9000)), "after the end"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

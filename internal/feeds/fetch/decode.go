@@ -82,6 +82,12 @@ const gzipMark = "\x1f\x8b"
 // errTrailing says that bytes follow the end of an encoded body that are none.
 var errTrailing = errors.New("data after the end of the encoded body")
 
+// brotliTrailing is what brotli says of that, which has no name to be known by.
+var brotliTrailing = sync.OnceValue(func() error {
+	_, err := io.ReadAll(brotli.NewReader(strings.NewReader("\x06\n")))
+	return err
+})
+
 // A members reads the members of a gzip stream, which are one body (RFC 1952,
 // section 2.2). gzip.Reader does so by itself, but cannot tell a broken member from
 // what was sent behind the last one.
