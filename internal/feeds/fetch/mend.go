@@ -2,6 +2,9 @@ package fetch
 
 import (
 	"bytes"
+	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -122,27 +125,29 @@ func isInterim(head []byte) bool {
 // changed.
 func mendHead(head []byte) []byte {
 	var out []byte
-	chunked, dropped, same := false, true, 0 // of head, up to same is in out
-	for at, first := 0, true; at < len(head); first = false {
-		line := head[at : at+bytes.IndexByte(head[at:], '\n')+1]
+	chunked, same := false, 0 // of head, up to same is in out
+	for at := 0; at < len(head); {
+		line, next := head[at:], 0
+		for next == 0 || next < len(line) && (line[next] == ' ' || line[next] == '\t') {
+			next += bytes.IndexByte(line[next:], '\n') + 1
+		}
+		line = line[:next]
 		good, ok := line, true
-		switch {
-		case first:
-			good, ok = mendStatusLine(line)
+		switch whole := unfolded(line); {
+		case at == 0:
+			first := line[:bytes.IndexByte(line, '\n')+1]
+			good, ok = mendStatusLine(first)
+			ok = ok && len(first) == len(line)
 		case len(line) <= 2: // the empty line
-		case line[0] == ' ' || line[0] == '\t':
-			if dropped { // what it goes on with
-				good, ok = nil, false
-			}
 		default:
-			good, ok = mendLine(line, &chunked)
-			dropped = len(good) == 0
+			good, ok = mendLine(whole, &chunked)
+			ok = ok && len(whole) == len(line)
 		}
 		if !ok {
 			out = append(append(out, head[same:at]...), good...)
-			same = at + len(line)
+			same = at + next
 		}
-		at += len(line)
+		at += next
 	}
 	if same == 0 {
 		return nil
@@ -150,17 +155,38 @@ func mendHead(head []byte) []byte {
 	return append(out, head[same:]...)
 }
 
+// unfolded returns a header that goes on over several lines as one line (RFC 9112,
+// section 5.2), and any other as it is.
+func unfolded(line []byte) []byte {
+	if bytes.IndexByte(line, '\n') == len(line)-1 {
+		return line
+	}
+	parts := bytes.Split(line, []byte("\n"))
+	for i, part := range parts {
+		parts[i] = bytes.TrimSpace(part)
+	}
+	return append(bytes.TrimSpace(bytes.Join(parts, []byte(" "))), "\r\n"...)
+}
+
 // mendStatusLine writes a version that net/http does not read, as in "HTTP/2 200"
-// of a proxy that speaks HTTP/1.1. ok says that the line needs no change.
+// of a proxy that speaks HTTP/1.1, or under which it reads no chunks, and puts a blank
+// between the status and its text. ok says that the line needs no change.
 func mendStatusLine(line []byte) (good []byte, ok bool) {
 	version, rest, _ := bytes.Cut(line, []byte(" "))
+	ok = true
 	switch v := string(version); {
+	case strings.EqualFold(v, "HTTP/1") || strings.EqualFold(v, "HTTP/2") || strings.EqualFold(v, "HTTP/1.0"):
+		version, ok = []byte("HTTP/1.1"), false
 	case len(v) == len("HTTP/1.1") && v[:5] != "HTTP/" && strings.EqualFold(v[:5], "HTTP/"):
-		return append([]byte("HTTP/"+v[5:]+" "), rest...), false
-	case strings.EqualFold(v, "HTTP/1") || strings.EqualFold(v, "HTTP/2"):
-		return append([]byte("HTTP/1.1 "), rest...), false
+		version, ok = []byte("HTTP/"+v[5:]), false
 	}
-	return line, true
+	if digits := len(rest) - len(bytes.TrimLeft(rest, "0123456789")); digits == 3 && rest[3] > ' ' {
+		rest, ok = slices.Concat(rest[:3], []byte(" "), rest[3:]), false
+	}
+	if ok {
+		return line, true
+	}
+	return slices.Concat(version, []byte(" "), rest), false
 }
 
 // mendLine returns what is to be read in place of a header line, empty for
@@ -179,7 +205,8 @@ func mendLine(line []byte, chunked *bool) (good []byte, ok bool) {
 			return line, true
 		}
 		for word := range strings.SplitSeq(strings.ToLower(string(value)), ",") {
-			switch word = strings.TrimSpace(word); {
+			word, _, _ = strings.Cut(word, ";")
+			switch word = strings.Trim(word, `" `); {
 			case word == "chunked" && !*chunked:
 				*chunked = true
 				good = append(good, "Transfer-Encoding: chunked\r\n"...)
@@ -195,6 +222,12 @@ func mendLine(line []byte, chunked *bool) (good []byte, ok bool) {
 			if first, more, twice = strings.Cut(more, ","); strings.TrimSpace(first) != plain {
 				return line, true // which of them is it?
 			}
+		}
+		if end := strings.IndexAny(plain, " ;."); end > 0 {
+			plain = plain[:end]
+		}
+		if _, err := strconv.ParseInt(plain, 10, 64); errors.Is(err, strconv.ErrRange) {
+			return nil, false // the end of the connection will tell
 		}
 		if plain == string(value) {
 			return line, true
