@@ -130,9 +130,8 @@ const releaseSQL = `UPDATE hosts h SET owner = '', lease_until = '-infinity', lo
 				AND f.next_due > @now - CASE WHEN f.skip_days <> 0 THEN 7 ELSE 1 END * 86400 THEN (@now / 3600 + 1) * 3600
 			ELSE f.next_due END)
 		FROM feeds f WHERE f.domain = h.domain AND NOT f.paused AND f.class <> @gone), 4611686018427387904)
-	FROM (SELECT h.domain FROM unnest(@domains::text[], @epochs::bigint[]) l(domain, epoch)
-		JOIN hosts h ON h.domain = l.domain AND h.epoch = l.epoch AND h.owner = @owner ORDER BY h.domain FOR UPDATE OF h) held
-	WHERE h.domain = held.domain`
+	FROM unnest(@domains::text[], @epochs::bigint[]) l(domain, epoch)
+	WHERE h.domain = l.domain AND h.epoch = l.epoch AND h.owner = @owner`
 
 // Release gives leases back. Those that are somebody else's by now are none of its
 // business.
@@ -143,11 +142,13 @@ func (db *DB) Release(ctx context.Context, held []feeds.Lease) error {
 	domains, epochs := apart(held)
 	now := db.Now()
 	err := db.within(ctx, func(ctx context.Context) error {
-		_, err := db.rounds.Exec(ctx, releaseSQL, pgx.NamedArgs{
+		var b pgx.Batch // of one transaction: who adds a feed has its host locked, and after that the feed is seen
+		b.Queue(`SELECT FROM `+ofHeld, domains, epochs, db.owner)
+		b.Queue(releaseSQL, pgx.NamedArgs{
 			"domains": domains, "epochs": epochs, "owner": db.owner, "gone": string(feeds.Gone),
 			"now": now.Unix(), "far": now.Add(store.FarthestDue).Unix(), "hour": now.UTC().Hour(), "day": int(now.UTC().Weekday()),
 		})
-		return err
+		return db.rounds.SendBatch(ctx, &b).Close()
 	})
 	return wrapped(ctx, "release leases", err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/pgtest"
 	"feedmill/internal/store"
 	"feedmill/internal/store/storetest"
 )
@@ -408,6 +409,38 @@ func TestAHostIsDueWhenOneOfItsFeedsIs(t *testing.T) {
 		if got := due(); got != c.want {
 			t.Errorf("%s: due at %d, want %d", c.what, got, c.want)
 		}
+	}
+}
+
+// TestAHostIsDueForAFeedThatComesWhileItIsGivenBack: what somebody has added, and not yet
+// committed when the lease ends, is waited for and seen.
+func TestAHostIsDueForAFeedThatComesWhileItIsGivenBack(t *testing.T) {
+	url := engine{}.New(t)
+	db := openStore(t, url, Options{Owner: "giver"})
+	storetest.Subscribe(t, db, 1)
+	held := claim(t, db, 1)
+	refreshed(t, db, held, nil)
+	done := make(chan error)
+	psql(t, url, func(c *pgx.Conn) error {
+		tx, err := c.Begin(t.Context())
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback(context.Background())
+		if _, err := tx.Exec(t.Context(), "INSERT INTO feeds (url, domain) VALUES ('https://host0.example/another', 'host0.example')"); err != nil {
+			return err
+		}
+		go func() { done <- db.Release(context.Background(), held) }()
+		if !pgtest.Shared(t).Until(t, "postgres", time.Minute, "EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'feedmill giver' AND wait_event_type = 'Lock')") {
+			t.Error("nobody waits for who adds a feed")
+		}
+		return tx.Commit(t.Context())
+	})
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if held := claim(t, db, 1); len(held) != 1 {
+		t.Error("the host of a feed that is due is not")
 	}
 }
 
