@@ -15,8 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +66,14 @@ var pinned = map[string]string{
 	"enable_mergejoin":  "off",
 	"jit":               "off",
 	"plan_cache_mode":   "force_generic_plan",
+}
+
+// meant is what statements take for granted, whatever the server, the database or the role
+// is set to otherwise: who waits for a row sees what became of it.
+var meant = map[string]string{
+	"client_encoding":               "UTF8",
+	"standard_conforming_strings":   "on",
+	"default_transaction_isolation": "read committed",
 }
 
 // A DB is an open store. Its methods may be called from several goroutines.
@@ -129,6 +139,11 @@ func (db *DB) open(ctx context.Context, c *pgxpool.Config, o Options) (err error
 		}
 	}
 	said("application_name", "feedmill "+db.owner)
+	maps.Copy(c.ConnConfig.RuntimeParams, meant)
+	switch c.ConnConfig.DefaultQueryExecMode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // what they bring is text
+		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	}
 	if o.ReadOnly {
 		said("default_transaction_read_only", "on")
 		c.ConnConfig.ValidateConnect = nil // target_session_attrs is about who writes
@@ -139,9 +154,10 @@ func (db *DB) open(ctx context.Context, c *pgxpool.Config, o Options) (err error
 	case o.Beside: // for what the user says, which may wait for the disk whatever the server's rounds do
 		said("synchronous_commit", "on")
 	}
+	// Of several servers the first may say nothing, and the next is to be asked in time.
+	c.ConnConfig.ConnectTimeout = cmp.Or(c.ConnConfig.ConnectTimeout, db.patience/time.Duration(2+len(c.ConnConfig.Fallbacks)))
 	// A link that was cut without a word must not look like a slow server for ever.
 	c.ConnConfig.DialFunc = (&net.Dialer{
-		Timeout:         db.patience,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 5 * time.Second, Count: 3},
 	}).DialContext
 	c.MaxConns, c.MinConns = listConns, 0
@@ -151,9 +167,7 @@ func (db *DB) open(ctx context.Context, c *pgxpool.Config, o Options) (err error
 	c = c.Copy()
 	c.MaxConns = roundConns
 	c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error { takeArrays(conn); return nil }
-	for name, value := range pinned {
-		c.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(c.ConnConfig.RuntimeParams, pinned)
 	// Who stands still within a transaction, or died where nobody heard of it, has feeds
 	// locked that others are to store.
 	c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(db.patience.Milliseconds())
@@ -324,22 +338,22 @@ func (db *DB) mayWrite(ctx context.Context) error {
 
 // inTheWay reports whether the server ended a transaction because of another one.
 func inTheWay(err error) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return false
-	}
-	switch pg.Code {
-	case "40001", "40P01": // serialization_failure, deadlock_detected
-		return true
-	case "23505": // unique_violation: somebody gave a feed the same URL meanwhile, and is seen the next time
+	if is(err, "23505") { // unique_violation: somebody gave a feed the same URL meanwhile, and is seen the next time
+		pg, _ := errors.AsType[*pgconn.PgError](err)
 		return pg.ConstraintName == "feeds_url" || pg.ConstraintName == "moved_url"
 	}
-	return false
+	return is(err, "40001", "40P01") // serialization_failure, deadlock_detected
+}
+
+// is reports whether the server said one of these codes.
+func is(err error, codes ...string) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(codes, pg.Code)
 }
 
 // explain gives the server's errors the type that callers decide by.
 func explain(err error) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "25006" { // read_only_sql_transaction
+	if is(err, "25006") { // read_only_sql_transaction
 		return fmt.Errorf("%w: %w", store.ErrReadOnly, fault(err))
 	}
 	return fault(err)

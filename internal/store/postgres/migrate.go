@@ -33,12 +33,14 @@ func (db *DB) identify(ctx context.Context, q interface {
 	case err != nil:
 		return 0, fmt.Errorf("look for tables: %w", err)
 	case !meta && other:
-		return 0, &store.ForeignError{Path: db.path, Reason: "there are tables of another program's in it"}
+		return 0, db.foreign()
 	case !meta:
 		return 0, nil
 	}
-	err = q.QueryRow(ctx, "SELECT schema FROM meta").Scan(&version)
+	err = q.QueryRow(ctx, "SELECT schema::int FROM meta").Scan(&version)
 	switch {
+	case is(err, "42703", "42846", "22P02"): // undefined_column, cannot_coerce, invalid_text_representation
+		return 0, db.foreign()
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, &store.ForeignError{Path: db.path, Reason: "its table meta names no version"}
 	case err != nil:
@@ -47,6 +49,11 @@ func (db *DB) identify(ctx context.Context, q interface {
 		return 0, &store.SchemaError{Path: db.path, Have: version, Want: latestVersion}
 	}
 	return version, nil
+}
+
+// foreign says that what has the names of our tables is not ours.
+func (db *DB) foreign() error {
+	return &store.ForeignError{Path: db.path, Reason: "there are tables of another program's in it"}
 }
 
 // migrate brings the tables to the latest version in one transaction, alone.
@@ -71,7 +78,11 @@ func (db *DB) migrate(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("read migration: %w", err)
 			}
-			if _, err := tx.Conn().PgConn().Exec(ctx, string(text)).ReadAll(); err != nil {
+			_, err = tx.Conn().PgConn().Exec(ctx, string(text)).ReadAll()
+			switch {
+			case version == 0 && is(err, "42P07", "42723", "42710"): // duplicate_table, duplicate_function, duplicate_object
+				return db.foreign()
+			case err != nil:
 				return fmt.Errorf("bring tables from version %d to %d: %w", have, have+1, err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io/fs"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,15 +56,19 @@ func TestNewerTablesAreRefused(t *testing.T) {
 }
 
 func TestAnothersTablesAreRefusedAndLeftAlone(t *testing.T) {
-	for _, table := range []string{"CREATE TABLE items (x int)", "CREATE TABLE meta (schema int)"} {
+	for _, table := range []string{
+		"CREATE TABLE items (x int)", "CREATE TABLE hosts (x int)", "CREATE VIEW latest AS SELECT 1", "CREATE FUNCTION last_id() RETURNS int RETURN 1",
+		"CREATE TABLE meta (schema int)", "CREATE TABLE meta (version int)", "CREATE TABLE meta AS SELECT 'one' AS schema",
+	} {
 		url := engine{}.New(t)
 		engine{}.Exec(t, url, table)
 		_, err := Open(t.Context(), url, Options{})
 		if _, ok := errors.AsType[*store.ForeignError](err); !ok {
 			t.Errorf("%s: got %v, want a ForeignError", table, err)
 		}
-		if n := (engine{}).Number(t, url, "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"); n != 1 {
-			t.Errorf("%s: there are %d relations now, want 1", table, n)
+		if n := (engine{}).Number(t, url, `SELECT count(*) FROM (SELECT relnamespace FROM pg_class UNION ALL SELECT pronamespace FROM pg_proc) r
+			WHERE relnamespace = current_schema()::regnamespace`); n != 1 {
+			t.Errorf("%s: there are %d things now, want 1", table, n)
 		}
 	}
 }
@@ -210,6 +215,33 @@ func (a *authority) sign(t *testing.T, c *x509.Certificate, key ed25519.PrivateK
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// TestAServerThatSaysNothingIsNotWaitedForAlone: of several that are named the next is asked
+// while there is time.
+func TestAServerThatSaysNothingIsNotWaitedForAlone(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	url := engine{}.New(t)
+	openStore(t, strings.Replace(url, "@", "@"+silent.Addr().String()+",", 1), Options{Patience: 3 * time.Second})
+}
+
+// TestWhatTheDriverMayBeToldChangesNothing: how statements are sent is a setting of its own.
+func TestWhatTheDriverMayBeToldChangesNothing(t *testing.T) {
+	for _, mode := range []string{"exec", "simple_protocol", "describe_exec", "cache_describe"} {
+		t.Run(mode, func(t *testing.T) {
+			db := openStore(t, engine{}.New(t)+"&default_query_exec_mode="+mode, Options{})
+			ids := storetest.Subscribe(t, db, 2)
+			storetest.Save(t, db, storetest.Succeeded(ids[0], storetest.Epoch, storetest.Item("a", "1")))
+			if known := storetest.Job(t, db, ids[0]).Known; len(known) != 1 {
+				t.Errorf("got %v, want the item that was stored", known)
+			}
+			refreshed(t, db, claim(t, db, 2)[1:], nil)
+		})
+	}
 }
 
 // TestTheEnvironmentSaysWhatTheStringDoesNot: services and password files, as libpq
