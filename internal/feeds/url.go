@@ -15,6 +15,10 @@ import (
 // maxURL bounds a URL, in bytes. No server is known to take longer ones.
 const maxURL = 8 << 10
 
+// maxHost is how long a name can be that a name server is asked for, without the dot at
+// its end, in bytes (RFC 1035, 2.3.4).
+const maxHost = 253
+
 // NormalizeURL returns the one spelling under which a feed's URL is stored:
 // scheme and host in lower case, the host in its ASCII form, no default port,
 // no fragment, "/" for an empty path, bytes that are no UTF-8 escaped. Userinfo
@@ -165,6 +169,9 @@ func normalHost(host string) (string, error) {
 		return "", badURL("no host")
 	}
 	host = strings.ToLower(host)
+	if len(strings.TrimRight(host, ".")) > maxHost {
+		return "", badURL("a host that is no name")
+	}
 	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 		return "", badURL("a host that is no name")
 	}

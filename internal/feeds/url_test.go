@@ -29,6 +29,7 @@ func TestNormalizeURL(t *testing.T) {
 		{"http://[2001:DB8::1]:80/", "http://[2001:db8::1]/"},
 		{"http://under_score.example/", "http://under_score.example/"},
 		{"http://example.org./", "http://example.org./"},
+		{"http://" + strings.Repeat("x.", 127) + "/", "http://" + strings.Repeat("x.", 127) + "/"},
 		{"http://example.org/caf\xe9?\xff\xc3(&\uFFFD", "http://example.org/caf%E9?%FF%C3(&\uFFFD"},
 	} {
 		got, err := NormalizeURL(tt.raw)
@@ -75,6 +76,7 @@ func TestNormalizeURLRefuses(t *testing.T) {
 		"http://a b/", "http://a\tb/", "http://a/\x00", "http://a/\nb", "http://h:0/", "http://h:65536/", "http://h:x/",
 		"http://[::1/", "http://[fe80::1%25eth0]/", "http://[zz]/", "http://h%00/", "http://-\u00fc-/",
 		"http://h/" + strings.Repeat("x", 8192), "http://u@v@h\\/", "http://]/", "http://a!b/",
+		"http://" + strings.Repeat("x.", 127) + "xx/",
 	} {
 		got, err := NormalizeURL(raw)
 		f, ok := err.(*Failure)

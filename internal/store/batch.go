@@ -280,18 +280,24 @@ func (s *State) learn(it *feeds.Item) {
 // follows it when an earlier run saw the same. Without runs (see BeginRun)
 // every Save counts as one. A success without redirect takes the note back.
 func (b *Batch) redirect(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
-	if o.MovedTo == "" || o.MovedTo != s.MovedTo {
-		s.MovedTo, s.MovedRun = o.MovedTo, b.Run
+	to := o.MovedTo
+	if to != "" {
+		if normal, err := feeds.NormalizeURL(to); err != nil || normal != to { // which no honest worker says
+			to = ""
+		}
+	}
+	if to == "" || to != s.MovedTo {
+		s.MovedTo, s.MovedRun = to, b.Run
 		return nil
 	}
 	if b.Run != 0 && b.Run == s.MovedRun {
 		return nil
 	}
-	moved, err := b.Rows.Move(o.ID, o.MovedTo)
+	moved, err := b.Rows.Move(o.ID, to)
 	if err != nil || !moved {
 		return err // or another feed is there already
 	}
-	saved.MovedTo = o.MovedTo
+	saved.MovedTo = to
 	s.MovedTo, s.MovedRun = "", 0
 	return nil
 }

@@ -20,7 +20,7 @@ const (
 type CopyTable struct {
 	Name string
 	Feed string // the column with the feed's id
-	By   string // the columns that order a feed's rows
+	By   string // the columns that order a feed's rows, texts by their bytes
 	Cols []CopyColumn
 }
 

@@ -17,7 +17,7 @@ var (
 	ErrReadOnly = errors.New("the store is open for reading only")
 
 	// ErrNoFeed is what became of an outcome whose feed was removed while it
-	// was being refreshed.
+	// was being refreshed, and of a change of a feed that is not there.
 	ErrNoFeed = errors.New("no longer subscribed")
 )
 

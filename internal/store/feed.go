@@ -68,15 +68,16 @@ const (
 // feedOrders are the orders as SQL has them.
 var feedOrders = [...]string{
 	ByArrival:  "id",
-	ByName:     "lower(coalesce(nullif(name, ''), nullif(title, ''), url)) %s, id",
-	ByCategory: "lower(category) %s, id",
+	ByName:     "lower(coalesce(nullif(name, ''), nullif(title, ''), url) %s), id",
+	ByCategory: "lower(category %s), id",
 	ByFails:    "fails DESC, id",
 	ByDue:      "next_due, id",
 	ByChecked:  "coalesce(last_checked, 0) DESC, id",
 	ByItems:    "items DESC, id",
 }
 
-// SQL returns what feeds are ordered by; the collation of texts is that of their bytes.
+// SQL returns what feeds are ordered by; the collation of texts is that of their bytes,
+// and knows no letters but those of ASCII.
 func (o FeedOrder) SQL(collation string) string {
 	return strings.ReplaceAll(feedOrders[o], "%s", collation)
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +17,7 @@ func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRow
 	o := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, db.lists, o, func(tx pgx.Tx) error {
 		for _, t := range store.CopyTables {
-			rows, err := tx.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s > $1 AND %[3]s <= $2 ORDER BY %s", names(t), t.Name, t.Feed, t.By), after, upTo)
+			rows, err := tx.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s > $1 AND %[3]s <= $2 ORDER BY %s", names(t), t.Name, t.Feed, strings.Replace(t.By, "url", `url COLLATE "C"`, 1)), after, upTo)
 			if err != nil {
 				return err
 			}

@@ -224,7 +224,7 @@ func (db *DB) Unsubscribe(ctx context.Context, urls []string) (removed int, err 
 }
 
 // Edit changes the feeds with these ids, all of them or, with an error, none; see
-// SQLite's. The error is store.ErrTaken when another feed has the new URL.
+// SQLite's.
 func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
 	err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		for _, id := range ids {
@@ -238,6 +238,21 @@ func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
 }
 
 func edit(ctx context.Context, tx pgx.Tx, id int64, c store.Change) error {
+	var interval *int64
+	if c.Interval != nil {
+		n := int64(*c.Interval / time.Second)
+		interval = &n
+	}
+	tag, err := tx.Exec(ctx, `UPDATE feeds SET name = coalesce($2, name), category = coalesce($3, category),
+		interval = coalesce($4, interval), paused = coalesce($5, paused),
+		next_due = CASE WHEN $4 > 0 AND last_checked IS NOT NULL AND class <> 'gone' THEN least(next_due, last_checked + $4) ELSE next_due END
+		WHERE id = $1`, id, pointed(c.Name), pointed(c.Category), interval, c.Paused)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = store.ErrNoFeed
+	}
+	if err != nil {
+		return err
+	}
 	if c.URL != nil {
 		if err := setURL(ctx, tx, id, *c.URL); err != nil {
 			return err
@@ -245,30 +260,17 @@ func edit(ctx context.Context, tx pgx.Tx, id int64, c store.Change) error {
 	}
 	if len(c.Headers) > 0 {
 		var have string
-		err := tx.QueryRow(ctx, "SELECT headers FROM feeds WHERE id = $1 FOR UPDATE", id).Scan(&have)
-		if err == nil {
+		if err = tx.QueryRow(ctx, "SELECT headers FROM feeds WHERE id = $1", id).Scan(&have); err == nil {
 			_, err = tx.Exec(ctx, "UPDATE feeds SET headers = $1 WHERE id = $2", store.WithHeaders(have, c.Headers), id)
 		}
-		if err != nil {
-			return err
-		}
 	}
-	var interval *int64
-	if c.Interval != nil {
-		n := int64(*c.Interval / time.Second)
-		interval = &n
-	}
-	_, err := tx.Exec(ctx, `UPDATE feeds SET name = coalesce($2, name), category = coalesce($3, category),
-		interval = coalesce($4, interval), paused = coalesce($5, paused),
-		next_due = CASE WHEN $4 > 0 AND last_checked IS NOT NULL AND class <> 'gone' THEN least(next_due, last_checked + $4) ELSE next_due END
-		WHERE id = $1`, id, pointed(c.Name), pointed(c.Category), interval, c.Paused)
 	return err
 }
 
 // setURL gives a feed another URL, and has it asked at once.
 func setURL(ctx context.Context, tx pgx.Tx, id int64, url string) error {
 	var before string
-	if err := tx.QueryRow(ctx, "SELECT url FROM feeds WHERE id = $1 FOR UPDATE", id).Scan(&before); err != nil {
+	if err := tx.QueryRow(ctx, "SELECT url FROM feeds WHERE id = $1", id).Scan(&before); err != nil {
 		return err
 	}
 	if before == url {

@@ -14,13 +14,14 @@ import (
 )
 
 // indexSQL makes a full-text index that whoever changes an item keeps. Words are
-// what they are in SQLite's: runs of letters and digits without accents. A text
-// whose words take more than a tsvector holds is found by its beginning.
+// what they are in SQLite's: runs of letters and digits without accents, as the collation
+// that it is given knows them. A text whose words take more than a tsvector holds is found
+// by its beginning.
 const indexSQL = `
 CREATE TABLE search (id bigint NOT NULL PRIMARY KEY, words tsvector NOT NULL);
 CREATE INDEX search_words ON search USING gin (words);
 CREATE FUNCTION search_plain(t text, most integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT regexp_replace(lower(regexp_replace(normalize(left(t, most), NFKD), '[\u0300-\u036f]', '', 'g')), '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+', ' ', 'g')
+  SELECT translate(lower(regexp_replace(regexp_replace(normalize(left(t, most), NFD), '[\u0300-\u036f]', '', 'g') COLLATE %s, '[^[:alnum:]]+', ' ', 'g')), 'ς', 'σ')
 $$;
 CREATE FUNCTION search_of(title text, author text, summary text, content text, most integer) RETURNS tsvector LANGUAGE sql IMMUTABLE AS $$
   SELECT setweight(to_tsvector('simple', search_plain(title, most)), 'A') || setweight(to_tsvector('simple', search_plain(author, most)), 'B') ||
@@ -58,7 +59,13 @@ func (db *DB) SetIndex(ctx context.Context, on bool) error {
 	err := db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		text := "LOCK TABLE items IN ACCESS EXCLUSIVE MODE;" + noIndexSQL
 		if on {
-			text += indexSQL
+			// The database's own may know no letters but those of ASCII, or be Turkish.
+			collation := ""
+			err := tx.QueryRow(ctx, `SELECT quote_ident(coalesce((SELECT collname FROM pg_collation WHERE collname = 'und-x-icu'), 'default'))`).Scan(&collation)
+			if err != nil {
+				return err
+			}
+			text += fmt.Sprintf(indexSQL, collation)
 		}
 		_, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll()
 		return err
@@ -128,9 +135,8 @@ func (p *searchParser) or() (string, error) {
 	for err == nil && p.token == "OR" {
 		p.next()
 		var right string
-		if right, err = p.and(); err == nil {
-			left = "(" + left + " | " + right + ")"
-		}
+		right, err = p.and()
+		left = joined(left, " | ", right)
 	}
 	return left, err
 }
@@ -148,11 +154,18 @@ func (p *searchParser) and() (string, error) {
 			p.next()
 		}
 		var right string
-		if right, err = p.term(); err == nil {
-			left = "(" + left + sign + right + ")"
-		}
+		right, err = p.term()
+		left = joined(left, sign, right)
 	}
 	return left, err
+}
+
+// joined returns what two queries are together. A phrase without a word is none.
+func joined(left, sign, right string) string {
+	if left == "" || right == "" {
+		return left + right
+	}
+	return "(" + left + sign + right + ")"
 }
 
 func (p *searchParser) term() (string, error) {
@@ -177,14 +190,14 @@ func (p *searchParser) term() (string, error) {
 	if p.phrase && (len(p.token) < 2 || p.token[len(p.token)-1] != '"') {
 		return "", errors.New("a quotation mark is not closed")
 	}
-	words := strings.FieldsFunc(fold(strings.Trim(p.token, `"`)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) })
+	words := strings.FieldsFunc(fold(strings.Trim(p.token, `"`)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	p.next()
 	if p.token == "*" {
 		weight = "*" + weight
 		p.next()
 	}
 	if len(words) == 0 {
-		return "", errors.New("a phrase has no words")
+		return "", nil
 	}
 	for i, w := range words {
 		words[i] = "'" + w + "'"
@@ -202,9 +215,12 @@ func isWord(token string) bool {
 // fold returns a text as search_plain has it: in lower case, without accents.
 func fold(s string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
-		if r >= 0x300 && r <= 0x36f {
+		switch {
+		case r >= 0x300 && r <= 0x36f:
 			return -1
+		case r == 'ς':
+			return 'σ'
 		}
 		return r
-	}, norm.NFKD.String(store.Readable(s))))
+	}, norm.NFD.String(store.Readable(s))))
 }

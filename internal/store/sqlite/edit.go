@@ -13,8 +13,8 @@ import (
 // Edit changes the feeds with these ids, all of them or, with an error, none.
 // With another URL a feed keeps its items and is due at once, as a new one, and
 // whoever names the old one still means it; the error is ErrTaken when another
-// feed has the new one. A shorter interval also holds for the time until the feed
-// is due next.
+// feed has the new one, and ErrNoFeed when one of them is not there. A shorter interval
+// also holds for the time until the feed is due next.
 func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
 	return db.write(ctx, "change feeds", func(w *writer) error {
 		for _, id := range ids {
@@ -27,16 +27,6 @@ func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
 }
 
 func (w *writer) edit(id int64, c store.Change) error {
-	if c.URL != nil {
-		if err := w.setURL(id, *c.URL); err != nil {
-			return err
-		}
-	}
-	if len(c.Headers) > 0 {
-		if err := w.setHeaders(id, c.Headers); err != nil {
-			return err
-		}
-	}
 	var interval any
 	if c.Interval != nil {
 		interval = int64(*c.Interval / time.Second)
@@ -45,10 +35,19 @@ func (w *writer) edit(id int64, c store.Change) error {
 	if c.Paused != nil {
 		paused = *c.Paused
 	}
-	_, err := w.run(`UPDATE feeds SET name = ifnull(?2, name), category = ifnull(?3, category),
+	n, err := w.run(`UPDATE feeds SET name = ifnull(?2, name), category = ifnull(?3, category),
 		interval = ifnull(?4, interval), paused = ifnull(?5, paused),
 		next_due = iif(?4 > 0 AND last_checked IS NOT NULL AND class <> 'gone', min(next_due, last_checked + ?4), next_due)
 		WHERE id = ?1`, id, pointed(c.Name), pointed(c.Category), interval, paused)
+	if err == nil && n == 0 {
+		err = store.ErrNoFeed
+	}
+	if err == nil && c.URL != nil {
+		err = w.setURL(id, *c.URL)
+	}
+	if err == nil && len(c.Headers) > 0 {
+		err = w.setHeaders(id, c.Headers)
+	}
 	return err
 }
 

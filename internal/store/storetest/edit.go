@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -119,6 +120,50 @@ func testAnotherURLKeepsTheItems(t *testing.T, e Engine) {
 	}
 	if err := db.Check(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// testACopyIsInOneOrder: of all engines, or a copy is taken for another store.
+func testACopyIsInOneOrder(t *testing.T, e Engine) {
+	db := newStore(t, e)
+	id := Subscribe(t, db, 1)[0]
+	want := []string{"https://a.example/B", "https://a.example/a", "https://a.example/É", "https://a.example/é"}
+	for _, url := range []string{want[2], want[0], want[3], want[1], "https://a.example/"} {
+		if err := db.Edit(t.Context(), []int64{id}, store.Change{URL: &url}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := db.DB.(store.Copier).CopyOut(t.Context(), 0, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i, table := range store.CopyTables {
+		if table.Name == "moved" {
+			for _, row := range rows[i] {
+				got = append(got, row[0].(string))
+			}
+		}
+	}
+	if want = append(want, FeedURL(0)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// testAFeedThatIsGoneCannotBeEdited: somebody removed it a moment ago.
+func testAFeedThatIsGoneCannotBeEdited(t *testing.T, e Engine) {
+	db := newStore(t, e)
+	id := Subscribe(t, db, 1)[0]
+	text, hour := "https://a.example/", time.Hour
+	for what, c := range map[string]store.Change{
+		"URL": {URL: &text}, "headers": {Headers: []store.Header{{Name: "Cookie", Value: "a"}}}, "name": {Name: &text}, "interval": {Interval: &hour},
+	} {
+		if err := db.Edit(t.Context(), []int64{id, 77}, c); !errors.Is(err, store.ErrNoFeed) {
+			t.Errorf("%s: got %v, want ErrNoFeed", what, err)
+		}
+	}
+	if f := AllFeeds(t, db)[0]; f.URL != FeedURL(0) || f.Name != "" || f.Settings != (store.Settings{}) {
+		t.Errorf("the other feed was changed: %+v", f)
 	}
 }
 

@@ -331,6 +331,14 @@ func testFeedsComeInEachOrder(t *testing.T, e Engine) {
 		q := store.FeedQuery{Order: order}
 		chooses(t, q, idsOf(t, db, q), want)
 	}
+	// By the bytes of names, but for the case of ASCII, whatever the language.
+	for id, name := range map[int64]string{2: "É", 1: "é", 3: "iz2", 4: "IZ"} {
+		if err := db.Edit(t.Context(), []int64{id}, store.Change{Name: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := store.FeedQuery{Order: store.ByName}
+	chooses(t, q, idsOf(t, db, q), []int64{4, 3, 2, 1})
 }
 
 // testAListIsImportedWholeOrNotAtAll: it may break off, or its reader be told to end.

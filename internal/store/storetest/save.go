@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -279,6 +280,35 @@ func testRedirectIsBelievedWhenTwoRunsSawIt(t *testing.T, e Engine) {
 	}
 }
 
+// testARedirectToNoURLIsNotBelieved: a worker may say anything, and a feed has a URL that
+// anybody could have subscribed to.
+func testARedirectToNoURLIsNotBelieved(t *testing.T, e Engine) {
+	db := newStore(t, e)
+	ids := Subscribe(t, db, 4)
+	rng := rand.New(rand.NewPCG(1, 1))
+	long := make([]byte, 4000)
+	for i := range long {
+		long[i] = "abcdefghijklmnopqrstuvwxyz"[rng.IntN(26)]
+	}
+	urls := []string{"https://a.example/\xff", "https://" + string(long) + "/", "https://A.example/#b", "https://b.example/"}
+	for run := range 2 {
+		if _, err := db.BeginRun(t.Context(), store.Run{}); err != nil {
+			t.Fatal(err)
+		}
+		var outcomes []feeds.Outcome
+		for i, url := range urls {
+			o := Succeeded(ids[i], Epoch.Add(time.Duration(run)*time.Hour))
+			o.MovedTo = url
+			outcomes = append(outcomes, o)
+		}
+		for i, s := range Save(t, db, outcomes...) {
+			if believed := run == 1 && i == 3; (s.MovedTo != "") != believed {
+				t.Errorf("run %d, %.40q: got %+v, want it believed: %v", run, urls[i], s, believed)
+			}
+		}
+	}
+}
+
 func testHoldsKeepTheLaterTime(t *testing.T, e Engine) {
 	db := newStore(t, e)
 	id := Subscribe(t, db, 1)[0]
@@ -351,6 +381,9 @@ func testTextIsStoredReadableAndValidatorsByteForByte(t *testing.T, e Engine) {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
+	}
+	if n := number(t, db, "SELECT count(*) FROM items WHERE title = ?", "caf\uFFFD! \U0001F600"); n != 1 {
+		t.Errorf("the database has another title than %q", got.Title)
 	}
 	if !utf8.ValidString(got.Content) || strings.Contains(got.Content, "\x00") || !strings.Contains(got.Content, "\x01\x02") {
 		t.Errorf("content: got %q", got.Content)

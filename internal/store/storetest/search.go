@@ -63,6 +63,36 @@ func testTheIndexFollowsTheItems(t *testing.T, e Engine) {
 	Save(t, db, Succeeded(ids[0], Epoch.Add(2*time.Hour), text("d", "t", "c")))
 }
 
+// testASearchKnowsTheWordsOfAnyScript: in either case, with accents or without, and beside
+// signs that are no letters, whatever language the engine speaks.
+func testASearchKnowsTheWordsOfAnyScript(t *testing.T, e Engine) {
+	db := newStore(t, e)
+	texts := []string{"МОСКВА", "ΟΔΟΣ", "İSTANBUL, ISI", "preis€5, 😀grin", "日本", "한국어", "हिन्दी", "naïve", "foo-bar №5"}
+	var items []feeds.Item
+	for i, text := range texts {
+		it := Item(text, "x")
+		it.Title = text
+		items = append(items, it)
+		items[i].Content = ""
+	}
+	Save(t, db, Succeeded(Subscribe(t, db, 1)[0], Epoch, items...))
+	if err := db.SetIndex(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string][]int{
+		"москва": {0}, "мос*": {0}, "οδος": {1}, "istanbul": {2}, "ISI": {2}, "preis": {3}, "grin": {3}, "5": {3, 8}, "日本": {4}, "한국어": {5}, "हिन्दी": {6},
+		"NAIVE": {7}, "nai\u0308ve": {7}, "bar": {8}, `"foo bar"`: {8}, `"😀"`: nil, `"😀" OR bar`: {8}, `bar NOT "…"`: {8}, `"–" bar`: {8},
+	} {
+		guids := make([]string, 0, len(want))
+		for _, i := range want {
+			guids = append(guids, texts[i])
+		}
+		if got := found(t, db, query); !slices.Equal(got, guids) {
+			t.Errorf("%s: got %q, want %q", query, got, guids)
+		}
+	}
+}
+
 // testPruneKeepsWhatItMust: the last of each feed, what is not old enough, and
 // what somebody has not had. What went does not come back.
 func testPruneKeepsWhatItMust(t *testing.T, e Engine) {
