@@ -181,7 +181,7 @@ func (a *app) bench(c *cobra.Command, b *benchFlags) error {
 		return usage("", "make folder for results: %w", err)
 	}
 	o.Save = func(r *benchrun.Run) error {
-		return benchreport.Replace(filepath.Join(b.out, benchreport.RunFile), func(w io.Writer) error { _, err := r.WriteTo(w); return err })
+		return benchreport.Replace(filepath.Join(b.out, benchreport.RunFile), r.Write)
 	}
 	if !b.quiet {
 		o.Progress = func(line string) { fmt.Fprintln(a.stderr, line) }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -85,7 +84,7 @@ func (a *app) benchSaveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return benchreport.Replace(savedRun(out, args[0]), func(w io.Writer) error { _, err := r.WriteTo(w); return err })
+			return benchreport.Replace(savedRun(out, args[0]), r.Write)
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "bench", "where runs are, in `DIR`")
@@ -133,7 +132,7 @@ func (a *app) benchCompare(oldPath, newPath string, threshold percentage, force 
 	}
 	beyond := 0
 	for _, change := range changes {
-		if change.Beyond(float64(threshold)) {
+		if change.CPU.Beyond(float64(threshold)) {
 			beyond++
 		}
 	}

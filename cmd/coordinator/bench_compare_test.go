@@ -26,7 +26,7 @@ func writeTestRun(t *testing.T, name string, ns int, cpu string) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := r.WriteTo(f); err != nil {
+	if err := r.Write(f); err != nil {
 		t.Fatal(err)
 	}
 	return path

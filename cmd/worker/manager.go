@@ -31,7 +31,11 @@ type managerFlags struct {
 func (f managerFlags) serve(stdin io.Reader, stderr io.Writer) error {
 	m := &manager.Server{Log: slog.New(slog.NewTextHandler(stderr, nil))}
 	if f.listen == "" {
-		return serveHeir(m, stdin)
+		err := m.ServeHeir(os.NewFile(carrier.FD, "manager"), stdin)
+		if errors.Is(err, manager.ErrNoKey) {
+			err = refusal("the coordinator starts managers; by hand it takes --listen and --key-file")
+		}
+		return err
 	}
 	key, err := os.ReadFile(f.key)
 	if err != nil {
@@ -47,26 +51,5 @@ func (f managerFlags) serve(stdin io.Reader, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "worker: manager listens on %s\n", l.Addr())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return m.Serve(ctx, l)
-}
-
-// serveHeir serves on the socket that was inherited. The key is the first that
-// stdin says, and its end the last.
-func serveHeir(m *manager.Server, stdin io.Reader) error {
-	m.Key = make([]byte, manager.KeySize)
-	if _, err := io.ReadFull(stdin, m.Key); err != nil {
-		return refusal("the coordinator starts managers; by hand it takes --listen and --key-file")
-	}
-	socket := os.NewFile(carrier.FD, "manager")
-	l, err := net.FileListener(socket)
-	if err = errors.Join(err, socket.Close()); err != nil {
-		return fmt.Errorf("inherit socket: %w", err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	go func() {
-		io.Copy(io.Discard, stdin)
-		stop()
-	}()
 	return m.Serve(ctx, l)
 }

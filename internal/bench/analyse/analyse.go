@@ -147,7 +147,7 @@ func (a *analysis) pairs() {
 			*to = append(*to, p)
 		}
 	}
-	a.judge()
+	a.correct()
 }
 
 func (a *analysis) pair(c, base run.Cell) (Pair, bool) {
@@ -163,28 +163,34 @@ func (a *analysis) pair(c, base run.Cell) (Pair, bool) {
 
 func (a *analysis) measure(f figure, cell, base int) Measure {
 	t := a.table(f, cell, base)
-	var xs, ys []float64
-	for _, row := range t.Rows() {
-		xs, ys = append(xs, row[0]), append(ys, row[1])
-	}
-	means := stats.Means(t.Rows())
+	rows := t.Rows()
+	means := stats.Means(rows)
 	return Measure{
 		Ratio: a.boot.Interval(t, stats.Ratio(0, 1)), More: a.boot.Interval(t, stats.Difference(0, 1)),
-		Mean: means[0], Base: means[1], P: stats.MannWhitney(xs, ys),
+		Mean: means[0], Base: means[1], P: stats.MannWhitney(stats.Arm(rows, 0), stats.Arm(rows, 1)),
 	}
 }
 
-func (a *analysis) judge() {
+// correct sets twins beside all measures and judges them.
+func (a *analysis) correct() {
 	var all []*Measure
-	var ps []float64
 	for _, pairs := range [][]Pair{a.Rounds, a.Lists, a.Twins} {
 		for i := range pairs {
 			p := &pairs[i]
 			if p.Cell.Twin == 0 {
 				p.CPU.Twin, p.Wall.Twin = a.twin(p.Cell)
 			}
-			all, ps = append(all, &p.CPU, &p.Wall), append(ps, p.CPU.P, p.Wall.P)
+			all = append(all, &p.CPU, &p.Wall)
 		}
+	}
+	judge(all)
+}
+
+// judge corrects every P for all the others and says what was seen.
+func judge(all []*Measure) {
+	ps := make([]float64, len(all))
+	for i, m := range all {
+		ps[i] = m.P
 	}
 	for i, p := range stats.Holm(ps) {
 		all[i].P = p

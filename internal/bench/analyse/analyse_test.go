@@ -459,16 +459,16 @@ func TestCompareFindsWhatChangedAndNothingElse(t *testing.T) {
 	for _, c := range changes {
 		want, ratio := NotSeen, 1.0
 		switch {
-		case strings.Contains(c.Name, "/queue/"):
+		case strings.Contains(c.Cell.Name, "/queue/"):
 			want, ratio = Higher, 1.2
-		case strings.Contains(c.Name, "/shm/"):
+		case strings.Contains(c.Cell.Name, "/shm/"):
 			want, ratio = Lower, 0.85
 		}
-		if c.Verdict != want || math.Abs(c.CPU.Estimate-ratio) > 0.05 {
-			t.Errorf("%s: got %s, %v, p %v; want %s and %v", c.Name, c.Verdict, c.CPU, c.P, want, ratio)
+		if c.CPU.Verdict != want || math.Abs(c.CPU.Ratio.Estimate-ratio) > 0.05 {
+			t.Errorf("%s: got %s, %v, p %v; want %s and %v", c.Cell.Name, c.CPU.Verdict, c.CPU.Ratio, c.CPU.P, want, ratio)
 		}
-		if got := c.Beyond(0.05); got != (want == Higher) {
-			t.Errorf("%s beyond 5 %%: got %v", c.Name, got)
+		if got := c.CPU.Beyond(0.05); got != (want == Higher) {
+			t.Errorf("%s beyond 5 %%: got %v", c.Cell.Name, got)
 		}
 	}
 }
@@ -489,8 +489,8 @@ func TestAChangeIsBeyondWhatInvocationsDifferBy(t *testing.T) {
 		want         Verdict
 	}{{1.2, 0.13, Higher}, {1 / 1.2, 0.13, Lower}, {1.1, 0, NotSeen}, {1 / 1.1, 0, NotSeen}} {
 		changes, _ := Compare(took(1, tt.noise), took(tt.times, tt.noise))
-		if c := changes[0]; c.Verdict != tt.want || c.CPU.Contains(1) || away(c.CPU.Low) > 1.11 && away(c.CPU.High) > 1.11 {
-			t.Errorf("%.2f times: got %s, %v, p %v; want %s, with one end between 1 and 1.11", tt.times, c.Verdict, c.CPU, c.P, tt.want)
+		if c := changes[0]; c.CPU.Verdict != tt.want || c.CPU.Ratio.Contains(1) || away(c.CPU.Ratio.Low) > 1.11 && away(c.CPU.Ratio.High) > 1.11 {
+			t.Errorf("%.2f times: got %s, %v, p %v; want %s, with one end between 1 and 1.11", tt.times, c.CPU.Verdict, c.CPU.Ratio, c.CPU.P, tt.want)
 		}
 	}
 }
@@ -499,8 +499,8 @@ func TestARunComparedWithItselfIsTheSame(t *testing.T) {
 	r := simulated(14, flat)
 	changes, _ := Compare(r, r)
 	for _, c := range changes {
-		if c.Verdict != NotSeen || c.CPU.Estimate != 1 {
-			t.Errorf("%s: got %s, %v; want not seen and 1", c.Name, c.Verdict, c.CPU)
+		if c.CPU.Verdict != NotSeen || c.CPU.Ratio.Estimate != 1 {
+			t.Errorf("%s: got %s, %v; want not seen and 1", c.Cell.Name, c.CPU.Verdict, c.CPU.Ratio)
 		}
 	}
 }
@@ -517,8 +517,8 @@ func TestOnlyEqualCellsAreCompared(t *testing.T) {
 	}
 	changes, unmatched := Compare(old, new)
 	for _, c := range changes {
-		if c.Name == new.Cells[1].Name || c.Name == new.Cells[4].Name {
-			t.Errorf("%s is compared", c.Name)
+		if c.Cell.Name == new.Cells[1].Name || c.Cell.Name == new.Cells[4].Name {
+			t.Errorf("%s is compared", c.Cell.Name)
 		}
 	}
 	for _, want := range []string{new.Cells[1].Name + " (new)", old.Cells[1].Name + " (old)", old.Cells[4].Name + " (old)"} {

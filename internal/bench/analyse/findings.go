@@ -83,7 +83,7 @@ type Ledger struct {
 
 // A Row is one step of a ladder, estimated twice.
 type Row struct {
-	Name   string // codec, local-pipe or process
+	Name   string // bytes, pipe or process
 	What   string // for people: what this step adds
 	Ladder stats.Interval
 	Direct stats.Interval // sum of Parts

@@ -11,10 +11,10 @@ type step struct{ name, what, tried string }
 // steps are those from goroutines to processes, each from the rung of the one
 // before.
 var steps = []step{
-	{run.Codec, "every result is spelt as bytes and read back (encoded and decoded)",
+	{"bytes", "every result is spelt as bytes and read back (encoded and decoded)",
 		"The collector's share is priced by a cycle of its own on an idle heap, which is cheaper than one beside the work: " +
 			"with GOGC=400 the two come closer. What is left would need hardware counters."},
-	{run.LocalPipe, "the bytes go through a pipe to another goroutine",
+	{"pipe", "the bytes go through a pipe to another goroutine",
 		"The clocks hold each goroutine to a thread while a stage lasts, so the reader is woken through the kernel where it is not without them: " +
 			"the direct estimate is too high by that, and the next row's too low."},
 	{"process", "the writer is a process with a heap of its own",

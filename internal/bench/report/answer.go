@@ -10,27 +10,21 @@ import (
 	"feedmill/internal/bench/stats"
 )
 
-// pick returns the first pair whose cell is one.
-func pick(pairs []analyse.Pair, is func(run.Cell) bool) (p analyse.Pair, ok bool) {
-	i := slices.IndexFunc(pairs, func(p analyse.Pair) bool { return is(p.Cell) })
+// pick returns the first pair of rounds or lists whose cell is one.
+func pick(f *analyse.Findings, is func(run.Cell) bool) (p analyse.Pair, ok bool) {
+	all := slices.Concat(f.Rounds, f.Lists)
+	i := slices.IndexFunc(all, func(p analyse.Pair) bool { return is(p.Cell) })
 	if i >= 0 {
-		p = pairs[i]
+		p = all[i]
 	}
 	return p, i >= 0
 }
 
-// round returns the pair of the real program that is about work.
-func round(f *analyse.Findings, is func(run.Cell) bool) (analyse.Pair, bool) {
-	return pick(f.Rounds, func(c run.Cell) bool { return c.Feeds == f.Settings.Feeds && is(c) })
-}
-
-func near(w run.Work) func(run.Cell) bool {
-	return func(c run.Cell) bool { return c.Work == w && c.Latency == 0 && !c.OneCPU }
-}
-
-// list returns the pair of the article's experiment that has these factors.
-func list(f *analyse.Findings, c run.Cell) (analyse.Pair, bool) {
-	return pick(f.Lists, func(have run.Cell) bool {
+// central returns the pair of processes that do w with no factor but those of the
+// centre.
+func central(f *analyse.Findings, w run.Work) (analyse.Pair, bool) {
+	c := f.Settings.At(w, run.Pipe)
+	return pick(f, func(have run.Cell) bool {
 		c.ID, c.Name = have.ID, have.Name
 		return have == c
 	})
@@ -70,7 +64,7 @@ const unnoticed = 1.05
 
 // headline is the answer in one line.
 func headline(f *analyse.Findings) string {
-	p, ok := round(f, near(run.AllNew))
+	p, ok := central(f, run.AllNew)
 	switch {
 	case !ok:
 		return "No answer: the real program was not measured."
@@ -84,7 +78,7 @@ func headline(f *analyse.Findings) string {
 // nothing that one would notice, when they do, what they save, and for whom.
 func answer(f *analyse.Findings) (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	if p, ok := round(f, func(c run.Cell) bool { return c.Work == run.AllNew && c.Latency > 0 }); ok {
+	if p, ok := pick(f, func(c run.Cell) bool { return c.Work == run.AllNew && c.Latency > 0 }); ok {
 		notice := "You will hardly notice them where a program waits"
 		if p.Wall.Verdict == analyse.Higher && p.Wall.Ratio.High > unnoticed {
 			notice = "You notice them even where a program waits"
@@ -96,7 +90,7 @@ func answer(f *analyse.Findings) (all []string) {
 		work run.Work
 		when string
 	}{{run.AllNew, "every feed is new"}, {run.TenthNew, "a tenth of them has news"}, {run.NothingNew, "nothing is new"}} {
-		if p, ok := round(f, near(w.work)); ok {
+		if p, ok := central(f, w.work); ok {
 			parts = append(parts, told(p.CPU, "CPU time")+" when "+w.when)
 		}
 	}
@@ -134,20 +128,20 @@ func questions(f *analyse.Findings) section {
 	both := func(p analyse.Pair) string { return "CPU time " + times(p.CPU) + ", clock " + times(p.Wall) }
 	yes := map[bool]string{true: "yes", false: "no"}
 	runs, dead, _, _ := died(f, run.Goroutine)
-	parse, ok := list(f, f.Settings.At(run.Parse, run.Pipe))
+	parse, ok := central(f, run.Parse)
 	price := "some CPU time"
 	if ok {
 		price = duration.difference(parse.CPU.More.Times(10_000)) + " of CPU time"
 	}
 	ask(runs > 0, "parses 10,000 files with a library that may crash", "yes", fmt.Sprintf("for %s; without them a crash ended %d of %d programs, and no recover() helps", price, dead, runs))
-	one, ok := round(f, func(c run.Cell) bool { return c.OneCPU })
+	one, ok := pick(f, func(c run.Cell) bool { return c.OneCPU })
 	ask(ok, "has some hundred feeds and one core", mayDie, both(one))
-	same, ok := round(f, near(run.NothingNew))
+	same, ok := central(f, run.NothingNew)
 	ask(ok, "asks every quarter of an hour, mostly for nothing", mayDie, duration.difference(same.CPU.More.Times(float64(same.Cell.Feeds)))+" of CPU time a round")
 	if i := slices.IndexFunc(f.Scales, func(s analyse.Scale) bool { return s.Feeds == 100_000 }); i >= 0 {
 		ask(true, "has 100,000 feeds", mayDie, "all new: "+duration.difference(f.Scales[i].More)+" of CPU time beside "+duration.format(f.Scales[i].Goroutines.Estimate))
 	}
-	all, ok := round(f, near(run.AllNew))
+	all, ok := central(f, run.AllNew)
 	ask(ok, "has little memory", "no", size.signed(all.Memory.Estimate)+" for "+many(f.Settings.Workers, "worker")+", the peaks of all processes together")
 	for _, k := range f.Kits {
 		ask(k.Mode == run.Goroutine, "has a parser that looks before it parses", "as an insurance", fmt.Sprintf("of %d hostile documents %d ended well in goroutines, too", k.Cases, k.Answered))
@@ -162,12 +156,10 @@ func questions(f *analyse.Findings) section {
 	ask(len(later) == 2, "meets a document that takes half a second", yes[out.High < in.Low], fmt.Sprintf("it holds others up by %s in processes, %s in goroutines", duration.difference(out), duration.difference(in)))
 	ask(parse.Cell.Feeds > 0, "is in Go and should be faster", yes[parse.Wall.Verdict == analyse.Lower], both(parse)+": goroutines use every CPU already")
 	for i, p := range f.Environment.Pythons {
-		c := f.Settings.At(run.Parse, run.PythonPipe)
-		c.Python = i + 1
-		pair, ok := list(f, c)
+		pair, ok := pick(f, func(c run.Cell) bool { return c.Work == run.Parse && c.Mode == run.PythonPipe && c.Python == i+1 })
 		ask(ok, "is in "+p.Name+" and should be faster", yes[pair.Wall.Verdict == analyse.Lower], both(pair))
 	}
-	ship, ok := list(f, f.Settings.At(run.Ship, run.Pipe))
+	ship, ok := central(f, run.Ship)
 	ask(ok, "sends large results between its parts", "not for that", fmt.Sprintf("a list of %s costs %s of CPU time to send", size.format(float64(f.Settings.Items*f.Settings.Bytes)), duration.difference(ship.CPU.More)))
 	return s
 }

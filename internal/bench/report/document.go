@@ -188,19 +188,19 @@ func ledger(f *analyse.Findings) section {
 		duration.format(l.Foot.Estimate), duration.format(l.Gap.Estimate), duration.bounds(l.Gap))}
 	s.Table = &table{Caption: "CPU time a feed, each step estimated twice", Columns: []string{"step", "by difference", "by clocks and counts", "apart", "they"}}
 	s.More = &table{Caption: "What the clocks and counts are made of", Columns: []string{"step", "part", "CPU time", "how"}}
-	add := func(r *analyse.Row, name string) {
+	add := func(r *analyse.Row) {
 		they := "meet"
 		if !r.Meets() {
 			they = "do not meet"
-			s.After = append(s.After, fmt.Sprintf("%s: the two are %s apart. %s", upper(name), duration.difference(r.Apart), r.Tried))
+			s.After = append(s.After, fmt.Sprintf("%s: the two are %s apart. %s", upper(r.Name), duration.difference(r.Apart), r.Tried))
 		}
-		s.Table.add(name+": "+r.What, duration.difference(r.Ladder), duration.difference(r.Direct), duration.difference(r.Apart), they)
+		s.Table.add(r.Name+": "+r.What, duration.difference(r.Ladder), duration.difference(r.Direct), duration.difference(r.Apart), they)
 		for _, p := range r.Parts {
-			s.More.add(name, p.Name, duration.difference(p.Value), p.Method)
+			s.More.add(r.Name, p.Name, duration.difference(p.Value), p.Method)
 		}
 	}
 	for i := range l.Rows {
-		add(&l.Rows[i], rung(l.Rows[i].Name))
+		add(&l.Rows[i])
 	}
 	s.Table.add("together", duration.difference(l.Gap), "", "", "")
 	return s

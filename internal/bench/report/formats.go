@@ -11,18 +11,6 @@ import (
 	"feedmill/internal/bench/run"
 )
 
-// measurements are what a sample holds and Go's benchmark format has a unit for, of
-// the whole sample.
-var measurements = []struct {
-	unit string
-	of   func(*run.Sample) float64
-}{
-	{"cpu-ns/op", func(s *run.Sample) float64 { return float64(s.CPU) }},
-	{"ns/op", func(s *run.Sample) float64 { return float64(s.Wall) }},
-	{"minor-faults/op", func(s *run.Sample) float64 { return float64(s.MinorFaults) }},
-	{"switches/op", func(s *run.Sample) float64 { return float64(s.Switches) }},
-}
-
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // goBench writes the samples in Go's benchmark format
@@ -42,11 +30,7 @@ func goBench(w io.Writer, f *analyse.Findings) error {
 		fmt.Fprintf(b, "# not for publication: %s\n", oneLine(why))
 	}
 	fmt.Fprintf(b, "goos: %s\ngoarch: %s\npkg: feedmill/internal/bench/run\ncpu: %s\n", oneLine(e.OS), oneLine(e.Arch), oneLine(e.CPU))
-	for _, m := range measurements {
-		if m.unit != "ns/op" { // which every reader knows
-			fmt.Fprintf(b, "Unit %s better=lower\n", m.unit)
-		}
-	}
+	fmt.Fprint(b, "Unit cpu-ns/op better=lower\nUnit minor-faults/op better=lower\nUnit switches/op better=lower\n")
 	for _, first := range []bool{true, false} {
 		for _, c := range f.Cells {
 			for i := range f.Samples {
@@ -54,11 +38,9 @@ func goBench(w io.Writer, f *analyse.Findings) error {
 				if s.Cell != c.ID || s.Failed != "" || c.Clocked || c.Feeds < 1 || first != (c.Mode == run.Goroutine) {
 					continue
 				}
-				fmt.Fprintf(b, "%s-%d %d", goName(c), max(e.CPUs, 1), c.Feeds)
-				for _, m := range measurements {
-					fmt.Fprintf(b, " %s %s", number(m.of(s)/float64(c.Feeds)), m.unit)
-				}
-				b.WriteByte('\n')
+				each := func(total int64) string { return number(float64(total) / float64(c.Feeds)) }
+				fmt.Fprintf(b, "%s-%d %d %s cpu-ns/op %s ns/op %s minor-faults/op %s switches/op\n", goName(c), max(e.CPUs, 1), c.Feeds,
+					each(int64(s.CPU)), each(int64(s.Wall)), each(s.MinorFaults), each(s.Switches))
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func (t *table) markdown(w io.Writer) {
 
 // Compare writes what changed from one run to another, with every doubt that
 // either has about itself. Changes beyond the threshold, a fraction, are marked.
-func Compare(w io.Writer, old, new *analyse.Findings, changes []analyse.Change, unmatched []string, threshold float64) error {
+func Compare(w io.Writer, old, new *analyse.Findings, changes []analyse.Pair, unmatched []string, threshold float64) error {
 	b := bufio.NewWriter(w)
 	for i, f := range []*analyse.Findings{old, new} {
 		for _, why := range f.NotForPublication {
@@ -102,11 +102,11 @@ func Compare(w io.Writer, old, new *analyse.Findings, changes []analyse.Change, 
 	}
 	t := &table{Caption: "New over old; the runs are not paired, and what differs between days is in no interval", Columns: []string{"cell", "CPU", "clock", "verdict"}}
 	for _, c := range changes {
-		verdict := string(c.Verdict)
-		if c.Beyond(threshold) {
+		verdict := string(c.CPU.Verdict)
+		if c.CPU.Beyond(threshold) {
 			verdict = "BEYOND"
 		}
-		t.add(c.Name, ratio(c.CPU), ratio(c.Wall), fmt.Sprintf("%s, p = %.3f", verdict, c.P))
+		t.add(c.Cell.Name, ratio(c.CPU.Ratio), ratio(c.Wall.Ratio), fmt.Sprintf("%s, p = %.3f", verdict, c.CPU.P))
 	}
 	t.markdown(b)
 	if len(unmatched) > 0 {

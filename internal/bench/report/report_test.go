@@ -92,7 +92,7 @@ func both(t *testing.T, f *analyse.Findings) map[string]string {
 func TestTheSameRunMakesTheSameBytes(t *testing.T) {
 	a, b := t.TempDir(), t.TempDir()
 	var written bytes.Buffer
-	if _, err := madeUp().WriteTo(&written); err != nil {
+	if err := madeUp().Write(&written); err != nil {
 		t.Fatal(err)
 	}
 	again, err := run.Read(&written)
@@ -234,10 +234,11 @@ func TestACommandCanBePasted(t *testing.T) {
 func TestAComparisonSaysWhatIsWrongWithIt(t *testing.T) {
 	old, new := analyse.Run(madeUp()), analyse.Run(madeUp())
 	old.NotForPublication, new.NotForPublication, new.Environment.CPU = []string{"the old load"}, []string{"the new noise"}, "another"
-	change := analyse.Change{Name: "ship/pipe", CPU: stats.Interval{Estimate: 1.2, Low: 1.15, High: 1.25}, Wall: stats.Interval{Estimate: 1, Low: 0.9, High: 1.1}, P: 0.001, Verdict: analyse.Higher}
+	change := analyse.Pair{Cell: run.Cell{Name: "ship/pipe"}, CPU: analyse.Measure{Ratio: stats.Interval{Estimate: 1.2, Low: 1.15, High: 1.25}, P: 0.001, Verdict: analyse.Higher},
+		Wall: analyse.Measure{Ratio: stats.Interval{Estimate: 1, Low: 0.9, High: 1.1}}}
 	for threshold, verdict := range map[float64]string{0.05: "BEYOND", 0.2: "higher"} {
 		var b bytes.Buffer
-		if err := Compare(&b, old, new, []analyse.Change{change}, []string{"parse/shm (old)"}, threshold); err != nil {
+		if err := Compare(&b, old, new, []analyse.Pair{change}, []string{"parse/shm (old)"}, threshold); err != nil {
 			t.Fatal(err)
 		}
 		got, at := strings.ReplaceAll(b.String(), "\u00a0", " "), 0

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"feedmill/internal/bench/analyse"
 	"feedmill/internal/bench/run"
 	"feedmill/internal/bench/stats"
@@ -81,29 +83,17 @@ func figures(v float64) string {
 	decimals := 2
 	switch a := math.Abs(v); {
 	case a >= 99.95 || a == 0:
-		decimals = 0
+		return strings.Replace(humanize.Comma(int64(math.RoundToEven(v))), "-", "−", 1)
 	case a >= 9.995:
 		decimals = 1
 	case a < 0.0995:
 		decimals = 3
 	}
-	s := grouped(strconv.FormatFloat(v, 'f', decimals, 64))
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
 	if strings.Trim(s, "-0.") == "" {
 		return "0"
 	}
 	return strings.Replace(s, "-", "−", 1)
-}
-
-// grouped puts commas between the thousands of a number.
-func grouped(s string) string {
-	whole, rest, found := strings.Cut(s, ".")
-	for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if found {
-		whole += "." + rest
-	}
-	return whole
 }
 
 // percent writes a ratio as what it is more or less than 1.
@@ -122,7 +112,7 @@ func many(n int, what string) string {
 	if n != 1 {
 		what += "s"
 	}
-	return grouped(strconv.Itoa(n)) + "\u00a0" + what
+	return humanize.Comma(int64(n)) + "\u00a0" + what
 }
 
 // people is what people call what runs in a mode.
@@ -154,11 +144,6 @@ func times(m analyse.Measure) string {
 		return ratio(m.Ratio) + " " + string(m.Verdict)
 	}
 	return ratio(m.Ratio)
-}
-
-// rung is what people call a step.
-func rung(name string) string {
-	return map[string]string{run.Codec: "bytes", run.LocalPipe: "pipe", "process": "process"}[name]
 }
 
 // work says what a cell does, in words.

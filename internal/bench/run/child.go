@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"time"
 
@@ -71,7 +70,7 @@ func serveWorker(ctx context.Context, args []string, stdin, stdout *os.File) err
 	err := f.Parse(args)
 	switch {
 	case err == nil && *manages:
-		return serveManager(ctx, stdin)
+		return new(manager.Server).ServeHeir(os.NewFile(carrier.FD, "manager"), stdin)
 	case err == nil:
 		err = limitMemory(e.Memory)
 	}
@@ -91,30 +90,6 @@ func serveWorker(ctx context.Context, args []string, stdin, stdout *os.File) err
 	})
 }
 
-// serveManager holds the lists of the mode manager, as cmd/worker does. The key
-// is the first that stdin says, and its end the last.
-func serveManager(ctx context.Context, stdin io.Reader) error {
-	m := &manager.Server{Key: make([]byte, manager.KeySize)}
-	if _, err := io.ReadFull(stdin, m.Key); err != nil {
-		return fmt.Errorf("read key: %w", err)
-	}
-	socket := os.NewFile(carrier.FD, "manager")
-	l, err := net.FileListener(socket)
-	socket.Close()
-	if err != nil {
-		return fmt.Errorf("inherit socket: %w", err)
-	}
-	return m.Serve(until(ctx, stdin), l)
-}
-
-func until(ctx context.Context, stdin io.Reader) context.Context {
-	ctx, stop := context.WithCancel(ctx)
-	go func() {
-		io.Copy(io.Discard, stdin)
-		stop()
-	}()
-	return ctx
-}
 
 // serveOrigin serves generated feeds, a folder and the hostile kit until stdin
 // ends.
@@ -130,5 +105,11 @@ func serveOrigin(ctx context.Context, args []string, stdin io.Reader, stdout io.
 		return err
 	}
 	fmt.Fprintln(stdout, s.Addr())
-	return s.Run(until(ctx, stdin))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		io.Copy(io.Discard, stdin)
+		stop()
+	}()
+	return s.Run(ctx)
 }

@@ -114,7 +114,7 @@ func (e *executor) deaths(ctx context.Context) error {
 				return err
 			}
 			e.run.Deaths = append(e.run.Deaths, d)
-			e.step(deathExpected)
+			e.done += deathExpected
 		}
 	}
 	return nil
@@ -134,7 +134,7 @@ func (e *executor) burdens(ctx context.Context) error {
 			}
 			d.Repeat = n
 			e.run.Burdens = append(e.run.Burdens, d)
-			e.step(burdenExpected)
+			e.done += burdenExpected
 		}
 	}
 	return nil
@@ -143,7 +143,7 @@ func (e *executor) burdens(ctx context.Context) error {
 // endure runs one ordeal, on documents that gofeed reads, and returns what was
 // left.
 func (e *executor) endure(ctx context.Context, mode, killer string, place int, burden bool) (Death, error) {
-	names, err := e.documents(ctx, e.o.Settings.Items, e.o.Settings.Bytes)
+	names, err := e.documents(ctx)
 	if err != nil {
 		return Death{}, err
 	}

@@ -30,15 +30,15 @@ type executor struct {
 	rand   *rand.Rand
 	dir    string // for documents and the article's program
 	origin *served
-	names  map[string][]string // documents by size
-	lots   map[int]*lot        // of rounds of the real program, by cell
+	names  []string     // of documents, in dir
+	lots   map[int]*lot // of rounds of the real program, by cell
 
 	done, all time.Duration // what was expected of what is done, and of everything
 }
 
 func newExecutor(o *Options, run *Run, dir string) *executor {
 	return &executor{
-		o: o, run: run, dir: dir, names: make(map[string][]string), lots: make(map[int]*lot), all: Estimate(o),
+		o: o, run: run, dir: dir, lots: make(map[int]*lot), all: Estimate(o),
 		rand: rand.New(rand.NewPCG(o.Settings.Seed, 0x6f72646572)),
 	}
 }
@@ -108,8 +108,6 @@ func (e *executor) save() error {
 	}
 	return e.o.Save(e.run)
 }
-
-func (e *executor) step(d time.Duration) { e.done += d }
 
 // progress says what is going on and how long it will take, as far as the past
 // tells.
@@ -208,7 +206,7 @@ func (e *executor) sample(ctx context.Context, c *Cell, padding string) (s Sampl
 	case c.Work.Real():
 		s, err = e.round(ctx, c)
 	case c.Work == Parse:
-		names, err = e.documents(ctx, c.Items, c.Bytes)
+		names, err = e.documents(ctx)
 	}
 	switch {
 	case err != nil || c.Work.Real():
@@ -223,7 +221,7 @@ func (e *executor) sample(ctx context.Context, c *Cell, padding string) (s Sampl
 	if err != nil {
 		s.Failed = err.Error()
 	}
-	e.step(e.o.Settings.expected())
+	e.done += e.o.Settings.expected()
 	return s, nil
 }
 
@@ -290,31 +288,24 @@ func (s *served) stop() {
 	s.cmd.Wait()
 }
 
-// documentsOfSize is how many different documents one size of feed has.
-const documentsOfSize = 8
+// differentDocuments is how many documents the feeds take turns with.
+const differentDocuments = 8
 
-// documents returns the names of the documents of a size in the executor's
-// folder, where they are put when they are asked for first.
-func (e *executor) documents(ctx context.Context, items, size int) ([]string, error) {
-	key := fmt.Sprintf("%d-%d", items, size)
-	if names := e.names[key]; names != nil {
-		return names, nil
-	}
-	var names []string
-	for i := range documentsOfSize {
-		ext := []string{"rss", "atom"}[i%2]
-		body, err := ask(ctx, http.MethodGet, fmt.Sprintf("http://%s/feed/%d.%s?items=%d&bytes=%d&enc=identity", e.origin.addr, i, ext, items, size))
-		name := fmt.Sprintf("%s-%d.%s", key, i, ext)
+// documents returns the names of the documents in the executor's folder, where
+// they are put when they are asked for first.
+func (e *executor) documents(ctx context.Context) ([]string, error) {
+	for i := len(e.names); i < differentDocuments; i++ {
+		name := fmt.Sprintf("%d.%s", i, []string{"rss", "atom"}[i%2])
+		body, err := ask(ctx, http.MethodGet, fmt.Sprintf("http://%s/feed/%s?items=%d&bytes=%d&enc=identity", e.origin.addr, name, e.o.Settings.Items, e.o.Settings.Bytes))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(e.dir, name), body, 0o600)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("fetch document: %w", err)
 		}
-		names = append(names, name)
+		e.names = append(e.names, name)
 	}
-	e.names[key] = names
-	return names, nil
+	return e.names, nil
 }
 
 func ask(ctx context.Context, method, url string) ([]byte, error) {

@@ -328,8 +328,7 @@ func TestRunKeepsWhatItHasWhenInterrupted(t *testing.T) {
 	o.Save = func(r *run.Run) error {
 		cancel()
 		kept.Reset()
-		_, err := r.WriteTo(&kept)
-		return err
+		return r.Write(&kept)
 	}
 	r, err := run.Execute(ctx, o)
 	if err == nil || r == nil || r.Complete {

@@ -325,9 +325,9 @@ func TestTimeLeftShrinksAsThingsAreDone(t *testing.T) {
 	o := &Options{Settings: Quick(), Progress: func(line string) { lines = append(lines, line) }}
 	e := newExecutor(o, &Run{Settings: o.Settings, Started: time.Now().Add(-time.Minute)}, "")
 	e.progress("first")
-	e.step(e.all / 2)
+	e.done += e.all / 2
 	e.progress("second") // a minute for one half
-	e.step(e.all / 2)
+	e.done += e.all / 2
 	e.progress("third")
 	if len(lines) != 3 || !strings.HasPrefix(lines[1], "second; about 1m") || !strings.HasSuffix(lines[2], "about 0s left") {
 		t.Errorf("got %q, want a minute left after one half, and nothing at the end", lines)

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -25,15 +24,11 @@ import (
 // to wait for its turn with one.
 const hosts = 100
 
-// host returns the address of the host of feed i, given that of the first one.
+// host returns the address of the host of feed i, given that of the first one,
+// 127.0.0.1 and a port.
 func host(first string, i int) string {
-	a, err := netip.ParseAddrPort(first)
-	if err != nil {
-		return first
-	}
-	ip := a.Addr().As4()
-	ip[3] += byte(i % hosts)
-	return netip.AddrPortFrom(netip.AddrFrom4(ip), a.Port()).String()
+	_, port, _ := strings.Cut(first, ":")
+	return fmt.Sprintf("127.0.0.%d:%s", 1+i%hosts, port)
 }
 
 // A lot is what a cell of the real program needs for an invocation: an origin,

@@ -217,14 +217,11 @@ func (r *Run) Find(c Cell) (found Cell, ok bool) {
 	return found, i >= 0
 }
 
-// WriteTo writes r as indented JSON. It implements io.WriterTo.
-func (r *Run) WriteTo(w io.Writer) (int64, error) {
-	b, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return 0, fmt.Errorf("encode run: %w", err)
-	}
-	n, err := w.Write(append(b, '\n'))
-	return int64(n), err
+// Write writes r as indented JSON.
+func (r *Run) Write(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "\t")
+	return enc.Encode(r)
 }
 
 // Read returns the Run that r holds, in the words of today's version. It refuses a

@@ -64,7 +64,7 @@ func TestRunsOfVersion2SayWhatTheyMeasured(t *testing.T) {
 		t.Errorf("modes: got %q and %q, want pipe and another", r.Cells[0].Mode, r.Cells[1].Mode)
 	}
 	var b bytes.Buffer
-	if _, err := r.WriteTo(&b); err != nil {
+	if err := r.Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := Read(&b); err != nil || !reflect.DeepEqual(again, r) {

@@ -99,7 +99,7 @@ func TestWhatDoesNotFitIsFound(t *testing.T) {
 		{"work of another kind", `"work": "ship"`, `"work": "play"`, "cells[0].work"},
 	} {
 		var b bytes.Buffer
-		if _, err := (&run.Run{Schema: 3, Cells: []run.Cell{{Work: run.Ship}}}).WriteTo(&b); err != nil {
+		if err := (&run.Run{Schema: 3, Cells: []run.Cell{{Work: run.Ship}}}).Write(&b); err != nil {
 			t.Fatal(err)
 		}
 		if problems := check(t, b.Bytes()); len(problems) != 0 {

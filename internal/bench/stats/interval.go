@@ -122,10 +122,4 @@ func Ratio(i, j int) func([][]float64) float64 {
 }
 
 // Middle is a function for Interval: the median of the first column.
-func Middle(rows [][]float64) float64 {
-	xs := make([]float64, len(rows))
-	for i, row := range rows {
-		xs[i] = row[0]
-	}
-	return Quantile(xs, 0.5)
-}
+func Middle(rows [][]float64) float64 { return Quantile(Arm(rows, 0), 0.5) }

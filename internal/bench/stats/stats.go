@@ -71,6 +71,15 @@ func Pair(columns ...[]Point) Table {
 // Rows returns all rows, whatever their invocation.
 func (t Table) Rows() [][]float64 { return slices.Concat(t.Groups...) }
 
+// Arm returns column i of rows.
+func Arm(rows [][]float64, i int) []float64 {
+	xs := make([]float64, len(rows))
+	for n, row := range rows {
+		xs[n] = row[i]
+	}
+	return xs
+}
+
 // Means returns the mean of each column of rows.
 func Means(rows [][]float64) []float64 {
 	if len(rows) == 0 {

@@ -15,10 +15,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 
 	"feedmill/internal/feeds"
@@ -152,6 +154,30 @@ func (m *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 		})
 	}
+}
+
+// ErrNoKey says that stdin has no key, as that of a process does which no
+// coordinator has started.
+var ErrNoKey = errors.New("no key on stdin")
+
+// ServeHeir is Serve in a process that a coordinator has started, on the socket
+// that it inherited. The key is the first that stdin says, and its end the last.
+func (m *Server) ServeHeir(socket *os.File, stdin io.Reader) error {
+	m.Key = make([]byte, KeySize)
+	if _, err := io.ReadFull(stdin, m.Key); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoKey, err)
+	}
+	l, err := net.FileListener(socket)
+	if err = errors.Join(err, socket.Close()); err != nil {
+		return fmt.Errorf("inherit socket: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() {
+		io.Copy(io.Discard, stdin)
+		stop()
+	}()
+	return m.Serve(ctx, l)
 }
 
 // attend answers one caller until it hangs up, for which it returns nil.
