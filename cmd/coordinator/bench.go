@@ -181,7 +181,7 @@ func (a *app) bench(c *cobra.Command, b *benchFlags) error {
 		return usage("", "make folder for results: %w", err)
 	}
 	o.Save = func(r *benchrun.Run) error {
-		return benchreport.Replace(filepath.Join(b.out, benchreport.RunFile), r.Write)
+		return replaceBy(filepath.Join(b.out, benchreport.RunFile), r.Write)
 	}
 	if !b.quiet {
 		o.Progress = func(line string) { fmt.Fprintln(a.stderr, line) }
@@ -226,8 +226,10 @@ func commandLine(c *cobra.Command, seed uint64) []string {
 // benchReport writes what is made of a run into dir and prints it.
 func (a *app) benchReport(dir string, r *benchrun.Run) error {
 	f := analyse.Run(r)
-	if err := benchreport.Write(dir, f); err != nil {
-		return fmt.Errorf("report benchmark: %w", err)
+	for name, write := range benchreport.Files {
+		if err := replaceBy(filepath.Join(dir, name), func(w io.Writer) error { return write(w, f) }); err != nil {
+			return fmt.Errorf("report benchmark: %w", err)
+		}
 	}
 	return benchreport.Text(a.stdout, f)
 }
@@ -270,5 +272,5 @@ func benchInto(name string, r *benchrun.Run) error {
 	if err != nil {
 		return fmt.Errorf("put tables into %s: %w", name, err)
 	}
-	return benchreport.Replace(name, func(w io.Writer) error { _, err := io.WriteString(w, made); return err })
+	return replaceFile(name, []byte(made))
 }

@@ -84,7 +84,7 @@ func (a *app) benchSaveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return benchreport.Replace(savedRun(out, args[0]), r.Write)
+			return replaceBy(savedRun(out, args[0]), r.Write)
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "bench", "where runs are, in `DIR`")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +103,28 @@ func TestBenchSaysWhatItWouldMeasure(t *testing.T) {
 		status := run(t.Context(), append([]string{"bench"}, tt.args...), strings.NewReader(""), &stdout, &stderr)
 		if got := stdout.String() + stderr.String(); status != tt.status || !strings.Contains(got, tt.want) {
 			t.Errorf("%q: got status %d and %q, want %d and %q", tt.args, status, got, tt.status, tt.want)
+		}
+	}
+}
+
+// TestAFileIsReplacedWhole: one that cannot be written leaves the old one and
+// nothing beside it.
+func TestAFileIsReplacedWhole(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bench.txt")
+	for _, step := range []struct {
+		write func(io.Writer) error
+		fails bool
+		want  string
+	}{
+		{func(w io.Writer) error { _, err := io.WriteString(w, "old"); return err }, false, "old"},
+		{func(w io.Writer) error { io.WriteString(w, "half"); return io.ErrShortWrite }, true, "old"},
+		{func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }, false, "new"},
+	} {
+		err := replaceBy(name, step.write)
+		got, _ := os.ReadFile(name)
+		entries, _ := os.ReadDir(filepath.Dir(name))
+		if (err != nil) != step.fails || string(got) != step.want || len(entries) != 1 {
+			t.Errorf("got %v, %q and %d files, want failure %v, %q and 1", err, got, len(entries), step.fails, step.want)
 		}
 	}
 }

@@ -104,22 +104,16 @@ var (
 	bytes  = func(_ *run.Cell, s *run.Sample) float64 { return float64(max(s.PSS, s.Peak)) }
 )
 
-func (a *analysis) points(cell int, f figure) []stats.Point {
-	if !a.use(cell) {
-		return nil
-	}
-	var ps []stats.Point
-	for _, s := range a.good[cell] {
-		ps = append(ps, stats.Point{Invocation: s.Invocation, Block: s.Block, X: f(&a.Cells[cell], s)})
-	}
-	return ps
-}
-
 // table returns a figure of several cells in the blocks that all of them have.
 func (a *analysis) table(f figure, cells ...int) stats.Table {
-	var columns [][]stats.Point
-	for _, c := range cells {
-		columns = append(columns, a.points(c, f))
+	columns := make([][]stats.Point, len(cells))
+	for i, cell := range cells {
+		if !a.use(cell) {
+			continue
+		}
+		for _, s := range a.good[cell] {
+			columns[i] = append(columns[i], stats.Point{Invocation: s.Invocation, Block: s.Block, X: f(&a.Cells[cell], s)})
+		}
 	}
 	return stats.Pair(columns...)
 }

@@ -69,10 +69,7 @@ func stage(name string, clock float64) figure {
 		sum := 0.0
 		for _, st := range s.Stages {
 			if st.Name == name {
-				sum += float64(st.CPU)
-				if name != "gc" {
-					sum -= clock * float64(st.Count)
-				}
+				sum += float64(st.CPU) - clock*float64(st.Count)
 			}
 		}
 		return sum

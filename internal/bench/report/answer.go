@@ -12,12 +12,12 @@ import (
 
 // pick returns the first pair of rounds or lists whose cell is one.
 func pick(f *analyse.Findings, is func(run.Cell) bool) (p analyse.Pair, ok bool) {
-	all := slices.Concat(f.Rounds, f.Lists)
-	i := slices.IndexFunc(all, func(p analyse.Pair) bool { return is(p.Cell) })
-	if i >= 0 {
-		p = all[i]
+	for _, p := range slices.Concat(f.Rounds, f.Lists) {
+		if is(p.Cell) {
+			return p, true
+		}
 	}
-	return p, i >= 0
+	return p, false
 }
 
 // central returns the pair of processes that do w with no factor but those of the

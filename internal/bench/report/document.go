@@ -248,14 +248,11 @@ func method(f *analyse.Findings) section {
 			"The count was fixed beforehand. Intervals are at 95 %%, from %d resamples of invocations and of the blocks in them; verdicts are after Holm's correction of Mann-Whitney's P for all %d comparisons. "+
 			"CPU time is of the coordinator and all its workers; that of the origin is in no figure. The results of all modes must hash the same, or a mode has no figures.",
 		many(set.Invocations, "fresh invocation"), many(set.Blocks, "block"), set.Seed, set.Resamples, 2*(len(f.Rounds)+len(f.Lists)+len(f.Twins)))}}
-	s.Table = &table{Caption: "Machine and build", Columns: []string{"what", "here"}}
-	for _, r := range [][2]string{
+	s.Table = &table{Caption: "Machine and build", Columns: []string{"what", "here"}, Rows: [][]string{
 		{"system", e.OS + "/" + e.Arch + " " + e.Kernel}, {"processor", fmt.Sprintf("%s, %s", e.CPU, many(e.CPUs, "CPU"))}, {"memory", size.format(float64(e.Memory))},
 		{"Go, build", e.Go + ", " + e.Build}, {"load when it began", fmt.Sprintf("%.2f", e.LoadAverage)},
 		{"began, took", f.Started.UTC().Format("2006-01-02 15:04") + " UTC, " + duration.format(float64(f.Elapsed))}, {"samples", fmt.Sprint(len(f.Samples))},
-	} {
-		s.Table.add(r[0], r[1])
-	}
+	}}
 	s.More = &table{Caption: "What the same work against itself came to", Columns: []string{"cell", "CPU", "clock"}}
 	for _, t := range f.Twins {
 		s.More.add(t.Base.Name, times(t.CPU), times(t.Wall))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -50,10 +51,13 @@ func TestPageInABrowser(t *testing.T) {
 		}
 	}
 	f := analyse.Run(r)
-	if err := Write(dir, f); err != nil {
-		t.Fatal(err)
+	for name, write := range Files {
+		var b bytes.Buffer
+		if err := errors.Join(write(&b, f), os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	url := "file://" + filepath.Join(dir, pageFile)
+	url := "file://" + filepath.Join(dir, "report.html")
 	b.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
 	for _, v := range views {
 		t.Run(fmt.Sprintf("%d-%s", v.width, v.scheme), func(t *testing.T) {

@@ -8,10 +8,9 @@ import (
 	"html"
 	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,17 +79,16 @@ func madeUp() *run.Run {
 // both returns the text and the page of findings.
 func both(t *testing.T, f *analyse.Findings) map[string]string {
 	t.Helper()
-	var text, page bytes.Buffer
-	if err := errors.Join(Text(&text, f), writePage(&page, f)); err != nil {
+	var text, html bytes.Buffer
+	if err := errors.Join(Text(&text, f), page(&html, f)); err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"text": text.String(), "page": page.String()}
+	return map[string]string{"text": text.String(), "page": html.String()}
 }
 
 // TestTheSameRunMakesTheSameBytes, in every file, from the run as it is in
 // memory and as it was read back.
 func TestTheSameRunMakesTheSameBytes(t *testing.T) {
-	a, b := t.TempDir(), t.TempDir()
 	var written bytes.Buffer
 	if err := madeUp().Write(&written); err != nil {
 		t.Fatal(err)
@@ -99,22 +97,14 @@ func TestTheSameRunMakesTheSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(Write(a, analyse.Run(madeUp())), Write(b, analyse.Run(again))); err != nil {
-		t.Fatal(err)
-	}
-	names := []string{textFile, pageFile, goBenchFile}
-	for _, name := range names {
-		x, errX := os.ReadFile(filepath.Join(a, name))
-		y, errY := os.ReadFile(filepath.Join(b, name))
-		if err := errors.Join(errX, errY); err != nil {
+	for name, write := range Files {
+		var x, y bytes.Buffer
+		if err := errors.Join(write(&x, analyse.Run(madeUp())), write(&y, analyse.Run(again))); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(x, y) || len(x) == 0 {
-			t.Errorf("%s: %d and %d bytes, want the same and some", name, len(x), len(y))
+		if !bytes.Equal(x.Bytes(), y.Bytes()) || x.Len() == 0 {
+			t.Errorf("%s: %d and %d bytes, want the same and some", name, x.Len(), y.Len())
 		}
-	}
-	if entries, _ := os.ReadDir(a); len(entries) != len(names) {
-		t.Errorf("got %v, want %q and nothing else", entries, names)
 	}
 }
 
@@ -448,7 +438,7 @@ func TestGoBenchIsWhatBenchstatReads(t *testing.T) {
 	want, names, lines := make(map[string]int), make(map[string]string), 0
 	for _, s := range r.Samples {
 		if c := r.Cells[s.Cell]; s.Failed == "" && !c.Clocked {
-			key := fmt.Sprintf("%s-2 %d %s cpu-ns/op", goName(c), c.Feeds, number(float64(s.CPU)/float64(c.Feeds)))
+			key := fmt.Sprintf("%s-2 %d %s cpu-ns/op", goName(c), c.Feeds, strconv.FormatFloat(float64(s.CPU)/float64(c.Feeds), 'f', -1, 64))
 			want[key]++
 			if other, ok := names[goName(c)]; ok && other != c.Name {
 				t.Errorf("%s and %s are both %s", other, c.Name, goName(c))
@@ -491,7 +481,7 @@ func TestGoBenchIsWhatBenchstatReads(t *testing.T) {
 // TestAFullDiskIsSaid: no writer here swallows the error of the one below.
 func TestAFullDiskIsSaid(t *testing.T) {
 	f := analyse.Run(madeUp())
-	for name, write := range map[string]func(io.Writer, *analyse.Findings) error{"text": Text, "page": writePage, "gobench": goBench} {
+	for name, write := range Files {
 		if err := write(failing{}, f); !errors.Is(err, errFull) {
 			t.Errorf("%s: got %v, want %v", name, err, errFull)
 		}
@@ -503,28 +493,6 @@ var errFull = errors.New("no space left on device")
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errFull }
-
-// TestAFileIsReplacedWhole: one that cannot be written leaves the old one and
-// nothing beside it.
-func TestAFileIsReplacedWhole(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "report.md")
-	for _, step := range []struct {
-		write func(io.Writer) error
-		fails bool
-		want  string
-	}{
-		{func(w io.Writer) error { _, err := io.WriteString(w, "old"); return err }, false, "old"},
-		{func(w io.Writer) error { io.WriteString(w, "half"); return errFull }, true, "old"},
-		{func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }, false, "new"},
-	} {
-		err := Replace(name, step.write)
-		got, _ := os.ReadFile(name)
-		entries, _ := os.ReadDir(filepath.Dir(name))
-		if (err != nil) != step.fails || string(got) != step.want || len(entries) != 1 {
-			t.Errorf("got %v, %q and %d files, want failure %v, %q and 1", err, got, len(entries), step.fails, step.want)
-		}
-	}
-}
 
 func TestNumbersHaveThreeFiguresAndTheirUnit(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{

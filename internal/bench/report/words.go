@@ -126,12 +126,8 @@ func people(mode string) string {
 	return "processes, " + mode
 }
 
-func upper(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
+// upper is s, which has a first letter, with a capital.
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func ratio(i stats.Interval) string {
 	return fmt.Sprintf("%s× [%s,\u00a0%s]", figures(i.Estimate), figures(i.Low), figures(i.High))

@@ -97,7 +97,7 @@ func TestWhatAFuzzerMakes(t *testing.T) {
 			ends, programs, left := make(map[feeds.Class]int), 0, 0
 			seed := 0
 			for began := time.Now(); time.Since(began) < lasts; seed += each {
-				task := e.task(Cell{Work: Parse, Mode: mode, Workers: 1, Feeds: each}, nil)
+				task := e.task(Cell{Work: Parse, Mode: mode, Workers: 1, Feeds: each})
 				task.Killer, task.Place = fmt.Sprintf("%s,%s/real,%d", reader, corpus, seed), -1
 				task.Errand.ParseCPU, task.Errand.Memory = ordealCPU, ordealMemory
 				ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute) // what hangs, and no slow machine

@@ -90,7 +90,6 @@ func serveWorker(ctx context.Context, args []string, stdin, stdout *os.File) err
 	})
 }
 
-
 // serveOrigin serves generated feeds, a folder and the hostile kit until stdin
 // ends.
 func serveOrigin(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {

@@ -3,7 +3,6 @@
 package run
 
 import (
-	"encoding/json"
 	"math"
 	"runtime"
 	"runtime/metrics"
@@ -75,15 +74,6 @@ func (c *clocks) read() (u used) {
 type mark struct {
 	Used  used
 	Price float64 // see gcPrice
-}
-
-func (c *clocks) mark(priced bool) string {
-	m := mark{Used: c.read()}
-	if priced {
-		m.Price = gcPrice()
-	}
-	b, _ := json.Marshal(m) // of numbers it cannot fail
-	return string(b)
 }
 
 // since returns the stages that took any time since before.

@@ -103,18 +103,15 @@ func suffer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 func (e *executor) deaths(ctx context.Context) error {
 	order := e.rand.Perm(len(Killers))
 	for n := range 1 + e.o.Settings.Deaths {
-		killer, place := "", 0 // the first run is the one that the others are compared with
+		var d Death // the first run is the one that the others are compared with
 		if n > 0 {
-			killer, place = Killers[order[n%len(order)]].Name, e.rand.IntN(ordealFeeds)
+			d.Killer, d.Place = Killers[order[n%len(order)]].Name, e.rand.IntN(ordealFeeds)
 		}
-		for _, mode := range []string{Goroutine, Pipe} {
-			e.progress("killer %d of %d, %s", n, e.o.Settings.Deaths, mode)
-			d, err := e.endure(ctx, mode, killer, place, false)
-			if err != nil {
+		for _, d.Mode = range []string{Goroutine, Pipe} {
+			e.progress("killer %d of %d, %s", n, e.o.Settings.Deaths, d.Mode)
+			if err := e.endure(ctx, d, false); err != nil {
 				return err
 			}
-			e.run.Deaths = append(e.run.Deaths, d)
-			e.done += deathExpected
 		}
 	}
 	return nil
@@ -128,32 +125,26 @@ func (e *executor) burdens(ctx context.Context) error {
 		place := e.rand.IntN(burdenFeeds / 2) // what comes after it has time to show
 		for _, i := range e.rand.Perm(2 * len(documents)) {
 			e.progress("burden %d of %d", n+1, e.o.Settings.burdens())
-			d, err := e.endure(ctx, []string{Goroutine, Pipe}[i%2], documents[i/2].Name, place, true)
-			if err != nil {
+			d := Death{Killer: documents[i/2].Name, Mode: []string{Goroutine, Pipe}[i%2], Place: place, Repeat: n}
+			if err := e.endure(ctx, d, true); err != nil {
 				return err
 			}
-			d.Repeat = n
-			e.run.Burdens = append(e.run.Burdens, d)
-			e.done += burdenExpected
 		}
 	}
 	return nil
 }
 
-// endure runs one ordeal, on documents that gofeed reads, and returns what was
-// left.
-func (e *executor) endure(ctx context.Context, mode, killer string, place int, burden bool) (Death, error) {
-	names, err := e.documents(ctx)
-	if err != nil {
-		return Death{}, err
-	}
-	t := e.task(Cell{Work: Parse, Mode: mode, Workers: ordealWorkers, Feeds: ordealFeeds, Gofeed: true}, names)
-	t.Killer, t.Place, t.Burden, t.Errand.ParseCPU, t.Errand.Memory = killer, place, burden, ordealCPU, ordealMemory
+// endure runs one ordeal, on documents that gofeed reads, and keeps what was left.
+func (e *executor) endure(ctx context.Context, d Death, burden bool) error {
+	t := e.task(Cell{Work: Parse, Mode: d.Mode, Workers: ordealWorkers, Feeds: ordealFeeds, Gofeed: true})
+	t.Killer, t.Place, t.Burden, t.Errand.ParseCPU, t.Errand.Memory = d.Killer, d.Place, burden, ordealCPU, ordealMemory
+	to, expected := &e.run.Deaths, deathExpected
 	if burden {
 		t.Cell.Feeds, t.Errand.ParseCPU, t.Recycle = burdenFeeds, burdenCPU, burdenRecycle
+		to, expected = &e.run.Burdens, burdenExpected
 	}
 	patience := ordealPatience
-	if mode == Goroutine && killer == "time" {
+	if d.Mode == Goroutine && d.Killer == "time" {
 		patience = ordealImpatience
 	}
 	short, cancel := context.WithTimeout(ctx, patience)
@@ -162,18 +153,20 @@ func (e *executor) endure(ctx context.Context, mode, killer string, place int, b
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, nil // how it dies is long, and known from its exit status
 	start := time.Now()
-	err = c.Run()
+	err := c.Run()
 	if ctx.Err() != nil {
-		return Death{}, context.Cause(ctx)
+		return context.Cause(ctx)
 	} else if c.ProcessState == nil {
-		return Death{}, fmt.Errorf("start ordeal: %w", err)
+		return fmt.Errorf("start ordeal: %w", err)
 	}
-	d := Death{Killer: killer, Mode: mode, Place: place, Feeds: t.Cell.Feeds, Lost: t.Cell.Feeds, Wall: time.Since(start), Survived: err == nil}
-	if killer != "" {
+	d.Wall, d.Survived, d.Feeds, d.Lost = time.Since(start), err == nil, t.Cell.Feeds, t.Cell.Feeds
+	if d.Killer != "" {
 		d.Lost--
 	}
 	d.read(out.Bytes())
-	return d, nil
+	*to = append(*to, d)
+	e.done += expected
+	return nil
 }
 
 func (d *Death) read(said []byte) {

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // sampleTime is how long one sample may take. Past it the process is killed and
@@ -71,14 +73,16 @@ func Execute(ctx context.Context, o Options) (*Run, error) {
 	return run, errors.Join(err, e.save())
 }
 
-func (e *executor) everything(ctx context.Context) (err error) {
+func (e *executor) everything(ctx context.Context) error {
 	if err := e.prices(ctx); err != nil {
 		return err
 	}
-	if err := e.blocks(ctx); err != nil {
-		return err
+	for invocation := range e.run.Settings.Invocations {
+		if err := e.invocation(ctx, invocation); err != nil {
+			return err
+		}
 	}
-	if e.origin, err = e.o.serve(ctx); err != nil {
+	if err := e.begin(ctx); err != nil {
 		return err
 	}
 	defer e.origin.stop()
@@ -121,21 +125,12 @@ func (e *executor) progress(what string, args ...any) {
 	}
 }
 
-// blocks takes all samples: for each invocation a discarded block and then
-// blocks of every cell once, in an order of its own, after each of which the run
-// is saved. An invocation has its own origin and its own size of environment,
-// which moves the stacks of its processes (Mytkowicz 2009).
-func (e *executor) blocks(ctx context.Context) error {
-	for invocation := range e.run.Settings.Invocations {
-		if err := e.invocation(ctx, invocation); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *executor) invocation(ctx context.Context, invocation int) (err error) {
-	if e.origin, err = e.o.serve(ctx); err != nil {
+// invocation takes samples: those of a discarded block and then blocks of every cell
+// once, in an order of its own, after each of which the run is saved. It has its own
+// origin and its own size of environment, which moves the stacks of its processes
+// (Mytkowicz 2009).
+func (e *executor) invocation(ctx context.Context, invocation int) error {
+	if err := e.begin(ctx); err != nil {
 		return err
 	}
 	defer e.origin.stop()
@@ -189,7 +184,7 @@ func (e *executor) block(ctx context.Context, invocation, block int, padding str
 
 // ourCPU returns the CPU time of everything that the experiment has started.
 func (e *executor) ourCPU() time.Duration {
-	sum := ownUsage().cpu + endedUsage().cpu + processCPU(e.origin.cmd.Process.Pid)
+	sum := processCPU(0) + rusage(unix.RUSAGE_CHILDREN).cpu + processCPU(e.origin.cmd.Process.Pid)
 	for _, l := range e.lots {
 		if l.origin != e.origin {
 			sum += processCPU(l.origin.cmd.Process.Pid)
@@ -201,19 +196,13 @@ func (e *executor) ourCPU() time.Duration {
 // sample takes one sample. An error means that the experiment cannot go on; a
 // sample that failed says so itself.
 func (e *executor) sample(ctx context.Context, c *Cell, padding string) (s Sample, err error) {
-	var names []string
 	switch {
 	case c.Work.Real():
 		s, err = e.round(ctx, c)
-	case c.Work == Parse:
-		names, err = e.documents(ctx)
-	}
-	switch {
-	case err != nil || c.Work.Real():
 	case c.InPython():
-		s, err = e.inPython(ctx, c, names)
+		s, err = e.inPython(ctx, c)
 	default:
-		s, err = e.ours(ctx, c, names, padding)
+		s, err = e.ours(ctx, c, padding)
 	}
 	if ctx.Err() != nil {
 		return s, context.Cause(ctx)
@@ -225,8 +214,8 @@ func (e *executor) sample(ctx context.Context, c *Cell, padding string) (s Sampl
 	return s, nil
 }
 
-func (e *executor) ours(ctx context.Context, c *Cell, names []string, padding string) (s Sample, err error) {
-	t := e.task(*c, names)
+func (e *executor) ours(ctx context.Context, c *Cell, padding string) (s Sample, err error) {
+	t := e.task(*c)
 	if e.o.planting != nil {
 		t.Errand.Plant = e.o.planting(c)
 	}
@@ -291,9 +280,12 @@ func (s *served) stop() {
 // differentDocuments is how many documents the feeds take turns with.
 const differentDocuments = 8
 
-// documents returns the names of the documents in the executor's folder, where
-// they are put when they are asked for first.
-func (e *executor) documents(ctx context.Context) ([]string, error) {
+// begin starts the origin of what follows, and the first time has its documents put
+// into the executor's folder.
+func (e *executor) begin(ctx context.Context) (err error) {
+	if e.origin, err = e.o.serve(ctx); err != nil {
+		return err
+	}
 	for i := len(e.names); i < differentDocuments; i++ {
 		name := fmt.Sprintf("%d.%s", i, []string{"rss", "atom"}[i%2])
 		body, err := ask(ctx, http.MethodGet, fmt.Sprintf("http://%s/feed/%s?items=%d&bytes=%d&enc=identity", e.origin.addr, name, e.o.Settings.Items, e.o.Settings.Bytes))
@@ -301,11 +293,12 @@ func (e *executor) documents(ctx context.Context) ([]string, error) {
 			err = os.WriteFile(filepath.Join(e.dir, name), body, 0o600)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("fetch document: %w", err)
+			e.origin.stop()
+			return fmt.Errorf("fetch document: %w", err)
 		}
 		e.names = append(e.names, name)
 	}
-	return e.names, nil
+	return nil
 }
 
 func ask(ctx context.Context, method, url string) ([]byte, error) {

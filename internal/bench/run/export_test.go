@@ -18,7 +18,13 @@ func SampleCells(ctx context.Context, o *Options, dir string, cells []Cell, plan
 		return plant{stage, cost}
 	}
 	r := &Run{Schema: schema, Settings: o.Settings, Cells: cells}
-	return r, newExecutor(o, r, dir).blocks(ctx)
+	e := newExecutor(o, r, dir)
+	for invocation := range o.Settings.Invocations {
+		if err := e.invocation(ctx, invocation); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }
 
 // Ladder returns the cells of a ledger.
@@ -43,10 +49,14 @@ func (c Cell) Named() Cell {
 // Endure runs one ordeal.
 func Endure(ctx context.Context, o *Options, dir, mode, document string, place int) (Death, error) {
 	e := newExecutor(o, &Run{Settings: o.Settings}, dir)
-	var err error
-	if e.origin, err = o.serve(ctx); err != nil {
+	if err := e.begin(ctx); err != nil {
 		return Death{}, err
 	}
 	defer e.origin.stop()
-	return e.endure(ctx, mode, document, place, slices.ContainsFunc(Burdens, func(k Killer) bool { return k.Name == document }))
+	burden := slices.ContainsFunc(Burdens, func(k Killer) bool { return k.Name == document })
+	err := e.endure(ctx, Death{Killer: document, Mode: mode, Place: place}, burden)
+	if err != nil {
+		return Death{}, err
+	}
+	return append(e.run.Deaths, e.run.Burdens...)[0], nil
 }

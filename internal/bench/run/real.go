@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -56,21 +57,14 @@ func (e *executor) lot(ctx context.Context, c *Cell) (l *lot, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read feeds: %w", err)
 	}
-	if err := writeList(l.list, urls); err != nil {
-		return nil, err
+	if err := os.WriteFile(l.list, []byte(strings.Join(urls, "\n")), 0o600); err != nil {
+		return nil, fmt.Errorf("write list: %w", err)
 	}
 	if c.Work.again() {
 		l.store = filepath.Join(e.dir, fmt.Sprintf("store-%d.db", c.ID))
 		_, _, err = e.refresh(ctx, c, l.list, l.store)
 	}
 	return l, err
-}
-
-func writeList(name string, urls []string) error {
-	if err := os.WriteFile(name, []byte(strings.Join(urls, "\n")), 0o600); err != nil {
-		return fmt.Errorf("write list: %w", err)
-	}
-	return nil
 }
 
 func (e *executor) urls(addr string, c *Cell) (urls []string, err error) {
@@ -149,7 +143,10 @@ func (e *executor) refresh(ctx context.Context, c *Cell, list, store string, mor
 	if err = begin(); err == nil {
 		err = cmd.Wait()
 		s.Wall = time.Since(start)
-		s.ended(cmd.ProcessState)
+		s.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok { // with the processes that it has waited for
+			s.MinorFaults, s.Switches = r.Minflt, r.Nvcsw+r.Nivcsw
+		}
 	}
 	t, readErr := s.took(out.Bytes())
 	// Feeds of somebody's own, and hostile ones, may fail, as long as all modes
@@ -208,10 +205,9 @@ func (e *executor) kits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list hostile documents: %w", err)
 	}
-	urls := strings.Fields(string(text))
 	list, store := filepath.Join(e.dir, "hostile"), filepath.Join(e.dir, "hostile.db")
-	if err := writeList(list, urls); err != nil {
-		return err
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		return fmt.Errorf("write list: %w", err)
 	}
 	for _, mode := range []string{Goroutine, Pipe} {
 		e.progress("hostile documents, %s", mode)
@@ -220,7 +216,7 @@ func (e *executor) kits(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		e.run.Kits = append(e.run.Kits, Kit{Mode: mode, Cases: len(urls), Answered: t.answered, Deaths: t.deaths, Survived: t.whole})
+		e.run.Kits = append(e.run.Kits, Kit{Mode: mode, Cases: len(strings.Fields(string(text))), Answered: t.answered, Deaths: t.deaths, Survived: t.whole})
 	}
 	return nil
 }

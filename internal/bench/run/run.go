@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -210,11 +209,12 @@ type Warning struct {
 // Find returns the cell that has the factors of c, if it is planned.
 func (r *Run) Find(c Cell) (found Cell, ok bool) {
 	name := c.name()
-	i := slices.IndexFunc(r.Cells, func(have Cell) bool { return have.Name == name })
-	if i >= 0 {
-		found = r.Cells[i]
+	for _, have := range r.Cells {
+		if have.Name == name {
+			return have, true
+		}
 	}
-	return found, i >= 0
+	return found, false
 }
 
 // Write writes r as indented JSON.
@@ -289,22 +289,21 @@ func (r *Run) translate(text []byte) error {
 		if strings.HasSuffix(c.Name, "/cold") { // no other cell starts its workers
 			c.Mode += " and its start"
 		}
-		if t := r.dealt(c); c.Mode == "many-to-many" && t.Frames > 0 {
-			r.Tears = append(r.Tears, t)
+		if c.Mode != "many-to-many" {
+			continue
+		}
+		// A sample of one queue from which all workers took their jobs has failed
+		// unless each of its feeds had one answer.
+		dealt := Tear{Language: "go", Readers: c.Workers}
+		for _, s := range r.Samples {
+			if s.Cell == c.ID && s.Failed == "" {
+				dealt.Frames += c.Feeds
+			}
+		}
+		if dealt.Frames > 0 {
+			r.Tears = append(r.Tears, dealt)
 		}
 	}
 	r.Schema = schema // what is written again is not translated again
 	return nil
-}
-
-// dealt returns what came of one queue from which all workers of c took their jobs. A
-// sample has failed unless each of its feeds had one answer.
-func (r *Run) dealt(c *Cell) Tear {
-	t := Tear{Language: "go", Readers: c.Workers}
-	for _, s := range r.Samples {
-		if s.Cell == c.ID && s.Failed == "" {
-			t.Frames += c.Feeds
-		}
-	}
-	return t
 }

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"feedmill/internal/feeds"
@@ -25,7 +26,7 @@ import (
 type task struct {
 	Cell    Cell     `json:"cell"`
 	Self    []string `json:"self"`    // how the program is started as one of its children
-	Names   []string `json:"names"`   // of the documents of this cell
+	Names   []string `json:"names"`   // of the documents
 	Recycle int64    `json:"recycle"` // memory with which a worker is replaced, -1 for none
 	Errand  errand   `json:"errand"`
 
@@ -45,14 +46,8 @@ type errand struct {
 	Memory    int64         `json:"memory"`
 }
 
-func (e *executor) task(c Cell, names []string) *task {
-	return &task{Cell: c, Self: e.o.Self, Names: names, Recycle: -1, Errand: errand{Documents: e.dir, Clocked: c.Clocked}}
-}
-
-// args returns the arguments with which the program is a child on the errand.
-func (t *task) args(as, flag string) []string {
-	told, _ := json.Marshal(&t.Errand) // of such fields it cannot fail
-	return append(slices.Clone(t.Self[1:]), as, flag+string(told))
+func (e *executor) task(c Cell) *task {
+	return &task{Cell: c, Self: e.o.Self, Names: e.names, Recycle: -1, Errand: errand{Documents: e.dir, Clocked: c.Clocked}}
 }
 
 func readTask(stdin io.Reader) (t task, err error) {
@@ -90,11 +85,16 @@ func (t *task) runner(c *clocks) (refresh.Runner, *pool.Pool, error) {
 	switch t.Cell.Mode {
 	case Goroutine, Codec, LocalPipe:
 		return &refresh.Goroutines{Workers: t.Cell.Workers, Options: options, NewRefresher: func(o feeds.Options) (refresh.Refresher, error) {
-			return detour(t.Cell.Mode, newBare(t.Errand.Documents, o.Parser, c), c.probe()), nil
+			r := newBare(t.Errand.Documents, o.Parser, c)
+			if t.Cell.Mode == Goroutine {
+				return r, nil
+			}
+			return &detoured{r, c.probe(), t.Cell.Mode == LocalPipe}, nil
 		}}, nil, nil
 	}
+	told, _ := json.Marshal(&t.Errand) // of such fields it cannot fail
 	p, err := pool.New(pool.Options{
-		Path: t.Self[0], Args: t.args("worker", "--errand="), Env: []string{"GOGC=100"},
+		Path: t.Self[0], Args: append(slices.Clone(t.Self[1:]), "worker", "--errand="+string(told)), Env: []string{"GOGC=100"},
 		Mode: carrier.Mode(t.Cell.Mode), Workers: t.Cell.Workers, Refresh: options,
 		RecycleAt: t.Recycle, Probe: c.probe,
 	})
@@ -152,22 +152,7 @@ func (t *task) warm(ctx context.Context, w *window, d dictionary) error {
 	if !t.Cell.Clocked || t.Cell.Mode != Pipe {
 		phases, after = []phase{phases[0], phases[2]}, nil
 	}
-	err := t.play(ctx, w.clocks, phases...)
-	if err == nil && w.strange {
-		err = errors.New("a process began or ended inside the window")
-	}
-	if err != nil {
-		return err
-	}
-	for i := range after {
-		w.s.Stages = append(w.s.Stages, after[i].since(before[i].Used, "worker")...)
-	}
-	return nil
-}
-
-// play has the runner of the cell do phases.
-func (t *task) play(ctx context.Context, c *clocks, phases ...phase) error {
-	runner, p, err := t.runner(c)
+	runner, p, err := t.runner(w.clocks)
 	if err != nil {
 		return err
 	}
@@ -180,6 +165,11 @@ func (t *task) play(ctx context.Context, c *clocks, phases ...phase) error {
 		return errors.New("the run ended before all was answered")
 	case p != nil && p.Stats().Deaths > 0:
 		return fmt.Errorf("%d workers died", p.Stats().Deaths)
+	case w.strange:
+		return errors.New("a process began or ended inside the window")
+	}
+	for i := range after {
+		w.s.Stages = append(w.s.Stages, after[i].since(before[i].Used, "worker")...)
 	}
 	return nil
 }
@@ -239,5 +229,100 @@ func (w *window) stop() {
 	w.s.CPU, w.s.MinorFaults, w.s.Switches = tree.cpu, tree.minor, tree.switches
 	if !w.clocks.off {
 		w.s.Stages = mark{w.clocks.read(), gcPrice()}.since(w.used, "coordinator")
+	}
+}
+
+// batch is how many jobs a worker is handed at a time, in every mode.
+const batch = 32
+
+// A script hands out jobs in phases: all of one are answered before the next
+// one begins. So one run of a runner can warm up, be measured and say what it
+// has used, with the same workers. Feed i always goes to worker i modulo their
+// number, or, in a script for one worker, to whoever asks for more.
+type script struct {
+	workers int
+	phases  []phase
+
+	mu    sync.Mutex    // guards the fields below; at is written by one goroutine at a time
+	turn  chan struct{} // closed when something below has changed
+	at    int           // phase
+	queue [][]feeds.Job // of it, by worker
+	left  int           // unanswered in it
+	ended bool
+}
+
+// A phase is one part of a script.
+type phase struct {
+	jobs []feeds.Job
+	// begin is called when all of the phase before is answered and nothing of
+	// this one is handed out; end when all of it is answered. answer gets each
+	// result. All three are called from one goroutine at a time.
+	begin, end func()
+	answer     func(feeds.Result)
+}
+
+// newScript returns a script whose first phase has begun.
+func newScript(workers int, phases ...phase) *script {
+	s := &script{workers: workers, phases: phases, at: -1, turn: make(chan struct{})}
+	s.advance()
+	return s
+}
+
+// advance begins the next phase. The caller holds no lock.
+func (s *script) advance() {
+	next := s.at + 1
+	queue := make([][]feeds.Job, s.workers)
+	left := 0
+	if next < len(s.phases) {
+		left = len(s.phases[next].jobs)
+		for i, j := range s.phases[next].jobs {
+			queue[i%s.workers] = append(queue[i%s.workers], j)
+		}
+		if begin := s.phases[next].begin; begin != nil {
+			begin()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at, s.queue, s.left, s.ended = next, queue, left, next == len(s.phases)
+	close(s.turn)
+	s.turn = make(chan struct{})
+}
+
+// next is a refresh.Next. Also when there is nothing left for a worker it waits
+// for the others to be done: a worker that is told that there is no more ends,
+// and what it used would be missing when the window is closed.
+func (s *script) next(ctx context.Context, worker int) ([]feeds.Job, error) {
+	for {
+		s.mu.Lock()
+		q := &s.queue[worker%s.workers]
+		n := min(batch, len(*q))
+		jobs, turn, ended := (*q)[:n:n], s.turn, s.ended
+		*q = (*q)[n:]
+		s.mu.Unlock()
+		if n > 0 || ended {
+			return jobs, nil
+		}
+		select {
+		case <-turn:
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
+// emit is a refresh.Emit.
+func (s *script) emit(r feeds.Result) {
+	p := &s.phases[s.at]
+	p.answer(r)
+	s.mu.Lock()
+	s.left--
+	done := s.left == 0
+	s.mu.Unlock()
+	if done {
+		if p.end != nil {
+			p.end()
+		}
+		s.advance()
 	}
 }

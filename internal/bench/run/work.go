@@ -3,13 +3,17 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +21,8 @@ import (
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/feeds/read"
+	"feedmill/internal/ipc"
+	"feedmill/internal/refresh"
 )
 
 // A bare refresher does jobs without the network, for the kinds of work that
@@ -52,7 +58,11 @@ func (b *bare) Run(_ context.Context, jobs <-chan feeds.Job, emit func(feeds.Res
 		if b.observer != nil {
 			b.observer.Guarding(job.ID, nil)
 		}
-		r := b.do(&job)
+		// What it cannot do ends as a failed parse, which no mode hides.
+		r, err := b.do(&job)
+		if err != nil {
+			r = feeds.Result{ID: job.ID, Class: feeds.Parse, Detail: err.Error()}
+		}
 		if b.observer != nil {
 			b.observer.Read()
 		}
@@ -68,17 +78,7 @@ func (b *bare) Close() {}
 
 func (b *bare) Status() feeds.Status { return feeds.Status{Parsing: b.now.Load()} }
 
-// do does one job. What it cannot do ends as a failed parse, which no mode
-// hides.
-func (b *bare) do(job *feeds.Job) feeds.Result {
-	r, err := b.try(job)
-	if err != nil {
-		return feeds.Result{ID: job.ID, Class: feeds.Parse, Detail: err.Error()}
-	}
-	return r
-}
-
-func (b *bare) try(job *feeds.Job) (feeds.Result, error) {
+func (b *bare) do(job *feeds.Job) (feeds.Result, error) {
 	res := feeds.Result{ID: job.ID, Class: feeds.OK}
 	u, err := url.Parse(job.URL)
 	if err != nil {
@@ -93,7 +93,13 @@ func (b *bare) try(job *feeds.Job) (feeds.Result, error) {
 	case "parse":
 		res.Items, err = b.read(u.Query().Get("document"))
 	case "mark":
-		res.Detail = b.clocks.mark(u.Query().Has("priced"))
+		m := mark{Used: b.clocks.read()}
+		if u.Query().Has("priced") {
+			m.Price = gcPrice()
+		}
+		var said []byte
+		said, err = json.Marshal(m)
+		res.Detail = string(said)
 	case "rest":
 		var d time.Duration
 		d, err = time.ParseDuration(u.Query().Get("for"))
@@ -189,4 +195,81 @@ func hashResult(class feeds.Class, items []feeds.Item) uint64 {
 		fmt.Fprintln(d, items[i].Key, feeds.ContentHash(&items[i]))
 	}
 	return d.Sum64()
+}
+
+// A detoured refresher is one of goroutines, for the rungs between those and
+// processes: its results are encoded and decoded at once, in memory, or go through
+// a pipe to a goroutine that decodes them.
+type detoured struct {
+	refresh.Refresher
+	probe ipc.Probe
+	piped bool
+}
+
+// Run does jobs. That the detour failed shows in the results.
+func (d *detoured) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(feeds.Result)) {
+	open := func(r io.Reader, w io.Writer) *ipc.Conn {
+		conn := ipc.NewConn(r, w, ipc.Options{})
+		conn.Probe(d.probe)
+		return conn
+	}
+	var wire bytes.Buffer
+	conn := open(&wire, &wire)
+	var err error
+	if d.piped {
+		var r, w *os.File
+		if r, w, err = os.Pipe(); err == nil {
+			conn = open(r, w)
+			var done sync.WaitGroup
+			done.Go(func() {
+				for err := error(nil); err == nil; {
+					err = receive(conn, emit)
+				}
+				io.Copy(io.Discard, r) // a writer is never stuck
+			})
+			defer func() {
+				w.Close() // which is how the reader ends
+				done.Wait()
+				r.Close()
+			}()
+		}
+	}
+	var mu sync.Mutex
+	d.Refresher.Run(ctx, jobs, func(r feeds.Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			wire.Reset()
+			err = conn.SendResult(&r)
+		}
+		if err == nil && !d.piped {
+			err = receive(conn, emit)
+		}
+		if err != nil {
+			emit(feeds.Result{ID: r.ID, Class: feeds.WorkerProtocol, Detail: err.Error()})
+		}
+	})
+}
+
+// receive takes the frames of one result and passes it on.
+func receive(conn *ipc.Conn, emit func(feeds.Result)) error {
+	var items []feeds.Item
+	for {
+		m, err := conn.Recv()
+		if err != nil {
+			return err
+		}
+		switch m := m.(type) {
+		case *ipc.Items:
+			items = append(items, m.Items...)
+		case *ipc.Result:
+			if len(items) > 0 {
+				m.Items = append(items, m.Items...)
+			}
+			emit(m.Result)
+			return nil
+		default:
+			return fmt.Errorf("%s where a result should be", ipc.Name(m))
+		}
+	}
 }

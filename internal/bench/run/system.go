@@ -4,6 +4,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,11 +12,59 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// Here returns what this machine is and what the program was built from.
+func Here(o *Options) Environment {
+	e := Environment{
+		OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version(), Build: o.Build,
+		Kernel:   firstLine("/proc/sys/kernel/osrelease"),
+		Governor: firstLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+		Turbo:    firstLine("/sys/devices/system/cpu/intel_pstate/no_turbo") == "0" || firstLine("/sys/devices/system/cpu/cpufreq/boost") == "1",
+		SMT:      firstLine("/sys/devices/system/cpu/smt/active") == "1",
+		QuotaCPUs: quota(cmp.Or(firstLine("/sys/fs/cgroup/cpu.max"),
+			firstLine("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")+" "+firstLine("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))),
+		Memory: statusFields("/proc/meminfo")["MemTotal"],
+	}
+	for _, p := range o.Pythons {
+		p.Path = filepath.Base(p.Path) // runs are published, and folders have people's names
+		e.Pythons = append(e.Pythons, p)
+	}
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range bytes.Lines(info) {
+		name, value, _ := strings.Cut(string(line), ":")
+		switch name = strings.TrimSpace(name); {
+		case name == "model name" && e.CPU == "":
+			e.CPU = strings.TrimSpace(value)
+		case name == "flags":
+			e.Virtual = e.Virtual || strings.Contains(value, " hypervisor")
+		}
+	}
+	load, _, _ := strings.Cut(firstLine("/proc/loadavg"), " ")
+	e.LoadAverage, _ = strconv.ParseFloat(load, 64)
+	return e
+}
+
+// firstLine returns the first line of a file, and nothing of one that is not
+// there.
+func firstLine(path string) string {
+	b, _ := os.ReadFile(path)
+	line, _, _ := strings.Cut(string(b), "\n")
+	return line
+}
+
+// quota returns how many CPUs a cgroup's cpu.max allows, 0 for all: that is "max"
+// with cgroup v2 and -1 with v1.
+func quota(s string) float64 {
+	var allowed, period float64
+	if n, _ := fmt.Sscan(s, &allowed, &period); n < 2 || period == 0 || allowed < 0 { // "max" is no number
+		return 0
+	}
+	return allowed / period
+}
 
 // threadCPU returns the CPU time that the calling thread has used. Only a
 // goroutine that is locked to its thread can take a difference of two.
@@ -59,9 +108,6 @@ func ownUsage() usage {
 	u.cpu = processCPU(0)
 	return u
 }
-
-// endedUsage returns what the children have used that were waited for.
-func endedUsage() usage { return rusage(unix.RUSAGE_CHILDREN) }
 
 // rusage returns what this process, the calling thread or the children that were
 // waited for have used.
@@ -124,18 +170,12 @@ func children() []int {
 	return pids
 }
 
-// pss returns the memory of a process, with its share of what others map, too.
-// The kernel's ru_maxrss of a child is of no use: it has the parent's peak in
-// it, from before the exec.
-func pss(pid int) int64 {
-	return statusFields(fmt.Sprintf("/proc/%d/smaps_rollup", pid))["Pss"]
-}
-
-// treePSS returns the memory of this process and of those that it has started.
-func treePSS() int64 {
-	sum := pss(os.Getpid())
-	for _, pid := range children() {
-		sum += pss(pid)
+// treePSS returns the memory of this process and of those that it has started, each
+// with its share of what others map, too. The kernel's ru_maxrss of a child is of
+// no use: it has the parent's peak in it, from before the exec.
+func treePSS() (sum int64) {
+	for _, pid := range append(children(), os.Getpid()) {
+		sum += statusFields(fmt.Sprintf("/proc/%d/smaps_rollup", pid))["Pss"]
 	}
 	return sum
 }
@@ -177,22 +217,6 @@ func limitMemory(bytes int64) error {
 		return fmt.Errorf("limit memory: %w", err)
 	}
 	return nil
-}
-
-// ownGroup puts a program into a process group of its own, which is killed with
-// it.
-func ownGroup(c *exec.Cmd) {
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
-}
-
-// ended takes what a program has used that is gone, and those that it has waited
-// for.
-func (s *Sample) ended(p *os.ProcessState) {
-	s.CPU = p.UserTime() + p.SystemTime()
-	if r, ok := p.SysUsage().(*syscall.Rusage); ok {
-		s.MinorFaults, s.Switches = r.Minflt, r.Nvcsw+r.Nivcsw
-	}
 }
 
 // startOnOneCPU starts a program that may use a single CPU, with all that it
