@@ -78,7 +78,7 @@ func (db *DB) items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item
 		if q.FeedIDs == nil {
 			// No index knows first_seen, but id grows with it: walk back to the last
 			// item that is older.
-			where[len(where)-1] = "i.id > coalesce((SELECT id FROM items WHERE first_seen < @since ORDER BY id DESC LIMIT 1), 0)"
+			where[len(where)-1] = "i.id > coalesce((SELECT id FROM items WHERE id > @after AND first_seen < @since ORDER BY id DESC LIMIT 1), 0)"
 		}
 	}
 	if q.Search != "" {

@@ -48,6 +48,12 @@ func scanFeed(s *sqlite.Stmt, f *store.Feed) error {
 // yields. The sequence holds a read transaction and the memory of one item,
 // and may be used once.
 func (db *DB) Items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item, error] {
+	text, args := itemsQuery(q)
+	return stream(ctx, db, "list items", scanItem, text, args...)
+}
+
+// itemsQuery returns the query for the items that q chooses, and its arguments.
+func itemsQuery(q store.ItemQuery) (string, []any) {
 	order, limit := "", -1
 	if q.Newest {
 		order = " DESC"
@@ -68,9 +74,12 @@ func (db *DB) Items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item
 		if q.FeedIDs != nil {
 			where += " AND false"
 		}
-		// No index knows first_seen, but id grows with it: walk back to the
-		// last item that is older.
-		where += " AND ?1 IS NULL AND i.id > ifnull((SELECT id FROM items WHERE first_seen < ?2 ORDER BY id DESC LIMIT 1), 0)"
+		where += " AND ?1 IS NULL"
+		if !q.Since.IsZero() {
+			// No index knows first_seen, but id grows with it: walk back to the
+			// last item that is older.
+			where += " AND i.id > ifnull((SELECT id FROM items WHERE id > ?3 AND first_seen < ?2 ORDER BY id DESC LIMIT 1), 0)"
+		}
 	case 1:
 		where, ids, sort = where+" AND i.feed_id = ?1 AND i.first_seen >= ?2", q.FeedIDs[0], "i.seq"+order
 	default:
@@ -82,11 +91,11 @@ func (db *DB) Items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item
 		where += " AND i.id IN (SELECT rowid FROM search WHERE search MATCH ?6)"
 		args = append(args, q.Search)
 	}
-	return stream(ctx, db, "list items", scanItem, `SELECT i.id, f.id, f.url, coalesce(nullif(f.name, ''), f.title), f.category, i.seq, i.key, i.hash, i.first_seen, i.edits,
+	return `SELECT i.id, f.id, f.url, coalesce(nullif(f.name, ''), f.title), f.category, i.seq, i.key, i.hash, i.first_seen, i.edits,
 		coalesce(i.published, 0), coalesce(i.updated, 0), i.guid, i.link, i.title, i.author, i.image,
 		i.categories, i.enclosures, i.summary, i.content
 		FROM items i CROSS JOIN feeds f ON f.id = i.feed_id
-		WHERE `+where+` ORDER BY `+sort+` LIMIT ?5`, args...)
+		WHERE ` + where + ` ORDER BY ` + sort + ` LIMIT ?5`, args
 }
 
 func scanItem(s *sqlite.Stmt, it *store.Item) error {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,6 +156,34 @@ func TestLatestShowsTheNewestFirst(t *testing.T) {
 	})
 	if want := []string{"A feed | Title of b | 2023-11-14 22:13:20"}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+// TestListingTheNewestReadsNoOthers: a million items cost the ten newest nothing.
+func TestListingTheNewestReadsNoOthers(t *testing.T) {
+	db := newStore(t)
+	const place = "SEARCH i USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+	for name, c := range map[string]struct {
+		q    store.ItemQuery
+		want []string // what SQLite does with items
+	}{
+		"the newest":       {store.ItemQuery{Newest: true, Limit: 10}, []string{place}},
+		"what is new":      {store.ItemQuery{After: 5}, []string{place}},
+		"since a time":     {store.ItemQuery{Newest: true, Since: epoch}, []string{place, "SEARCH items USING INTEGER PRIMARY KEY (rowid>?)"}},
+		"a folder's feeds": {store.ItemQuery{Newest: true, Limit: 10, FeedIDs: []int64{1, 2}}, []string{place}},
+	} {
+		var got []string
+		text, args := itemsQuery(c.q)
+		if err := db.read(t.Context(), "explain", func(conn *sqlite.Conn) error {
+			return query(conn, "EXPLAIN QUERY PLAN "+text, func(s *sqlite.Stmt) error {
+				if step := s.ColumnText(3); strings.Contains(step, " i ") || strings.Contains(step, " items ") || strings.Contains(step, "TEMP") {
+					got = append(got, step)
+				}
+				return nil
+			}, args...)
+		}); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: SQLite does %q, %v, want %q", name, got, err, c.want)
+		}
 	}
 }
 
