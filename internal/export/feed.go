@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"golang.org/x/net/idna"
 
 	"feedmill/internal/feeds"
@@ -33,13 +34,13 @@ type feedWriter struct {
 	head, tail string
 	begun      bool
 	entry      func(*store.Item) any // what encoding/xml writes
-	seen       map[string]bool       // ids that are given; two feeds may have the same
+	given      map[uint64]bool       // hashes of ids; two feeds may have the same one
 }
 
 const feedmillNS = "tag:feedmill,2026:item"
 
 func newFeedWriter(o Options) *feedWriter {
-	return &feedWriter{out: bufio.NewWriter(o.Out), seen: make(map[string]bool)}
+	return &feedWriter{out: bufio.NewWriter(o.Out), given: make(map[uint64]bool)}
 }
 
 func (w *feedWriter) begin() error {
@@ -87,13 +88,13 @@ func shown(r rune) rune {
 // id returns an id for an item that no other in the document has: its own where
 // that is a URI, else one that is made of the feed's number, the item's key and when it
 // came, which tells it from those of other stores. A feed's URL may change, and may hold
-// a password.
+// a password. An id whose hash is another's is taken for the same.
 func (w *feedWriter) id(it *store.Item) string {
 	id := it.GUID
-	if !isURI(id) || w.seen[id] {
-		id = uuid(strconv.FormatInt(it.FeedID, 10), string(it.Key[:]), strconv.FormatInt(it.FirstSeen.Unix(), 10))
+	for n := 0; n == 0 && !isURI(id) || w.given[xxhash.Sum64String(id)]; n++ {
+		id = uuid(strconv.FormatInt(it.FeedID, 10), string(it.Key[:]), strconv.FormatInt(it.FirstSeen.Unix(), 10)+strings.Repeat("+", n))
 	}
-	w.seen[id] = true
+	w.given[xxhash.Sum64String(id)] = true
 	return id
 }
 
@@ -234,7 +235,7 @@ func newAtom(o Options) (Writer, error) {
 		self = "  <link rel=\"self\" type=\"application/atom+xml\" href=\"" + escaped(o.Self) + "\"/>\n"
 	}
 	id := cmp.Or(o.Self, uuid("feed", o.Title))
-	w.seen[id] = true
+	w.given[xxhash.Sum64String(id)] = true
 	w.head = `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:feedmill="` + feedmillNS + `">` + "\n" +
 		"  <id>" + escaped(id) + "</id>\n  <title>" + escaped(o.Title) + "</title>\n" +
 		"  <updated>" + o.Updated.UTC().Format(time.RFC3339) + "</updated>\n  <author><name>" + escaped(o.Title) + "</name></author>\n" +
