@@ -97,17 +97,19 @@ func escapeInvisible(url string) string {
 }
 
 // readerSchemes are the schemes by which pages and lists tell a browser to hand
-// a URL to a feed reader, and the one that is meant. No server speaks them.
+// a URL to a feed reader, and the one that is meant.
 var readerSchemes = map[string]string{
-	"feed": "http", "feeds": "https", "itpc": "http", "pcast": "http", "podcast": "http", "rss": "http",
+	"feed": "http", "feeds": "https", "itpc": "http", "pcast": "http", "podcast": "http", "rss": "http", "http": "http", "https": "https",
 }
 
 // SubscriptionURL is NormalizeURL for what people and lists call the address of
 // a feed: feed://example.org/x is http://example.org/x, and what stands behind
-// feed: in feed:https://example.org/x is the URL itself. Such a scheme is not
+// feed: in feed:https://example.org/x, or http:// in http://https://example.org/x, is
+// the URL itself. What nobody sees around an address is no part of it. Neither is
 // known anywhere else, and never in a redirect.
 func SubscriptionURL(raw string) (string, error) {
-	scheme, rest, _ := strings.Cut(strings.Trim(raw, " \t\r\n"), ":")
+	raw = strings.TrimFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
+	scheme, rest, _ := strings.Cut(raw, ":")
 	meant, ok := readerSchemes[strings.ToLower(scheme)]
 	if !ok {
 		return NormalizeURL(raw)

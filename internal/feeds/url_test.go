@@ -58,6 +58,10 @@ func TestSubscriptionURLTakesTheSchemesOfReaders(t *testing.T) {
 		{"feed:", ""},
 		{"feed://", ""},
 		{"feedx://example.org/", ""},
+		{"http://https://example.org/x", "https://example.org/x"},
+		{"https://http://u:p@example.org/x", "http://u:p@example.org/x"},
+		{"\ufeffhttp://example.org/x\u200b", "http://example.org/x"},
+		{"\u00a0\u200efeed://example.org/x\u2028\u00a0", "http://example.org/x"},
 	} {
 		got, err := SubscriptionURL(tt.raw)
 		if got != tt.want || (err == nil) != (tt.want != "") {

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"unicode"
 
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/unicode"
+	utf16 "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
 
 	"feedmill/internal/feeds"
@@ -22,20 +23,24 @@ const maxListLine = 16 << 10
 // ReadList reads a plain list of feeds: one URL a line, empty lines and lines
 // that begin with # left out, and whatever follows a URL after white space, such
 // as a comment or the tags and titles of other readers' lists. Lines end in LF or
-// CRLF, and are in UTF-8, or in UTF-16 or UTF-32 with a byte order mark. It
-// yields each URL as SubscriptionURL returns it, and a [*ListError] for each
+// CRLF, and are in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; all of it
+// may be in gzip. It yields each URL as SubscriptionURL returns it, and a [*ListError] for each
 // line that holds none.
 //
 // It reads as the caller asks for more, so a list may be of any size. Any other
 // error is that of r and comes last.
 func ReadList(r io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		text, _ := narrow(r)
+		text, _ := narrow(unzipped(r))
 		lines := bufio.NewReaderSize(text, maxListLine)
 		for n := 1; ; n++ {
 			line, err := lines.ReadSlice('\n')
 			if n == 1 {
 				line = bytes.TrimPrefix(line, listMark)
+			}
+			if err == errTorn { // what is left of a line is none
+				yield("", &ListError{Line: n, Err: err})
+				return
 			}
 			switch line = bytes.TrimSpace(line); {
 			case errors.Is(err, bufio.ErrBufferFull):
@@ -66,7 +71,7 @@ func ReadList(r io.Reader) iter.Seq2[string, error] {
 
 // firstWord returns what comes before the first white space of line.
 func firstWord(line []byte) []byte {
-	if at := bytes.IndexAny(line, " \t"); at >= 0 {
+	if at := bytes.IndexFunc(line, unicode.IsSpace); at >= 0 {
 		return line[:at]
 	}
 	return line
@@ -93,12 +98,12 @@ var wide = []struct {
 }{
 	{"\xff\xfe\x00\x00", 4, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
 	{"\x00\x00\xfe\xff", 4, utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
-	{"\xff\xfe", 2, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
-	{"\xfe\xff", 2, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+	{"\xff\xfe", 2, utf16.UTF16(utf16.LittleEndian, utf16.IgnoreBOM)},
+	{"\xfe\xff", 2, utf16.UTF16(utf16.BigEndian, utf16.IgnoreBOM)},
 	{"<\x00\x00\x00", 0, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
 	{"\x00\x00\x00<", 0, utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
-	{"<\x00", 0, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
-	{"\x00<", 0, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+	{"<\x00", 0, utf16.UTF16(utf16.LittleEndian, utf16.IgnoreBOM)},
+	{"\x00<", 0, utf16.UTF16(utf16.BigEndian, utf16.IgnoreBOM)},
 }
 
 // narrow returns r as UTF-8 when it begins like UTF-16 or UTF-32, and otherwise

@@ -6,13 +6,16 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/charset"
@@ -96,7 +99,21 @@ func unzipped(r io.Reader) io.Reader {
 	if err != nil {
 		return b
 	}
-	return z
+	return &unpacked{z}
+}
+
+// An unpacked reads what was packed, and ends with errTorn where that breaks off, or
+// goes on with what is none of it.
+type unpacked struct{ packed *gzip.Reader }
+
+var errTorn = errors.New("the file breaks off")
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.packed.Read(p)
+	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || err == io.ErrUnexpectedEOF || err == gzip.ErrHeader || err == gzip.ErrChecksum {
+		err = errTorn
+	}
+	return n, err
 }
 
 // decoded returns a file as UTF-8. What it declares is not believed of a file whose
@@ -111,16 +128,17 @@ func decoded(r io.Reader) io.Reader {
 	for n := 0; n < utf8.UTFMax && len(head) > 0 && !utf8.Valid(head); n++ {
 		head = head[:len(head)-1] // which may be a part of a character
 	}
-	_, label, _ := bytes.Cut(head[:min(len(head), 1024)], []byte("encoding="))
-	if utf8.Valid(head) && !isASCII(head) || len(label) < 2 {
+	label := declaredEncoding.FindSubmatch(head[:min(len(head), 1024)])
+	if utf8.Valid(head) && !isASCII(head) || label == nil {
 		return b
 	}
-	name, _, _ := bytes.Cut(label[1:], label[:1])
-	if enc, canonical := charset.Lookup(string(name)); enc != nil && !strings.HasPrefix(canonical, "utf-") {
+	if enc, canonical := charset.Lookup(string(label[1])); enc != nil && !strings.HasPrefix(canonical, "utf-") {
 		return enc.NewDecoder().Reader(b)
 	}
 	return b
 }
+
+var declaredEncoding = regexp.MustCompile(`encoding\s*=\s*["']([^"']*)`)
 
 func isASCII(b []byte) bool { return bytes.IndexFunc(b, func(r rune) bool { return r >= 0x80 }) < 0 }
 
@@ -142,7 +160,10 @@ func (o *outlines) read() error {
 		raw := o.tokens.Raw()
 		switch kind {
 		case html.ErrorToken:
-			if err := o.tokens.Err(); err != io.EOF && err != html.ErrBufferExceeded {
+			switch err := o.tokens.Err(); {
+			case err == errTorn:
+				o.leaveOut("", err.Error())
+			case err != io.EOF && err != html.ErrBufferExceeded:
 				return err
 			}
 			return o.end(raw, first, rooted)
@@ -267,6 +288,8 @@ func (o *outlines) open(values map[string]string, closed bool) {
 		o.leaveOut("", "a quote is missing")
 	case isFeed:
 		o.leaveOut(values["htmlurl"], "a feed without xmlUrl")
+	case closed && kind == "" && strings.Contains(values["text"], "://"):
+		o.leaveOut(values["text"], "an address, but no xmlUrl")
 	case kind == "include":
 		o.leaveOut(values["url"], "another list, which is not read")
 	}

@@ -182,6 +182,7 @@ func TestOneFaultSpoilsAtMostItsOutline(t *testing.T) {
 		{"an encoding that nobody knows", strings.Replace(head, "UTF-8", "x-none", 1) + first + x("x") + last, "x", 0},
 		{"an encoding that it does not have", strings.Replace(head, "UTF-8", "iso-8859-1", 1) + first + x("é") + last, "é", 0},
 		{"an encoding that it has", strings.Replace(head, "UTF-8", "windows-1251", 1) + first + x("\xd2") + last, "Т", 0},
+		{"an encoding behind blanks", strings.Replace(head, `encoding="UTF-8"`, "encoding = 'windows-1251'", 1) + first + x("\xd2") + last, "Т", 0},
 		{"utf-16 that is none", strings.Replace(head, "UTF-8", "utf-16", 1) + first + x("x") + last, "x", 0},
 		{"something before it", "\n\n <br />\n<b>Warning</b>: x\n" + head + first + x("x") + last, "x", 0},
 		{"something after it", head + first + x("x") + last + "\nWarning: foo & bar <b>", "x", 0},
@@ -196,6 +197,9 @@ func TestOneFaultSpoilsAtMostItsOutline(t *testing.T) {
 		{"another list", head + first + `<outline type="include" text="x" url="http://a.example/2.opml"/>` + last, "-", 1},
 		{"a scheme that is refused", head + first + `<outline text="x" xmlUrl="file:///etc/passwd"/>` + last, "-", 1},
 		{"150 of them", head + first + strings.Repeat(`<outline text="x" xmlUrl="exec:rm"/>`, 150) + last, "-", 150},
+		{"an address for a name alone", head + first + `<outline text="http://a.example/2"/>` + last, "-", 1},
+		{"compressed, with something after it", zipped(head+first+x("x")+last) + "\n", "x", 1},
+		{"compressed, without its end", strings.TrimRight(zipped(head+first+x("x")+last), "\x00"), "x", 1},
 		{"the file ends in a tag", head + first + `<outline text="Last" xmlUrl="http://a.example/9"/>` + "\n<outline te", "-", 1},
 	} {
 		got, err := readOPML(strings.NewReader(tt.file))
@@ -230,6 +234,15 @@ func TestOneFaultSpoilsAtMostItsOutline(t *testing.T) {
 }
 
 // TestFoldersComeBack: a name may have a slash, and a feed may be in several.
+// zipped returns text in gzip.
+func zipped(text string) string {
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	io.WriteString(z, text)
+	z.Close()
+	return b.String()
+}
+
 func TestFoldersComeBack(t *testing.T) {
 	const file = `<opml><body>
 <outline text="TCP/IP"><outline xmlUrl="http://a.example/1"/></outline>
@@ -302,11 +315,12 @@ func TestListOfAnotherReader(t *testing.T) {
 	const list = `https://a.example/feed tag "other tag" "~A title"
 https://b.example/feed	# a comment
 https://c.example/#part
+https://e.example/ title
 "query:Unread:unread = \"yes\""
 exec:curl https://d.example/
 `
 	var urls, bad []string
-	for link, err := range ReadList(strings.NewReader(list)) {
+	for link, err := range ReadList(strings.NewReader(zipped(list))) {
 		if entry, ok := errors.AsType[*ListError](err); ok {
 			bad = append(bad, entry.URL)
 		} else if err != nil {
@@ -315,7 +329,7 @@ exec:curl https://d.example/
 			urls = append(urls, link)
 		}
 	}
-	if want := []string{"https://a.example/feed", "https://b.example/feed", "https://c.example/"}; !slices.Equal(urls, want) {
+	if want := []string{"https://a.example/feed", "https://b.example/feed", "https://c.example/", "https://e.example/"}; !slices.Equal(urls, want) {
 		t.Errorf("got %q, want %q", urls, want)
 	}
 	if want := []string{`"query:Unread:unread = \"yes\""`, "exec:curl https://d.example/"}; !slices.Equal(bad, want) {
