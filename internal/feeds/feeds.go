@@ -166,7 +166,7 @@ type Result struct {
 	Cost   Cost
 
 	// Links are the feeds that an HTML page names, when one came instead of a
-	// feed: absolute http and https URLs, in the page's order, at most MaxLinks.
+	// feed: absolute http and https URLs, in the page's order but those of comments last, at most MaxLinks.
 	Links []string
 
 	Reader Reader // who read the document, if one was

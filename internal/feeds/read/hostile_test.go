@@ -278,6 +278,12 @@ func TestFeedLinksAreThoseOfThePage(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	const odd = `<base href="javascript:1"><base target=_top><base href="/a/"><base href="/b/"><noscript><link rel="alternate home" type="text/rss+xml" href="/no
+script"></noscript><link rel=alternate type=" application/x-atom+xml ;x" title="Site &raquo; Comments Feed" href="new"><template><link rel=alternate type=application/rss href=feed://other.example/f></template>`
+	got = readPage([]byte(odd), "https://page.example/x/y").feeds
+	if want := []string{"https://page.example/noscript", "http://other.example/f", "https://page.example/a/new"}; !slices.Equal(got, want) {
+		t.Errorf("an odd page: got %q, want %q", got, want)
+	}
 	many := numbered(100, `<link rel="alternate" type="application/rss+xml" href="%d">`)
 	if got := readPage([]byte(many), "https://page.example/").feeds; len(got) != feeds.MaxLinks {
 		t.Errorf("got %d links, want %d", len(got), feeds.MaxLinks)

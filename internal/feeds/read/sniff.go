@@ -3,6 +3,7 @@ package read
 import (
 	"bytes"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,20 +151,27 @@ var feedTypes = map[string]bool{
 	"text/xml":              true,
 }
 
+// oddFeedType is what else is meant as one of them.
+var oddFeedType = regexp.MustCompile(`^(application|text)/(x-)?(rss|atom)(\+xml)?$`)
+
 // A page is what is worth knowing of an HTML page.
 type page struct {
-	title string
-	feeds []string
+	title    string
+	feeds    []string // those of comments last
+	comments []string
 }
 
 func readPage(text []byte, base string) page {
 	var p page
 	root, _ := url.Parse(base)
+	based := false // the first one counts
 	tokens := html.NewTokenizer(bytes.NewReader(text[:min(len(text), maxPageBytes)]))
 	inTitle := false
 	for {
 		switch tokens.Next() {
 		case html.ErrorToken:
+			p.feeds = append(p.feeds, p.comments...)
+			p.feeds = p.feeds[:min(len(p.feeds), feeds.MaxLinks)]
 			return p
 		case html.TextToken:
 			if inTitle && p.title == "" {
@@ -177,9 +185,14 @@ func readPage(text []byte, base string) page {
 			case "title":
 				inTitle = true
 			case "base":
-				if href, err := url.Parse(attributesOf(tokens)["href"]); err == nil && root != nil {
-					root = root.ResolveReference(href)
+				raw := strings.TrimSpace(attributesOf(tokens)["href"])
+				if href, err := url.Parse(raw); err == nil && raw != "" && root != nil && !based {
+					if next := root.ResolveReference(href); next.Scheme == "http" || next.Scheme == "https" {
+						root, based = next, true
+					}
 				}
+			case "noscript":
+				tokens.NextIsNotRawText() // there is none here
 			case "link":
 				p.addLink(attributesOf(tokens), root)
 			}
@@ -190,9 +203,10 @@ func readPage(text []byte, base string) page {
 // addLink takes the feed that a link element names, if it does.
 func (p *page) addLink(attrs map[string]string, root *url.URL) {
 	kind, _, _ := strings.Cut(strings.ToLower(attrs["type"]), ";")
+	kind = strings.TrimSpace(kind)
 	rels := strings.Fields(strings.ToLower(attrs["rel"]))
-	href := strings.TrimSpace(attrs["href"])
-	if len(p.feeds) == feeds.MaxLinks || href == "" || len(href) > maxURL || !feedTypes[strings.TrimSpace(kind)] || !slices.Contains(rels, "alternate") {
+	href := strings.TrimSpace(lineEnds.ReplaceAllString(attrs["href"], ""))
+	if href == "" || len(href) > maxURL || !feedTypes[kind] && !oddFeedType.MatchString(kind) || !slices.Contains(rels, "alternate") {
 		return
 	}
 	u, err := url.Parse(href)
@@ -202,11 +216,21 @@ func (p *page) addLink(attrs map[string]string, root *url.URL) {
 	if root != nil {
 		u = root.ResolveReference(u)
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Contains(u.Path, "/wp-json/") {
+	if u.Host == "" || strings.Contains(u.Path, "/wp-json/") {
 		return // the last is what WordPress calls an alternate of a page: its own API
 	}
-	if link := u.String(); !slices.Contains(p.feeds, link) {
-		p.feeds = append(p.feeds, link)
+	link := u.String()
+	if u.Scheme != "http" && u.Scheme != "https" {
+		if link, err = feeds.SubscriptionURL(link); err != nil {
+			return
+		}
+	}
+	list := &p.feeds
+	if title := strings.ToLower(attrs["title"]); strings.Contains(title, "comment") || strings.Contains(title, "komment") {
+		list = &p.comments
+	}
+	if !slices.Contains(p.feeds, link) && !slices.Contains(p.comments, link) && len(*list) < feeds.MaxLinks {
+		*list = append(*list, link)
 	}
 }
 
