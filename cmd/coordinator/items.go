@@ -139,6 +139,7 @@ func (a *app) items(ctx context.Context, r *itemFlags) error {
 			return err
 		}
 		cursor := cursorFile(r.cursor)
+		q.Onward = r.cursor != "" || q.After != 0
 		if r.cursor != "" {
 			if q.After, err = a.readCursor(ctx, cursor); err != nil {
 				return err

@@ -216,6 +216,15 @@ func (c *Cluster) Secure(t testing.TB, certificate, key []byte) {
 	}
 }
 
+// BecomeStandby has the server be read only from now on, as one that follows another.
+func (c *Cluster) BecomeStandby(t testing.TB) {
+	t.Helper()
+	path := filepath.Join(c.data(), "standby.signal")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), own(path), c.Restart()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // stop ends the server in order, if it runs.
 func (c *Cluster) stop() {
 	if c.server == nil {

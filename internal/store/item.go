@@ -34,6 +34,7 @@ type ItemQuery struct {
 	Since   time.Time // only what arrived then or later
 	Search  string    // only what this finds, in FTS5's language; needs an index, see SetIndex
 	Newest  bool      // the last arrival first
+	Onward  bool      // somebody goes on after the last of them, see After, and is to miss none
 	Limit   int       // at most so many; 0 means no limit
 }
 

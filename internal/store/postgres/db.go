@@ -117,7 +117,13 @@ func Open(ctx context.Context, conn string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open store: %w", badAddress(err))
 	}
 	db.path = nameOf(&c.ConnConfig.Config)
-	if err := db.open(ctx, c, o); err != nil {
+	err = db.open(ctx, c, o)
+	if err != nil && o.ReadOnly && c.ConnConfig.ValidateConnect != nil { // target_session_attrs
+		db.closePools()
+		c.ConnConfig.ValidateConnect = nil // who only reads takes any, rather than none
+		err = db.open(ctx, c, o)
+	}
+	if err != nil {
 		db.closePools()
 		return nil, fmt.Errorf("open store: %w", fault(err))
 	}
@@ -144,10 +150,6 @@ func (db *DB) open(ctx context.Context, c *pgxpool.Config, o Options) (err error
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // what they bring is text
 		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	}
-	if o.ReadOnly {
-		said("default_transaction_read_only", "on")
-		c.ConnConfig.ValidateConnect = nil // target_session_attrs is about who writes
-	}
 	switch {
 	case o.Durability == store.Normal:
 		said("synchronous_commit", "off")
@@ -161,12 +163,18 @@ func (db *DB) open(ctx context.Context, c *pgxpool.Config, o Options) (err error
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 5 * time.Second, Count: 3},
 	}).DialContext
 	c.MaxConns, c.MinConns = listConns, 0
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) (err error) {
+		takeArrays(conn)
+		if o.ReadOnly { // not before: target_session_attrs looks at it
+			_, err = conn.Exec(ctx, "SET default_transaction_read_only = on")
+		}
+		return err
+	}
 	if db.lists, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return err
 	}
 	c = c.Copy()
 	c.MaxConns = roundConns
-	c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error { takeArrays(conn); return nil }
 	maps.Copy(c.ConnConfig.RuntimeParams, pinned)
 	// Who stands still within a transaction, or died where nobody heard of it, has feeds
 	// locked that others are to store.

@@ -49,13 +49,20 @@ func scanFeed(rows pgx.Rows, f *store.Feed) error {
 // The sequence holds a connection and the memory of some items, and may be used once.
 //
 // Without q.Until it ends before the first item that a transaction may still be
-// storing: whoever goes on after the last one misses none.
+// storing: whoever goes on after the last one misses none. A standby does not know of
+// such transactions: there q.Onward is a *store.ServerError.
 func (db *DB) Items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item, error] {
 	return func(yield func(store.Item, error) bool) {
 		if q.Until <= 0 {
-			var err error
-			if q.Until, err = db.LastItem(ctx); err != nil {
-				yield(store.Item{}, err)
+			var standby bool
+			err := db.within(ctx, func(ctx context.Context) error {
+				return db.lists.QueryRow(ctx, "SELECT last_id(), pg_is_in_recovery()").Scan(&q.Until, &standby)
+			})
+			if err == nil && standby && q.Onward {
+				err = &store.ServerError{Fault: store.Standby, Text: db.path + " is a standby, which does not know what is still to come before its last items"}
+			}
+			if err != nil {
+				yield(store.Item{}, wrapped(ctx, "list items", err))
 				return
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/big"
 	"net"
@@ -227,6 +228,38 @@ func TestAServerThatSaysNothingIsNotWaitedForAlone(t *testing.T) {
 	defer silent.Close()
 	url := engine{}.New(t)
 	openStore(t, strings.Replace(url, "@", "@"+silent.Addr().String()+",", 1), Options{Patience: 3 * time.Second})
+}
+
+// TestAStandbyServesListsAndNobodyWhoGoesOn: it does not know which items are still to come
+// before those that it has. Where the primary is named, too, that is asked, also by who reads.
+func TestAStandbyServesListsAndNobodyWhoGoesOn(t *testing.T) {
+	standby := pgtest.Start(t, "fsync=off")
+	both := strings.Replace(engine{}.New(t), "@", fmt.Sprintf("@%s:%d,", standby.Host, standby.Port), 1) + "&target_session_attrs=read-write"
+	standby.Exec(t, "postgres", "CREATE ROLE odd LOGIN SUPERUSER")
+	standby.Exec(t, "postgres", "CREATE DATABASE turkish")
+	url := standby.CreateDB(t)
+	db := openStore(t, url, Options{})
+	storetest.Save(t, db, storetest.Succeeded(storetest.Subscribe(t, db, 1)[0], storetest.Epoch, storetest.Item("a", "1")))
+	db.Close()
+	standby.BecomeStandby(t)
+	read := Options{Options: store.Options{ReadOnly: true}}
+	for _, attrs := range []string{"", "&target_session_attrs=read-write"} {
+		db := openStore(t, url+attrs, read)
+		if all := storetest.ItemsOf(t, db, storetest.FeedURL(0)); len(all) != 1 {
+			t.Errorf("%q: got %d items, want 1", attrs, len(all))
+		}
+		for _, err := range db.Items(t.Context(), store.ItemQuery{Onward: true}) {
+			if e, ok := errors.AsType[*store.ServerError](err); !ok || e.Fault != store.Standby {
+				t.Errorf("%q: got %v for who goes on, want that it is a standby", attrs, err)
+			}
+		}
+	}
+	storetest.Subscribe(t, openStore(t, both, Options{}), 1)
+	var recovers bool
+	err := openStore(t, both, read).lists.QueryRow(t.Context(), "SELECT pg_is_in_recovery()").Scan(&recovers)
+	if err != nil || recovers {
+		t.Errorf("got %v, %v, want the primary asked where it is named", recovers, err)
+	}
 }
 
 // TestWhatTheDriverMayBeToldChangesNothing: how statements are sent is a setting of its own.
