@@ -83,11 +83,25 @@ func New(format string, o Options) (Writer, error) {
 }
 
 // FeedOf returns what people call an item's feed.
-func FeedOf(it *store.Item) string { return cmp.Or(it.FeedLabel, feeds.RedactURL(it.FeedURL)) }
+func FeedOf(it *store.Item) string { return firstSeen(it.FeedLabel, feeds.RedactURL(it.FeedURL)) }
 
 // TitleOf returns what people call an item, which need not have a title.
 func TitleOf(it *store.Item) string {
-	return cmp.Or(strings.TrimSpace(it.Title), it.Link, it.GUID, "untitled")
+	return firstSeen(strings.TrimSpace(it.Title), it.Link, it.GUID, "untitled")
+}
+
+// authorOf returns who wrote an item, nothing where nobody can be seen to have.
+func authorOf(it *store.Item) string { return strings.TrimSpace(firstSeen(it.Author)) }
+
+// firstSeen returns the first of all in which there is something to see: a form that
+// asks for a title or a name wants more than blanks and what shown drops.
+func firstSeen(all ...string) string {
+	for _, s := range all {
+		if strings.TrimSpace(strings.Map(shown, s)) != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 // DateOf returns when an item was published as far as that is known, else when it
@@ -127,7 +141,7 @@ func folder(it *store.Item) string { return strings.Join(Folders(it), ", ") }
 func labels(it *store.Item) []string {
 	var all []string
 	for _, c := range append(Folders(it), it.Categories...) {
-		if strings.TrimSpace(c) != "" && !slices.Contains(all, c) {
+		if firstSeen(c) != "" && !slices.Contains(all, c) {
 			all = append(all, c)
 		}
 	}

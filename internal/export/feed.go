@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/net/idna"
@@ -115,10 +117,13 @@ var named = sync.OnceValue(func() map[string]*regexp.Regexp {
 	}
 })
 
-// isURI reports whether s is absolute and may stand where a URI must.
+// isURI reports whether s is absolute and may stand where a URI must, and comes out
+// as it is: what XML cannot say, or shown drops, would make two of one.
 func isURI(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || strings.ContainsAny(s, " \t\r\n<>\"{}|\\^`[]") {
+	if err != nil || strings.ContainsFunc(s, func(r rune) bool {
+		return strings.ContainsRune("<>\"{}|\\^`[]", r) || unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError || r&0xfffe == 0xfffe
+	}) {
 		return false
 	}
 	kind := u.Scheme
@@ -242,7 +247,7 @@ func newAtom(o Options) (Writer, error) {
 		self + "  <generator>feedmill</generator>\n"
 	w.tail = "</feed>\n"
 	w.entry = func(it *store.Item) any {
-		e := atomEntry{ID: w.id(it), Title: TitleOf(it), Author: cmp.Or(strings.TrimSpace(it.Author), FeedOf(it)), Origin: originOf(it)}
+		e := atomEntry{ID: w.id(it), Title: TitleOf(it), Author: cmp.Or(authorOf(it), FeedOf(it)), Origin: originOf(it)}
 		e.Updated = DateOf(it).Format(time.RFC3339)
 		if at := instant(it.Updated); at != nil {
 			e.Updated = at.Format(time.RFC3339)
@@ -326,7 +331,7 @@ func newRSS(o Options) (Writer, error) {
 		"    <lastBuildDate>" + o.Updated.UTC().Format(rssDate) + "</lastBuildDate>\n    <generator>feedmill</generator>\n"
 	w.tail = "  </channel>\n</rss>\n"
 	w.entry = func(it *store.Item) any {
-		e := rssItem{Title: TitleOf(it), GUID: rssGUID{false, w.id(it)}, Date: DateOf(it).Format(rssDate), Creator: strings.TrimSpace(it.Author),
+		e := rssItem{Title: TitleOf(it), GUID: rssGUID{false, w.id(it)}, Date: DateOf(it).Format(rssDate), Creator: authorOf(it),
 			Categories: labels(it), Text: cmp.Or(it.Summary, it.Content), Source: rssSource{address(feeds.RedactURL(it.FeedURL)), FeedOf(it)}, Origin: originOf(it)}
 		if it.Summary != "" {
 			e.Content = it.Content
@@ -387,7 +392,7 @@ func (w *jsonFeed) Write(it *store.Item) error {
 	if at := instant(it.Updated); at != nil {
 		item["date_modified"] = at.Format(time.RFC3339)
 	}
-	if author := strings.TrimSpace(it.Author); author != "" {
+	if author := authorOf(it); author != "" {
 		item["authors"] = []map[string]string{{"name": author}}
 	}
 	if image := address(it.Image); image != "" {

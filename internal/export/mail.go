@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"html"
@@ -13,6 +14,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,9 +35,9 @@ func message(it *store.Item) ([]byte, error) {
 			fmt.Fprintf(&b, "%s: %s\n", name, folded(value))
 		}
 	}
-	from := cmp.Or(it.Author, FeedOf(it))
-	if it.Author != "" && it.FeedLabel != "" {
-		from = it.Author + " (" + it.FeedLabel + ")"
+	from := cmp.Or(authorOf(it), FeedOf(it))
+	if authorOf(it) != "" && it.FeedLabel != "" {
+		from = authorOf(it) + " (" + it.FeedLabel + ")"
 	}
 	header("From", quoted(from)+" <"+mailbox(it)+">")
 	header("To", "feedmill <feedmill@localhost>")
@@ -77,22 +79,43 @@ func message(it *store.Item) ([]byte, error) {
 }
 
 // encoded returns s for a header, as RFC 2047 wants it.
-func encoded(s string) string { return mime.QEncoding.Encode("utf-8", oneLine(s)) }
+func encoded(s string) string {
+	s = oneLine(s)
+	if e := mime.QEncoding.Encode("utf-8", s); e != s || isPlain(s) {
+		return e
+	}
+	return spelled(s)
+}
 
 // quoted returns s for the name of a mailbox.
 func quoted(s string) string {
 	s = oneLine(s)
-	if e := mime.BEncoding.Encode("utf-8", s); e != s { // Q may have quotes, which a name may not
+	switch e := mime.BEncoding.Encode("utf-8", s); { // Q may have quotes, which a name may not
+	case e != s:
 		return e
+	case !isPlain(s):
+		return spelled(s)
 	}
 	return `"` + strings.NewReplacer(`\`, ``, `"`, `'`).Replace(s) + `"`
 }
 
-// folded breaks a long header at its blanks. One that is encoded is folded already.
-func folded(s string) string {
-	if strings.Contains(s, "=?") {
-		return s
+// isPlain reports whether ASCII may stand in a header as it is: nobody takes it for
+// encoded, and no line comes near the 998 bytes that one may have.
+func isPlain(s string) bool {
+	return !strings.Contains(s, "=?") && !slices.ContainsFunc(strings.Fields(s), func(word string) bool { return len(word) > 500 })
+}
+
+// spelled returns s in encoded words, which mime makes of nothing that is ASCII.
+func spelled(s string) string {
+	var words []string
+	for part := range slices.Chunk([]byte(s), 45) {
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString(part)+"?=")
 	}
+	return strings.Join(words, " ")
+}
+
+// folded breaks a long header at its blanks.
+func folded(s string) string {
 	var b strings.Builder
 	line := 0
 	for i, word := range strings.Split(s, " ") {

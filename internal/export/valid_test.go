@@ -4,15 +4,20 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"net/mail"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
 
 	"feedmill/internal/feeds"
 	"feedmill/internal/feeds/read"
@@ -351,6 +356,95 @@ func TestFeedsAreValid(t *testing.T) {
 				t.Errorf("feedparser: got %q, %v, want %q", out, err, want)
 			}
 		})
+	}
+}
+
+// FuzzWhatIsWrittenIsValid: no item, however hostile, makes a form break its rules,
+// and two items that differ in what a form cannot say are two.
+func FuzzWhatIsWrittenIsValid(f *testing.F) {
+	long := strings.Repeat("x", 2000)
+	for _, text := range []string{
+		"", " ", "\u0085", "\u009b31m", "\u2028", "\u00a0", "\ufffe", "\xff\xed\xa0\x80", "\x00\x1b[2J\r\n.\r\n", "\u202e", "<b>&amp;", "]]>", "=?utf-8?q?a?=",
+		"a@example.org (A)", "A, B <a@example.org>", "urn:uuid:60a76c80-d399-11d9-b93c-0003939e0af6", "tag:example.org,2026:", "https://example.org/", "/a", "//h/a", "#", "javascript:alert(1)",
+		long, strings.Repeat("=?x ", 500), strings.Repeat("https://example.org/ ", 100), "https://example.org/" + long, strings.Repeat("\u6f22", 800), "\nFrom me", "a|b", "a,b\nc",
+	} {
+		f.Add(text, text, int64(0), int64(0))
+		f.Add("https://example.org/"+text, text+"x"+text, int64(-62135596800), int64(253402300799))
+	}
+	f.Fuzz(func(t *testing.T, a, b string, published, changed int64) {
+		a, b = strings.ToValidUTF8(a, "\ufffd"), strings.ToValidUTF8(b, "\ufffd") // as all of a store is
+		it := store.Item{ID: 1, FeedID: 1, FeedURL: "https://example.org/feed?" + url.QueryEscape(a), FeedLabel: b, Category: b + "\n" + a, FirstSeen: time.Unix(1e9, 0), Item: feeds.Item{
+			GUID: a, Link: a, Title: b, Author: b, Summary: a, Content: b, Image: a, Categories: []string{a, b}, Published: published, Updated: changed,
+			Enclosures: []feeds.Enclosure{{URL: a, Type: b, Length: published}, {URL: b, Type: a, Length: changed}},
+		}}
+		items := []store.Item{it}
+		for i, tail := range []string{"", "\u0085", " ", "\ufffe", "\ufffd"} {
+			it.Key, it.GUID, it.Link, it.Title, it.FeedLabel, it.Author = feeds.Key{byte(i)}, a+tail, b, a, "", a
+			items = append(items, it)
+		}
+		o := Options{Title: "All", Self: "https://me.example/all.xml", Updated: time.Unix(1e9, 0)}
+		for format, valid := range validators {
+			text := writtenOf(t, format, o, items)
+			for _, wrong := range valid(t, text) {
+				t.Errorf("%s: %s", format, wrong)
+			}
+		}
+		for _, wrong := range validMbox(writtenOf(t, "mbox", o, items), len(items)) {
+			t.Errorf("mbox: %s", wrong)
+		}
+		for line := range strings.Lines(writtenOf(t, "sfeed", o, items)) {
+			if fields := strings.Split(line, "\t"); len(fields) != 9 {
+				t.Errorf("sfeed: %d fields in %q, want 9", len(fields), line)
+			}
+		}
+		for _, wrong := range validPage(writtenOf(t, "html", o, items)) {
+			t.Errorf("html: %s", wrong)
+		}
+	})
+}
+
+// validMbox says what RFC 4155 and 5322 do not allow in a file of n mails.
+func validMbox(text string, n int) (v verdict) {
+	mails := strings.Split("\n"+text, "\nFrom ")[1:]
+	v.need(len(mails) == n, "%d mails, want %d", len(mails), n)
+	for _, m := range mails {
+		_, m, _ = strings.Cut(m, "\n")
+		for line := range strings.Lines(m) {
+			v.need(len(line) <= 998, "a line of %d bytes: %.60q", len(line), line)
+			at := strings.IndexFunc(line, func(r rune) bool { return r != '\n' && r != '\t' && unicode.IsControl(r) || r > '~' })
+			v.need(at < 0, "a character that no mail may have in %.90q", line)
+		}
+		parsed, err := mail.ReadMessage(strings.NewReader(m))
+		if v.need(err == nil, "no mail: %v", err); err != nil {
+			continue
+		}
+		from, err := parsed.Header.AddressList("From")
+		v.need(err == nil && len(from) == 1 && strings.Contains(from[0].Address, "@"), "From is %q, %v", parsed.Header.Get("From"), err)
+		_, err = parsed.Header.Date()
+		v.need(err == nil, "Date is %q", parsed.Header.Get("Date"))
+		for name := range parsed.Header {
+			v.need(strings.HasPrefix(name, "X-Feedmill-") || strings.Contains(" From To Date Subject Message-Id Keywords Mime-Version Content-Type ", " "+name+" "), "a header %q", name)
+		}
+	}
+	return v
+}
+
+// validPage says what a page has that it must not have.
+func validPage(text string) (v verdict) {
+	v.need(utf8.ValidString(text), "no UTF-8")
+	allowed := map[string]string{"a": " href rel ", "article": " id ", "div": "", "meta": " charset name content http-equiv ", "p": " class ", "time": " datetime ", "html": " lang "}
+	for z := html.NewTokenizer(strings.NewReader(text)); ; {
+		switch z.Next() {
+		case html.ErrorToken:
+			return v
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tag := z.Token()
+			v.need(!slices.Contains([]string{"script", "iframe", "object", "embed", "form", "img", "svg", "link", "base"}, tag.Data), "a <%s>", tag.Data)
+			for _, a := range tag.Attr {
+				v.need(strings.Contains(allowed[tag.Data], " "+a.Key+" "), "<%s %s=%q>", tag.Data, a.Key, a.Val)
+				v.need(a.Key != "href" || strings.HasPrefix(a.Val, "http") || strings.HasPrefix(a.Val, "mailto:"), "a link to %q", a.Val)
+			}
+		}
 	}
 }
 
