@@ -70,7 +70,7 @@ func (r *fetchFlags) check() error {
 	// Blanks and parentheses would end the comment of the header that it stands in.
 	if u, err := url.Parse(r.contact); err != nil || u.Scheme == "" || u.User != nil || strings.ContainsAny(r.contact, " ()\\") ||
 		!httpguts.ValidHeaderFieldValue(r.contact) {
-		return usage("", "%s %q: want a URL, as https://example.org/about or mailto:me@example.org", name, r.contact)
+		return usage("", "%s %q: want a URL, as https://example.org/about or mailto:me@example.org", name, feeds.RedactURL(r.contact))
 	}
 	return nil
 }

@@ -11,29 +11,43 @@ const hiddenUser = "xxxxx"
 // textUser is the userinfo of what is a URL in a text, or may be meant as one: behind
 // slashes of either kind, or the name of a scheme. A password may have a slash in it
 // where no host has come, as in innerUser.
-var textUser = regexp.MustCompile(`((?i:\b(?:https?|feed|ftp|socks5h?|postgres(?:ql)?):)[/\\]*|[/\\]{2,})(?:[^/\\?#\s"]*|[^/\\?#.\[@\s"]*:[^\s"]*)[@＠﹫]`)
+var textUser = regexp.MustCompile(`((?i:\b(?:https?|feed|ftp|socks5h?|postgres(?:ql)?):)[/\\]*|[/\\]{2,})(?:[^/\\?#\s"]*|[^/\\?#.\[@\s"]*:[^\s"]*)(?:[@＠﹫]|%40)`)
 
 // innerUser is the same behind the host of a URL, where all that is left is known to
 // belong to it: a password there may have a slash, but what has a dot is a host, as
 // in /https://host.example/@name.
 var innerUser = regexp.MustCompile(`//(?:[^/?#]*|[^/?#.\[@]*:.*)@`)
 
+// wideAts are what some keyboards write, besides @, and anyAt is how it is spelled where
+// it must not stand.
+const wideAts = "@＠﹫"
+
+var anyAt = regexp.MustCompile("(?i)[" + wideAts + "]|%40|&#0*64;|&#x0*40;|&commat;")
+
+// strayPort is a port that is none: more likely a password whose host is missing.
+var strayPort = regexp.MustCompile(`^([^:/\\?#@]*:?[/\\]{2}[^:/\\?#@\s]*:)([0-9]*[^0-9/\\?#@\s:][^/\\?#@\s]*)($|[/\\?#\s])`)
+
 // RedactURL returns what was given as a URL for showing: without its userinfo, of
 // which the name may be a token as well as the password. What is no URL that could
 // be asked may still have a password in it, in any place and with any character:
 // of that everything goes between the scheme, or the slashes, and the last @. So it
 // does where the host has no dot and an @ comes later: that is more likely a name,
-// and a password with a slash in it. A database server's URL may have one among its
-// parameters, too.
+// and a password with a slash in it.
 func RedactURL(raw string) string {
-	if strings.Contains(raw, "postgres") {
+	at := strings.LastIndexAny(raw, wideAts)
+	_, err := NormalizeURL(raw)
+	if err != nil {
 		raw = givenPassword.ReplaceAllString(raw, "${1}"+hiddenUser)
+		all := anyAt.FindAllStringIndex(raw, -1)
+		if all == nil {
+			return strayPort.ReplaceAllString(raw, "${1}"+hiddenUser+"${3}")
+		}
+		at = all[len(all)-1][0]
 	}
-	at := strings.LastIndexAny(raw, "@＠﹫") // the wide one is what some keyboards write
 	if at < 0 {
 		return raw
 	}
-	if _, err := NormalizeURL(raw); err == nil {
+	if err == nil {
 		p := SplitURL(strings.Trim(raw, " \t\r\n"))
 		p.rest = innerUser.ReplaceAllString(p.rest, "//"+hiddenUser+"@")
 		if p.HasUser {

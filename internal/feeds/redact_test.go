@@ -25,6 +25,15 @@ func TestRedactURL(t *testing.T) {
 		"user:pw@host":                             "user:xxxxx@host",
 		"http://user:pw＠host/":                     "http://xxxxx＠host/",
 		"https://example.org/＠name/feed":           "https://example.org/＠name/feed",
+		"http://user:pw%40host.example/":           "http://xxxxx%40host.example/",
+		"http://user:pw&#64;host.example/":         "http://xxxxx&#64;host.example/",
+		"https://example.org/%40name/&commat;x":    "https://example.org/%40name/&commat;x",
+		"http://nas/%40name":                       "http://nas/%40name",
+		"http://user:secret":                       "http://user:xxxxx",
+		"//user:secret/x":                          "//user:xxxxx/x",
+		"http://example.org:99999/x":               "http://example.org:99999/x",
+		"host=h password=s user=u":                 "host=h password=xxxxx user=u",
+		"http://example.org/?password=s":           "http://example.org/?password=s",
 		"ftp://user:pw@host/":                      "ftp://xxxxx@host/",
 		"socks5://user:pw@host:1080":               "socks5://xxxxx@host:1080",
 	} {
@@ -46,6 +55,7 @@ func TestTextIsShownWithoutPasswords(t *testing.T) {
 		`no store at http:\\u:p@h\x, \\u:p@h, http:/\u:p@h`:   `no store at http:\\xxxxx@h\x, \\xxxxx@h, http:/\xxxxx@h`,
 		"open http:u:p@h: no such file, Feed://u:p/w?@h":      "open http:xxxxx@h: no such file, Feed://xxxxx@h",
 		"as https://example.org/a or mailto:me@example.org":   "as https://example.org/a or mailto:me@example.org",
+		"open http://u:p%40h/x: no such file":                 "open http://xxxxx@h/x: no such file",
 		"PGPASSWORD is not set":                               "PGPASSWORD is not set",
 	} {
 		if got := RedactText(text); got != want {

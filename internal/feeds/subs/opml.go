@@ -317,10 +317,9 @@ func (o *outlines) open(values map[string]string, closed bool) {
 		o.refuse(raw, err)
 		return
 	}
-	if title == raw || title == link {
+	if name := strings.Join(strings.Fields(title), ""); name == strings.Join(strings.Fields(raw), "") || name == link {
 		title = "" // what stands for one in a file that must have one
-	}
-	if strings.Contains(title, "//") && !strings.Contains(title, " ") {
+	} else if at := strings.Index(title, "//"); at >= 0 && !strings.Contains(title[:at], " ") {
 		title = feeds.RedactURL(title) // likewise, but of another spelling; names are shown, and go with lists that are given away
 	}
 	o.say(feeds.Subscription{URL: link, Title: title, Link: homePage(values["htmlurl"]), Category: o.category(values["category"])}, nil)

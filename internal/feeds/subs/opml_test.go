@@ -277,6 +277,7 @@ func TestANameIsNoPassword(t *testing.T) {
 	for name, want := range map[string]string{
 		"https://me:secret@a.example/feed?x": "https://xxxxx@a.example/feed?x", "https://me:secret@a.example/feed": "", "//me:secret@a.example": "//xxxxx@a.example",
 		"me@a.example": "me@a.example", "Notes // @home": "Notes // @home", "https://a.example/@me": "https://a.example/@me",
+		"https://me:sec&#9;ret@a.example/feed": "", "https://me:sec ret@b.example/feed": "https://xxxxx@b.example/feed", "https:// me:secret@a.example /feed": "", "News of //a.example by me@a.example": "News of //a.example by me@a.example",
 	} {
 		got, err := readOPML(strings.NewReader(`<opml><outline text="` + name + `" xmlUrl="https://me:secret@a.example/feed"/></opml>`))
 		if err != nil || len(got) != 1 || got[0].Title != want {
