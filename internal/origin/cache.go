@@ -53,27 +53,18 @@ func (c *cache) put(k bodyKey, body []byte) {
 	c.size += int64(len(body))
 }
 
-func (c *cache) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.bodies)
-	c.size = 0
-}
-
 // set begins epoch n, or the nearest one within bounds.
-func (c *cache) set(n int) {
-	c.epoch.Store(int64(min(max(n, 0), maxEpoch)))
-	c.clear()
-}
+func (c *cache) set(n int) { c.move(func(int64) int64 { return int64(n) }) }
 
 // add moves n epochs on and returns the new one.
-func (c *cache) add(n int) int {
-	for {
-		old := c.epoch.Load()
-		next := min(max(old+int64(n), 0), maxEpoch)
-		if c.epoch.CompareAndSwap(old, next) {
-			c.clear()
-			return int(next)
-		}
-	}
+func (c *cache) add(n int) int { return c.move(func(old int64) int64 { return old + int64(n) }) }
+
+func (c *cache) move(to func(old int64) int64) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := min(max(to(c.epoch.Load()), 0), maxEpoch)
+	c.epoch.Store(next)
+	clear(c.bodies)
+	c.size = 0
+	return int(next)
 }

@@ -3,6 +3,7 @@ package origin
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
 )
 
@@ -12,7 +13,8 @@ func FuzzLogStringsKeepEveryByte(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var text string
-		if err := json.Unmarshal(appendRaw(nil, string(raw)), &text); err != nil {
+		line, err := json.Marshal(characters(string(raw)))
+		if err = errors.Join(err, json.Unmarshal(line, &text)); err != nil {
 			t.Fatalf("%q: %v", raw, err)
 		}
 		var got []byte

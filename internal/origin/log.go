@@ -2,36 +2,50 @@ package origin
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
-	"strconv"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
 
-// A requestLog writes one line of JSON when a request ends:
-//
-//	{"ms":12.345,"took":0.210,"conn":3,"addr":"127.0.0.9","under_way":1,
-//	 "method":"GET","host":"127.0.0.9:8080","path":"/feed/8.atom","status":304,"bytes":0,
-//	 "if_none_match":"\"a1\"","if_modified_since":"Wed, 01 Jan 2025 00:00:00 GMT",
-//	 "a_im":"feed","sent_etag":"\"a2\"","sent_modified":"Wed, 01 Jan 2025 01:00:00 GMT",
-//	 "accept_encoding":"gzip","user_agent":"feedmill","cookie":false,"referer":false,"authorization":false}
-//
-// ms is when the request came, in milliseconds since the Server was made, and
-// took how long its answer needed. conn numbers connections from 1. under_way
-// counts the requests to the same address at that moment, this one included.
-// status is 0 for an answer that did not go through the HTTP server. The
-// headers a_im, if_none_match and if_modified_since are left out when absent,
-// and so are sent_etag and sent_modified, which are the answer's; each byte of a
-// header is one character of its string, so that no byte a client sent is lost.
+// A requestLog writes a request when it has ended.
 type requestLog struct {
 	start time.Time
 	now   func() time.Time
 
-	mu  sync.Mutex
-	w   *bufio.Writer // nil without a log
-	buf []byte
+	mu sync.Mutex
+	w  *bufio.Writer // nil without a log
+}
+
+// A request is one as a line of JSON. Each byte of a header is one character
+// of its string, so that no byte a client sent is lost.
+type request struct {
+	MS       float64    `json:"ms"`   // when it came, in milliseconds since the Server was made
+	Took     float64    `json:"took"` // how long its answer needed, likewise
+	Conn     uint64     `json:"conn"` // connections are numbered from 1
+	Addr     netip.Addr `json:"addr"`
+	UnderWay int        `json:"under_way"` // requests to the same address at that moment, this one included
+	Method   string     `json:"method"`
+	Host     string     `json:"host"`
+	Path     string     `json:"path"`
+	Status   int        `json:"status"` // 0 for an answer that did not go through the HTTP server
+	Bytes    int64      `json:"bytes"`
+
+	IfNoneMatch     *string `json:"if_none_match,omitempty"` // nil where there is no such header
+	IfModifiedSince *string `json:"if_modified_since,omitempty"`
+	AIM             *string `json:"a_im,omitempty"`
+	SentETag        *string `json:"sent_etag,omitempty"`
+	SentModified    *string `json:"sent_modified,omitempty"`
+	AcceptEncoding  string  `json:"accept_encoding"`
+	UserAgent       string  `json:"user_agent"`
+	Cookie          bool    `json:"cookie"`
+	Referer         bool    `json:"referer"`
+	Authorization   bool    `json:"authorization"`
 }
 
 func newRequestLog(w io.Writer, now func() time.Time) *requestLog {
@@ -47,47 +61,25 @@ func (l *requestLog) write(r *http.Request, rec *response) {
 	if l.w == nil {
 		return
 	}
-	end := l.now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := append(l.buf[:0], `{"ms":`...)
-	b = appendMillis(b, rec.began.Sub(l.start))
-	b = appendMillis(append(b, `,"took":`...), end.Sub(rec.began))
-	b = strconv.AppendUint(append(b, `,"conn":`...), rec.conn.id, 10)
-	b = rec.conn.host.AppendTo(append(b, `,"addr":"`...))
-	b = strconv.AppendInt(append(b, `","under_way":`...), int64(rec.underWay), 10)
-	b = appendRaw(append(b, `,"method":`...), r.Method)
-	b = appendRaw(append(b, `,"host":`...), r.Host)
-	b = appendRaw(append(b, `,"path":`...), r.RequestURI)
-	b = strconv.AppendInt(append(b, `,"status":`...), int64(rec.status), 10)
-	b = strconv.AppendInt(append(b, `,"bytes":`...), rec.bytes, 10)
-	b = appendHeader(b, `,"if_none_match":`, r.Header["If-None-Match"])
-	b = appendHeader(b, `,"if_modified_since":`, r.Header["If-Modified-Since"])
-	b = appendHeader(b, `,"a_im":`, r.Header["A-Im"])
-	b = appendHeader(b, `,"sent_etag":`, rec.Header()["Etag"])
-	b = appendHeader(b, `,"sent_modified":`, rec.Header()["Last-Modified"])
-	b = appendRaw(append(b, `,"accept_encoding":`...), r.Header.Get("Accept-Encoding"))
-	b = appendRaw(append(b, `,"user_agent":`...), r.Header.Get("User-Agent"))
-	b = strconv.AppendBool(append(b, `,"cookie":`...), r.Header["Cookie"] != nil)
-	b = strconv.AppendBool(append(b, `,"referer":`...), r.Header["Referer"] != nil)
-	b = strconv.AppendBool(append(b, `,"authorization":`...), r.Header["Authorization"] != nil)
-	b = append(b, "}\n"...)
-	l.buf = b
-	l.w.Write(b) // the error sticks and close reports it
-}
-
-// flush hands on what is buffered.
-func (l *requestLog) flush() {
-	if l.w == nil {
-		return
+	h, sent := r.Header, rec.Header()
+	line, err := json.Marshal(request{
+		MS: millis(rec.began.Sub(l.start)), Took: millis(l.now().Sub(rec.began)), Conn: rec.conn.id, Addr: rec.conn.host, UnderWay: rec.underWay,
+		Method: characters(r.Method), Host: characters(r.Host), Path: characters(r.RequestURI), Status: rec.status, Bytes: rec.bytes,
+		IfNoneMatch: joined(h["If-None-Match"]), IfModifiedSince: joined(h["If-Modified-Since"]), AIM: joined(h["A-Im"]),
+		SentETag: joined(sent["Etag"]), SentModified: joined(sent["Last-Modified"]),
+		AcceptEncoding: characters(h.Get("Accept-Encoding")), UserAgent: characters(h.Get("User-Agent")),
+		Cookie: h["Cookie"] != nil, Referer: h["Referer"] != nil, Authorization: h["Authorization"] != nil,
+	})
+	if err != nil {
+		panic(err) // of such fields it cannot fail
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.w.Flush()
+	l.w.Write(append(line, '\n')) // the error sticks and close reports it
 }
 
-// close flushes and returns the first error of the log's life.
-func (l *requestLog) close() error {
+// flush hands on what is buffered, and returns the first error of the log's life.
+func (l *requestLog) flush() error {
 	if l.w == nil {
 		return nil
 	}
@@ -99,36 +91,23 @@ func (l *requestLog) close() error {
 	return nil
 }
 
-func appendMillis(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, float64(d)/float64(time.Millisecond), 'f', 3, 64)
-}
+// millis returns milliseconds, to the microsecond.
+func millis(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e3 }
 
-// appendHeader appends a header's values, joined by ", ", when there are any.
-func appendHeader(b []byte, key string, values []string) []byte {
+// joined returns a header's values as one.
+func joined(values []string) *string {
 	if len(values) == 0 {
-		return b
+		return nil
 	}
-	joined := values[0]
-	for _, v := range values[1:] {
-		joined += ", " + v
-	}
-	return appendRaw(append(b, key...), joined)
+	all := characters(strings.Join(values, ", "))
+	return &all
 }
 
-// appendRaw appends s as a JSON string in which each character stands for one
-// byte of s.
-func appendRaw(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
+// characters returns a string in which each character stands for one byte of s.
+func characters(s string) string {
+	all := make([]rune, len(s))
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ' || c > '~':
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			b = append(b, c)
-		}
+		all[i] = rune(s[i])
 	}
-	return append(b, '"')
+	return string(all)
 }

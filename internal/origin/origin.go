@@ -147,15 +147,11 @@ func (s *Server) TotalNews(from, to int) int {
 
 // Requests returns what the server has done so far.
 func (s *Server) Requests() Counts {
-	c := &s.counts
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return Counts{
-		Requests: c.requests.Load(), OK: c.ok.Load(), NotModified: c.notModified.Load(), Other: c.other.Load(),
-		Bytes:       c.bytes.Load(),
-		Connections: s.conns.accepted.Load(), Refused: s.conns.refused.Load(),
-		MaxPerHost: int64(c.maxPerHost), MaxUnderWay: int64(c.maxUnderWay),
-	}
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	c := s.counts.all
+	c.Connections, c.Refused = s.conns.accepted.Load(), s.conns.refused.Load()
+	return c
 }
 
 // HostileURL returns the URL of a case of the kit, or "" when it is not played.

@@ -146,7 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.conns.closeAll()
 	own.Wait()
 	s.work.Wait()
-	return errors.Join(err, s.log.close())
+	return errors.Join(err, s.log.flush())
 }
 
 // web returns the HTTP server. Its contexts end with ctx, and the work group

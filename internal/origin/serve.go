@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"feedmill/internal/origin/hostile"
@@ -26,44 +25,40 @@ type Counts struct {
 
 // counters keep what Counts shows.
 type counters struct {
-	requests, ok, notModified, other, bytes atomic.Int64
-
-	mu          sync.Mutex
-	hosts       map[netip.Addr]int // requests under way
-	underWay    int
-	maxPerHost  int
-	maxUnderWay int
+	mu       sync.Mutex
+	all      Counts
+	hosts    map[netip.Addr]int64 // requests under way
+	underWay int64
 }
 
 // begin counts a request in and returns how many are under way for host.
 func (c *counters) begin(host netip.Addr) int {
-	c.requests.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hosts == nil {
-		c.hosts = make(map[netip.Addr]int)
+		c.hosts = make(map[netip.Addr]int64)
 	}
-	n := c.hosts[host] + 1
-	c.hosts[host] = n
+	c.hosts[host]++
 	c.underWay++
-	c.maxPerHost = max(c.maxPerHost, n)
-	c.maxUnderWay = max(c.maxUnderWay, c.underWay)
-	return n
+	c.all.Requests++
+	c.all.MaxPerHost = max(c.all.MaxPerHost, c.hosts[host])
+	c.all.MaxUnderWay = max(c.all.MaxUnderWay, c.underWay)
+	return int(c.hosts[host])
 }
 
 // end counts a request out.
 func (c *counters) end(host netip.Addr, status int, bytes int64) {
-	switch status {
-	case http.StatusOK:
-		c.ok.Add(1)
-	case http.StatusNotModified:
-		c.notModified.Add(1)
-	default:
-		c.other.Add(1)
-	}
-	c.bytes.Add(bytes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	switch status {
+	case http.StatusOK:
+		c.all.OK++
+	case http.StatusNotModified:
+		c.all.NotModified++
+	default:
+		c.all.Other++
+	}
+	c.all.Bytes += bytes
 	c.underWay--
 	if c.hosts[host]--; c.hosts[host] == 0 {
 		delete(c.hosts, host)
