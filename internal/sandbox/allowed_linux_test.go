@@ -53,7 +53,7 @@ func init() {
 		}
 	}
 	children["recurses"] = func() {
-		apply(Policy{MaxStack: 1 << 20})
+		apply(Policy{})
 		say("depth", deeper(1))
 	}
 }

@@ -14,7 +14,7 @@ const (
 	landlockKnown   = 11 // the newest that the library speaks
 )
 
-// confine leaves p's paths readable and its ports open, and takes away all
+// confine leaves readPaths readable and p's ports open, and takes away all
 // other files, all writing, listening for TCP, and signals to other processes.
 func confine(p Policy, l *Level) {
 	abi, err := landlockABI()
@@ -23,7 +23,7 @@ func confine(p Policy, l *Level) {
 		return
 	}
 	config := landlock.V11
-	rules := pathRules(p.ReadPaths)
+	rules := pathRules(readPaths())
 	if p.ConnectPorts == nil {
 		config.HandledAccessNet = llsys.AccessNetBindTCP
 	} else {

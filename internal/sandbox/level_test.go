@@ -46,7 +46,7 @@ func TestUnavailableNamesEveryPart(t *testing.T) {
 }
 
 func TestSenselessPolicyIsRefused(t *testing.T) {
-	for _, p := range []Policy{{Mode: 3}, {DataLimit: -1}, {MemoryLimit: -1}, {MaxStack: -1}} {
+	for _, p := range []Policy{{Mode: 3}, {DataLimit: -1}, {MemoryLimit: -1}} {
 		l, err := Apply(p)
 		if _, unavailable := errors.AsType[*unavailableError](err); err == nil || unavailable {
 			t.Errorf("Apply(%+v) = %v, %v, want an error about the policy", p, l, err)
@@ -66,10 +66,10 @@ func TestEnvironmentNamesReadPaths(t *testing.T) {
 	t.Setenv("SSL_CERT_FILE", "/a/bundle.pem")
 	t.Setenv("SSL_CERT_DIR", "/b:/c")
 	t.Setenv("ZONEINFO", "/d/zoneinfo.zip")
-	got := defaultReadPaths()
+	got := readPaths()
 	for _, want := range []string{"/a/bundle.pem", "/b", "/c", "/d/zoneinfo.zip", "/etc/resolv.conf"} {
 		if !slices.Contains(got, want) {
-			t.Errorf("defaultReadPaths() = %q, want %q among them", got, want)
+			t.Errorf("readPaths() = %q, want %q among them", got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // readable are the files and directories that fetching feeds may need once a
@@ -42,11 +43,11 @@ var readable = []string{
 	"/usr/share/zoneinfo",
 }
 
-// defaultReadPaths returns the files and directories that name lookups,
+// readPaths returns the files and directories that name lookups,
 // certificates and zone data may need, those that SSL_CERT_FILE, SSL_CERT_DIR
 // and ZONEINFO name included. They need not exist.
-func defaultReadPaths() []string {
-	paths := append([]string(nil), readable...)
+func readPaths() []string {
+	paths := slices.Clone(readable)
 	for _, name := range []string{"SSL_CERT_FILE", "ZONEINFO"} {
 		if path := os.Getenv(name); path != "" {
 			paths = append(paths, path)

@@ -26,7 +26,7 @@ func limit(p Policy, l *Level) {
 			l.DataLimit = data
 		}
 	}
-	files, ferr := fileLimit(p)
+	files, ferr := fileLimit()
 	if ferr == nil {
 		ferr = lower(unix.RLIMIT_NOFILE, files)
 	}
@@ -90,8 +90,8 @@ func dataUsed() (int64, error) {
 	return pages * int64(os.Getpagesize()), nil
 }
 
-// fileLimit returns the bound on file descriptors that p can have here.
-func fileLimit(p Policy) (uint64, error) {
+// fileLimit returns the bound on file descriptors that there can be here.
+func fileLimit() (uint64, error) {
 	hard, err := hardLimit(unix.RLIMIT_NOFILE)
 	if err != nil {
 		return 0, err
@@ -100,7 +100,7 @@ func fileLimit(p Policy) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("list open files: %w", err)
 	}
-	want := p.NoFile
+	want := uint64(mostFiles)
 	for _, e := range entries {
 		if fd, err := strconv.ParseUint(e.Name(), 10, 32); err == nil {
 			want = max(want, fd+1+spareFiles)

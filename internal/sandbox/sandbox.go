@@ -43,15 +43,15 @@ func ParseMode(s string) (Mode, error) {
 	return BestEffort, fmt.Errorf("unknown sandbox mode %q: it is best-effort, require or off", s)
 }
 
-// Defaults of a Policy.
+// What a process keeps whatever its policy is.
 const (
-	defaultMaxStack = 32 << 20 // bytes
-	defaultNoFile   = 1024     // file descriptors
+	// maxStack bounds one goroutine's stack, in bytes. Beyond it the Go runtime
+	// ends the process with exit code 2 and "stack overflow" on stderr.
+	maxStack = 32 << 20
+	// mostFiles bounds the numbers of file descriptors. It is raised to what is open
+	// already and spareFiles more, enough for some requests under way.
+	mostFiles, spareFiles = 1024, 64
 )
-
-// spareFiles is how many file descriptors a process may open beyond those it
-// has, whatever Policy.NoFile says: enough for some requests under way.
-const spareFiles = 64
 
 // A Policy says what a process keeps. Its zero value is the policy of a
 // worker that may connect to any port.
@@ -71,42 +71,10 @@ type Policy struct {
 	// GOMEMLIMIT, in bytes. 0 means 60 % of the DataLimit in force.
 	MemoryLimit int64
 
-	// MaxStack bounds one goroutine's stack, in bytes; 0 means
-	// 32 MiB. Beyond it the Go runtime ends the process with exit
-	// code 2 and "stack overflow" on stderr.
-	MaxStack int
-
-	// NoFile bounds the numbers of file descriptors; 0 means 1024. It
-	// is raised to what is open already and 64 more.
-	NoFile uint64
-
 	// ConnectPorts are the ports that TCP may connect to, besides 53 for name
 	// lookups; where the system can tell, UDP may then send to port 53 alone.
 	// nil means any port, and a proxy's port must be among them too.
 	ConnectPorts []uint16
-
-	// ReadPaths are the files and directories that stay readable; those that
-	// do not exist are left out. nil means those that name
-	// lookups, certificates and time zones need.
-	ReadPaths []string
-}
-
-// withDefaults returns p with its zero fields filled in, except MemoryLimit,
-// which depends on the limit that is really reached.
-func (p Policy) withDefaults() Policy {
-	if p.DataLimit == 0 {
-		p.DataLimit = DefaultDataLimit
-	}
-	if p.MaxStack == 0 {
-		p.MaxStack = defaultMaxStack
-	}
-	if p.NoFile == 0 {
-		p.NoFile = defaultNoFile
-	}
-	if p.ReadPaths == nil {
-		p.ReadPaths = defaultReadPaths()
-	}
-	return p
 }
 
 // check reports a policy that makes no sense.
@@ -114,9 +82,8 @@ func (p Policy) check() error {
 	if int(p.Mode) >= len(modeNames) {
 		return fmt.Errorf("sandbox: no such mode: %v", p.Mode)
 	}
-	if p.DataLimit < 0 || p.MemoryLimit < 0 || p.MaxStack < 0 {
-		return fmt.Errorf("sandbox: negative limit in policy: data %d, memory %d, stack %d",
-			p.DataLimit, p.MemoryLimit, p.MaxStack)
+	if p.DataLimit < 0 || p.MemoryLimit < 0 {
+		return fmt.Errorf("sandbox: negative limit in policy: data %d, memory %d", p.DataLimit, p.MemoryLimit)
 	}
 	return nil
 }
@@ -145,7 +112,7 @@ func Apply(p Policy) (Level, error) {
 		_ = stayAlone() // where there is no seccomp nothing is lost that was promised
 		return Level{Mode: Off}, nil
 	}
-	p = p.withDefaults()
+	p.DataLimit = cmp.Or(p.DataLimit, DefaultDataLimit)
 	if p.Mode == Require {
 		if l := probe(p); len(l.Missing) > 0 {
 			return Level{Mode: Require}, &unavailableError{Missing: l.Missing}
@@ -160,7 +127,7 @@ func Apply(p Policy) (Level, error) {
 		p.MemoryLimit = cmp.Or(l.DataLimit, p.DataLimit) / 10 * 6
 	}
 	debug.SetMemoryLimit(p.MemoryLimit)
-	debug.SetMaxStack(p.MaxStack)
+	debug.SetMaxStack(maxStack)
 
 	if p.Mode == Require && len(l.Missing) > 0 {
 		return l, &unavailableError{Missing: l.Missing}
@@ -172,5 +139,5 @@ func Apply(p Policy) (Level, error) {
 // as far as that can be told without restricting the caller. Where the system
 // takes the request and then fails it, Apply reports less.
 func Probe() Level {
-	return probe(Policy{}.withDefaults())
+	return probe(Policy{DataLimit: DefaultDataLimit})
 }
