@@ -109,18 +109,24 @@ func showEach[T any](a *app, t *terminal.Table, all iter.Seq2[T, error], row fun
 }
 
 // dbPath returns the store's file: --db, else the one in the user's data
-// directory (XDG Base Directory Specification).
+// directory.
 func (a *app) dbPath() (string, error) {
 	if a.db != "" {
 		return a.db, nil
 	}
-	dir := os.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(dir) { // the specification: a relative one is to be ignored
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", usage("name the store with --db FILE", "find the home directory: %w", err)
-		}
-		dir = filepath.Join(home, ".local", "share")
+	dir, err := userDir("XDG_DATA_HOME", ".local/share")
+	if err != nil {
+		return "", usage("name the store with --db FILE", "find the home directory: %w", err)
 	}
-	return filepath.Join(dir, "feedmill", "feeds.db"), nil
+	return filepath.Join(dir, "feeds.db"), nil
+}
+
+// userDir returns our folder in one of the user's (XDG Base Directory Specification):
+// the one that a variable names, where that is not relative, or the usual one.
+func userDir(variable, usual string) (string, error) {
+	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "feedmill"), nil
+	}
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, usual, "feedmill"), err
 }

@@ -87,15 +87,11 @@ func readSettings(named string) (*settings, error) {
 // usualConfig returns where the configuration file is looked for, which may be
 // nowhere.
 func usualConfig() string {
-	dir := os.Getenv("XDG_CONFIG_HOME")
-	if !filepath.IsAbs(dir) { // as for the store
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-		dir = filepath.Join(home, ".config")
+	dir, err := userDir("XDG_CONFIG_HOME", ".config")
+	if err != nil {
+		return ""
 	}
-	return filepath.Join(dir, "feedmill", "config.toml")
+	return filepath.Join(dir, "config.toml")
 }
 
 // check refuses keys that no flag has, which would be believed to hold.

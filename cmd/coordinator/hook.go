@@ -74,11 +74,7 @@ func noteHooks(ctx context.Context, db store.DB, all []hook) error {
 	if len(all) == 0 {
 		return nil
 	}
-	last, err := db.LastItem(ctx)
-	if err != nil {
-		return err
-	}
-	at, err := cursorsByName(ctx, db)
+	at, last, err := whereHooksAre(ctx, db)
 	for _, h := range all {
 		if _, known := at[h.name]; !known && err == nil {
 			err = db.MoveCursor(ctx, store.Cursor{Name: h.name, At: last})
@@ -87,13 +83,17 @@ func noteHooks(ctx context.Context, db store.DB, all []hook) error {
 	return err
 }
 
-func cursorsByName(ctx context.Context, db store.DB) (map[string]int64, error) {
+// whereHooksAre returns the places of all cursors, by name, and the last item.
+func whereHooksAre(ctx context.Context, db store.DB) (at map[string]int64, last int64, err error) {
 	all, err := db.Cursors(ctx)
-	at := make(map[string]int64, len(all))
+	at = make(map[string]int64, len(all))
 	for _, c := range all {
 		at[c.Name] = c.At
 	}
-	return at, err
+	if err == nil {
+		last, err = db.LastItem(ctx)
+	}
+	return at, last, err
 }
 
 // runHooks gives every hook what it has not had. One that fails keeps no other
@@ -102,11 +102,7 @@ func runHooks(ctx context.Context, db store.DB, all []hook) error {
 	if len(all) == 0 {
 		return nil
 	}
-	at, err := cursorsByName(ctx, db)
-	if err != nil {
-		return err
-	}
-	last, err := db.LastItem(ctx)
+	at, last, err := whereHooksAre(ctx, db)
 	if err != nil {
 		return err
 	}

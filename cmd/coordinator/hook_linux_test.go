@@ -74,7 +74,7 @@ func (s *shelf) add(t *testing.T, items int) {
 func (s *shelf) at(t *testing.T, name string) (at int64) {
 	t.Helper()
 	s.with(t, func(db store.DB) error {
-		all, err := cursorsByName(t.Context(), db)
+		all, _, err := whereHooksAre(t.Context(), db)
 		at = all[name]
 		return err
 	})

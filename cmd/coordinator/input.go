@@ -55,13 +55,8 @@ func (a *app) readAll(ctx context.Context, o feeds.Options, in *input, args, lis
 			return err
 		}
 	}
-	for _, name := range lists {
-		if err := a.read(ctx, o, name, in.readOnly(false)); err != nil {
-			return err
-		}
-	}
-	for _, name := range opmls {
-		if err := a.read(ctx, o, name, in.readOnly(true)); err != nil {
+	for i, name := range slices.Concat(lists, opmls) {
+		if err := a.read(ctx, o, name, in.readOnly(i >= len(lists))); err != nil {
 			return err
 		}
 	}
@@ -167,10 +162,8 @@ func (in *input) readOnly(opml bool) func(io.Reader) error {
 			return usage("OPML is read with --opml", "OPML or a page, and no list of one URL a line")
 		case opml && !isOPML:
 			return usage("a list of one URL a line is read with --list", "no OPML")
-		case opml:
-			return in.readOPML(b)
 		}
-		return in.readList(b)
+		return in.readEither(b)
 	}
 }
 

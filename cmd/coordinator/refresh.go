@@ -176,14 +176,6 @@ func (r *refreshFlags) options() feeds.Options {
 // forPeople reports whether somebody watches the round, and not a program.
 func (r *refreshFlags) forPeople() bool { return !r.quiet && r.report.value == showAll }
 
-// storeDurability returns what a commit is to wait for.
-func (r *refreshFlags) storeDurability() store.Durability {
-	if r.durability.value == "normal" {
-		return store.Normal
-	}
-	return store.Full
-}
-
 // refresh is the command.
 func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err error) {
 	if err := r.check(); err != nil {
@@ -282,7 +274,10 @@ func (a *app) runRound(ctx context.Context, job *round, why string, people bool)
 // for feeds that are named: a round of all feeds that are due would be of none,
 // and whoever wrote the job meant another store.
 func (a *app) openForRound(ctx context.Context, r *refreshFlags, named bool) (store.DB, error) {
-	o := store.Options{Durability: r.storeDurability()}
+	o := store.Options{Durability: store.Full}
+	if r.durability.value == "normal" {
+		o.Durability = store.Normal
+	}
 	path, err := a.dbPath()
 	if err != nil {
 		return nil, err

@@ -193,8 +193,12 @@ func (r *report) summary(s summaryLine) {
 	if r.show != showAll && r.show != showSummary {
 		return
 	}
+	cancelled := ""
+	if s.Cancelled > 0 {
+		cancelled = fmt.Sprintf(", %d cancelled and still due", s.Cancelled)
+	}
 	r.line("%s in %s: %d ok, %d not modified, %d unchanged, %d failed%s\n",
-		count(s.Feeds, "feed"), seconds(s.WallMS), s.OK, s.NotModified, s.Unchanged, s.Failed, cancelled(s.Cancelled))
+		count(s.Feeds, "feed"), seconds(s.WallMS), s.OK, s.NotModified, s.Unchanged, s.Failed, cancelled)
 	if s.Feeds == 0 {
 		return
 	}
@@ -221,13 +225,6 @@ func (r *report) byClass() string {
 		}
 	}
 	return strings.Join(list, ", ")
-}
-
-func cancelled(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", %d cancelled and still due", n)
 }
 
 // count says how many things there are.

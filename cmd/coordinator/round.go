@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"feedmill/internal/crash"
 	"feedmill/internal/feeds"
+	"feedmill/internal/pool"
 	"feedmill/internal/refresh"
 	"feedmill/internal/store"
 	"feedmill/internal/terminal"
@@ -228,6 +230,7 @@ func (r *round) stored(rep refresh.Report) {
 
 // summary returns the last line of the report.
 func (r *round) summary(sum refresh.Summary, b bill) summaryLine {
+	peak, _ := pool.MemoryOf(os.Getpid())
 	s := summaryLine{
 		Mode: r.flags.mode.value, Workers: r.flags.workers,
 		Feeds: sum.Feeds + len(r.refused), Failed: len(r.refused),
@@ -235,7 +238,7 @@ func (r *round) summary(sum refresh.Summary, b bill) summaryLine {
 		WallMS:       sum.Wall.Milliseconds(),
 		CPUMS:        perProcess{Workers: b.cpu.Milliseconds()},
 		Bytes:        byteCounts{Body: sum.Wire, Sent: b.sent, Received: b.received},
-		PeakRSS:      peaks{Coordinator: peakRSS(), Worker: b.peak},
+		PeakRSS:      peaks{Coordinator: peak, Worker: b.peak},
 		Readers:      r.report.readers,
 		WorkerDeaths: b.deaths, Sandbox: b.sandbox, Seed: r.plan.Seed, DB: r.path,
 	}

@@ -92,8 +92,8 @@ func printStatus(out io.Writer, path string, s *store.Status) error {
 		if n := t.Feeds - t.Succeeded - t.Failed; n > 0 {
 			left = fmt.Sprintf(", %d not finished", n)
 		}
-		fmt.Fprintf(w, "last %s\t%s (%d not ended), %s (%s), %d failed%s, %d new, %d updated\n",
-			short(t.Span), count(t.Runs, "run"), t.Unended, count(t.Succeeded+t.Failed, "feed"), rate(t), t.Failed, left, t.New, t.Updated)
+		fmt.Fprintf(w, "last %s\t%s (%d not ended), %s (%.2f a second), %d failed%s, %d new, %d updated\n",
+			short(t.Span), count(t.Runs, "run"), t.Unended, count(t.Succeeded+t.Failed, "feed"), float64(t.Succeeded+t.Failed)/t.Span.Seconds(), t.Failed, left, t.New, t.Updated)
 	}
 	if s.Shared {
 		domains := 0
@@ -118,11 +118,6 @@ func lostLine(now time.Time, l store.LostDomain) string {
 		until = ", left alone until " + l.Until.In(zone).Format(time.DateTime)
 	}
 	return fmt.Sprintf("%s: %s in a row did not give it back%s", terminal.Printable(l.Domain), count(l.Lost, "holder"), until)
-}
-
-// rate is how many feeds a second the runs of a span came to an end with.
-func rate(t store.RunTotal) string {
-	return fmt.Sprintf("%.2f a second", float64(t.Succeeded+t.Failed)/t.Span.Seconds())
 }
 
 // statusLine is what status --json prints.

@@ -1,31 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 
 	sys "golang.org/x/sys/unix"
 )
-
-// peakRSS returns the largest resident memory of this process so far, in
-// bytes. It reads VmHWM: getrusage's ru_maxrss would count what the process
-// before exec had, too.
-func peakRSS() int64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(status) {
-		if rest, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
-			kb, err := strconv.ParseInt(string(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte(" kB"))), 10, 64)
-			if err == nil {
-				return kb << 10
-			}
-		}
-	}
-	return 0
-}
 
 // workInBatch tells the system that this process and the workers that it will
 // start do not mind a few milliseconds: none of their threads then interrupts

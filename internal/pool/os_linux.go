@@ -64,12 +64,12 @@ func isStopped(pid int) bool {
 	return bytes.HasPrefix(after, []byte(" T ")) || bytes.HasPrefix(after, []byte(" t "))
 }
 
-// memoryOf returns the most memory that process pid has had resident, and how
+// MemoryOf returns the most memory that process pid has had resident, and how
 // much of what it has now is its own, in bytes; 0 and 0 when it is gone.
 //
 // Rejected: ru_maxrss of the reaped child. The kernel counts in it what the
 // coordinator had resident when it forked.
-func memoryOf(pid int) (peak, own int64) {
+func MemoryOf(pid int) (peak, own int64) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, 0

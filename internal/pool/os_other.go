@@ -37,8 +37,8 @@ func fill(*os.File) string { return "?" }
 // isStopped returns false: only Linux tells.
 func isStopped(int) bool { return false }
 
-// memoryOf returns 0 and 0: only Linux tells of a process that still runs.
-func memoryOf(int) (peak, own int64) { return 0, 0 }
+// MemoryOf returns 0 and 0: only Linux tells of a process that still runs.
+func MemoryOf(int) (peak, own int64) { return 0, 0 }
 
 // memoryLimit returns 0: only Linux bounds groups of processes.
 func memoryLimit() int64 { return 0 }

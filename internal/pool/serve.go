@@ -129,7 +129,7 @@ func (s *slot) measure(w *process) {
 	if w.link.elsewhere {
 		return // how large the link is does not matter
 	}
-	peak, own := memoryOf(w.cmd.Process.Pid)
+	peak, own := MemoryOf(w.cmd.Process.Pid)
 	s.shared.count.note(func(st *Stats) { st.PeakRSS[s.n] = max(st.PeakRSS[s.n], peak) })
 	if at := s.shared.o.RecycleAt; at > 0 && own > at && !w.grown.Swap(true) {
 		w.log.Info("worker has grown and will be replaced", "bytes", own)
