@@ -36,9 +36,7 @@ var callers = []string{"String", "Error", "Unwrap", "Is", "As", "Read", "Write",
 // comparedByTests are names that only tests outside of their folder need: what
 // stands at both ends of a process, which share no code.
 var comparedByTests = []string{
-	"internal/crash: CountSize",  // the file that a test of the programs makes
-	"internal/pool: ExitCarrier", // what cmd/worker ends with
-	"internal/pool: ExitInternal",
+	"internal/crash: CountSize", // the file that a test of the programs makes
 	"internal/store: ErrNoFeed", // what storetest expects of every engine
 }
 

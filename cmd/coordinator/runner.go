@@ -187,7 +187,7 @@ func (r *runnerFlags) problem(err error) error {
 		return err
 	}
 	code := exitUsage
-	if r.sandbox.value == "require" && start.Code == pool.ExitRefused {
+	if r.sandbox.value == "require" && start.Refused() {
 		code = exitSandbox
 	}
 	return &problem{code: code, err: err, hint: start.Hint}

@@ -62,16 +62,6 @@ import (
 	"feedmill/internal/version"
 )
 
-// The exit statuses. package pool, which starts workers, knows them too.
-const (
-	exitDone     = 0
-	exitRefused  = 64
-	exitInternal = 70
-	exitCPU      = 71
-	exitCarrier  = 72
-	exitAlone    = 73
-)
-
 func main() {
 	// Feeds date their items with the initials of zones, EST or IST, and Go
 	// takes those for the local ones where it can. What is stored must not
@@ -80,7 +70,7 @@ func main() {
 	wire, err := takeStdout()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "worker: error: take stdout:", err)
-		os.Exit(exitInternal)
+		os.Exit(ipc.ExitInternal)
 	}
 	os.Exit(profile.Run("worker", func() int {
 		return run(os.Args[1:], os.Stdin, wire, os.Stderr, newRefresher)
@@ -253,24 +243,24 @@ func (r refusal) Error() string { return string(r) }
 // exit prints err, if there is one, and returns the status to exit with.
 func exit(stderr io.Writer, err error) int {
 	if err == nil {
-		return exitDone
+		return 0
 	}
 	fmt.Fprintf(stderr, "worker: error: %v\n", err)
 	if overrun, ok := errors.AsType[*worker.OverrunError](err); ok {
 		stderr.Write(overrun.Stacks)
-		return exitCPU
+		return ipc.ExitCPU
 	}
 	if _, ok := errors.AsType[refusal](err); ok {
-		return exitRefused
+		return ipc.ExitRefused
 	}
 	if _, ok := errors.AsType[*ipc.VersionError](err); ok {
-		return exitRefused
+		return ipc.ExitRefused
 	}
 	if _, ok := errors.AsType[*carrier.LostError](err); ok {
-		return exitCarrier
+		return ipc.ExitCarrier
 	}
 	if errors.Is(err, worker.ErrUnanswered) {
-		return exitAlone
+		return ipc.ExitUnanswered
 	}
-	return exitInternal
+	return ipc.ExitInternal
 }

@@ -27,7 +27,6 @@ import (
 	"feedmill/internal/feeds"
 	"feedmill/internal/ipc"
 	"feedmill/internal/ipc/carrier"
-	"feedmill/internal/pool"
 	"feedmill/internal/sandbox"
 	"feedmill/internal/worker"
 )
@@ -201,7 +200,7 @@ func TestEndOfStdinEndsABusyWorkerWithStatus0(t *testing.T) {
 	for ipc.Name(c.recv()) != "Heartbeat" {
 	}
 	c.stdin.Close()
-	c.wantExit(exitDone)
+	c.wantExit(0)
 }
 
 func TestDrainedWorkerEndsWithStatus0(t *testing.T) {
@@ -213,14 +212,14 @@ func TestDrainedWorkerEndsWithStatus0(t *testing.T) {
 	for ipc.Name(c.recv()) != "Bye" {
 	}
 	c.stdin.Close()
-	c.wantExit(exitDone)
+	c.wantExit(0)
 }
 
 func TestGarbageEndsWithStatus70(t *testing.T) {
 	c := spawn(t, "real")
 	c.recv()
 	fmt.Fprintln(c.stdin, "refresh http://example.com/feed, please")
-	c.wantExit(exitInternal)
+	c.wantExit(ipc.ExitInternal)
 	if !strings.Contains(c.stderr.String(), "not a frame") {
 		t.Errorf("stderr %q, want it to say what was wrong", c.stderr.String())
 	}
@@ -229,7 +228,7 @@ func TestGarbageEndsWithStatus70(t *testing.T) {
 func TestWhatWillNeverWorkEndsWithStatus64(t *testing.T) {
 	for _, args := range [][]string{{"--nothing"}, {"--sandbox", "perhaps"}, {"--parse-cpu", "0s"}, {"http://example.com/feed"}} {
 		c := spawn(t, "real", args...)
-		c.wantExit(exitRefused)
+		c.wantExit(ipc.ExitRefused)
 		if c.stderr.Len() == 0 {
 			t.Errorf("%q: nothing on stderr", args)
 		}
@@ -237,7 +236,7 @@ func TestWhatWillNeverWorkEndsWithStatus64(t *testing.T) {
 	c := spawn(t, "real")
 	c.recv()
 	c.send(&ipc.Hello{Version: ipc.Version + 1})
-	c.wantExit(exitRefused)
+	c.wantExit(ipc.ExitRefused)
 }
 
 func TestInterruptIsLeftToTheCoordinator(t *testing.T) {
@@ -251,7 +250,7 @@ func TestInterruptIsLeftToTheCoordinator(t *testing.T) {
 		t.Errorf("got result of job %d, want 2", got.ID)
 	}
 	c.stdin.Close()
-	c.wantExit(exitDone)
+	c.wantExit(0)
 }
 
 func TestPrintsLandOnStderr(t *testing.T) {
@@ -260,7 +259,7 @@ func TestPrintsLandOnStderr(t *testing.T) {
 	c.result()
 	c.result()
 	c.stdin.Close()
-	c.wantExit(exitDone)
+	c.wantExit(0)
 	if got, want := c.stderr.String(), "printed\nwritten\nraw\n"; got != want {
 		t.Errorf("stderr holds %q, want %q", got, want)
 	}
@@ -279,7 +278,7 @@ func TestPanicOutsideTheParserEndsTheProcess(t *testing.T) {
 // with much else to do whoever looks comes late, so it may be more than the limit.
 func TestADocumentThatTakesTooLongEndsTheWorker(t *testing.T) {
 	c := spawn(t, "odd", "--parse-cpu", "100ms").start(feeds.Options{}, "ok", "spin")
-	c.wantExit(exitCPU)
+	c.wantExit(ipc.ExitCPU)
 	if want := regexp.MustCompile(`the document of feed 2 took [1-9]\d\dms of CPU time`); !want.MatchString(c.stderr.String()) {
 		t.Errorf("stderr does not match %q:\n%s", want, c.stderr.String())
 	}
@@ -307,7 +306,7 @@ func TestForeignDescriptor3IsLeftAlone(t *testing.T) {
 		}
 	}
 	c.stdin.Close()
-	c.wantExit(exitDone)
+	c.wantExit(0)
 }
 
 // TestGOMEMLIMITLowersTheHardLimitToo: where there is little memory, a worker
@@ -356,7 +355,7 @@ func TestConnectBoundsThePortsWhateverTheOptionsSay(t *testing.T) {
 		t.Errorf("port %s, when it is named: got %s %s, want ok", port, got.Class, got.Detail)
 	}
 	for _, bad := range []string{"", "0", "80,", "65536", "http"} {
-		spawn(t, "real", "--connect", bad).wantExit(exitRefused)
+		spawn(t, "real", "--connect", bad).wantExit(ipc.ExitRefused)
 	}
 }
 
@@ -373,20 +372,16 @@ func TestVersionIsPrinted(t *testing.T) {
 	}
 }
 
-func TestExitStatusesAreThoseThatThePoolKnows(t *testing.T) {
-	got := [...]int{exitRefused, exitInternal, exitCPU, exitCarrier}
-	if want := [...]int{pool.ExitRefused, pool.ExitInternal, pool.ExitCPU, pool.ExitCarrier}; got != want {
-		t.Errorf("got %d, pool has %d", got, want)
-	}
+func TestExitStatusesSayWhatWentWrong(t *testing.T) {
 	for err, want := range map[error]int{
-		nil:                                   exitDone,
-		refusal("x"):                          exitRefused,
-		&ipc.VersionError{}:                   exitRefused,
-		&ipc.ProtocolError{Kind: io.EOF}:      exitInternal,
-		&worker.OverrunError{}:                exitCPU,
-		&carrier.LostError{Err: io.EOF}:       exitCarrier,
-		errors.New("anything else"):           exitInternal,
-		fmt.Errorf("x: %w", refusal("inner")): exitRefused,
+		nil:                                   0,
+		refusal("x"):                          ipc.ExitRefused,
+		&ipc.VersionError{}:                   ipc.ExitRefused,
+		&ipc.ProtocolError{Kind: io.EOF}:      ipc.ExitInternal,
+		&worker.OverrunError{}:                ipc.ExitCPU,
+		&carrier.LostError{Err: io.EOF}:       ipc.ExitCarrier,
+		errors.New("anything else"):           ipc.ExitInternal,
+		fmt.Errorf("x: %w", refusal("inner")): ipc.ExitRefused,
 	} {
 		if got := exit(io.Discard, err); got != want {
 			t.Errorf("%v: exit status %d, want %d", err, got, want)

@@ -81,7 +81,7 @@ func judge(e evidence) finding {
 		}
 		return f
 	}
-	if e.cause == nil && e.code == exitUnanswered && e.leashed {
+	if e.cause == nil && e.code == ipc.ExitUnanswered && e.leashed {
 		return finding{class: feeds.Cancelled, detail: "its worker heard nothing of the coordinator any more", alibi: linkLost}
 	}
 	if hang, ok := errors.AsType[*hangError](e.cause); ok {
@@ -100,7 +100,7 @@ func judge(e evidence) finding {
 			return finding{class: feeds.WorkerMemory, detail: "its worker crashed in its collector, which got no memory: " + e.reason}
 		}
 		return finding{class: runtimeClass(e.reason), detail: "its worker crashed: " + e.reason}
-	case e.code == ExitCPU:
+	case e.code == ipc.ExitCPU:
 		return finding{class: feeds.WorkerCPU, detail: "its worker gave up: " + strings.TrimPrefix(e.reason, workerError)}
 	case e.signal == sigsys:
 		return finding{class: feeds.WorkerSignal, detail: "its worker was killed by its sandbox: " + e.words}
@@ -111,7 +111,7 @@ func judge(e evidence) finding {
 	if e.code >= 0 && e.last != "" {
 		detail += ": " + e.last
 	}
-	if e.code == 0 || e.code == ExitRefused || e.code == ExitInternal || e.code == exitUnanswered {
+	if e.code == 0 || e.code == ipc.ExitRefused || e.code == ipc.ExitInternal || e.code == ipc.ExitUnanswered {
 		return finding{class: feeds.WorkerProtocol, detail: detail, breach: 1}
 	}
 	return finding{class: feeds.WorkerSignal, detail: detail}
@@ -155,7 +155,7 @@ func runtimeClass(reason string) feeds.Class {
 // is no evidence when the worker itself was at fault: a worker that lies would
 // name others.
 func accuse(e evidence, breach bool, st board.Standing, told bool) (suspects []int64, _ alibi) {
-	if _, cut := errors.AsType[*carrier.LostError](e.cause); cut || e.cause == nil && e.code == ExitCarrier {
+	if _, cut := errors.AsType[*carrier.LostError](e.cause); cut || e.cause == nil && e.code == ipc.ExitCarrier {
 		return nil, endedOutside
 	}
 	if breach || !told {

@@ -8,29 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"feedmill/internal/ipc"
 )
-
-// ExitRefused is the exit status with which a worker says that it will never
-// run as it was asked to: a flag or the protocol version does not fit, or the
-// sandbox that it must have is not to be had. It is not started again.
-const ExitRefused = 64
-
-// ExitInternal is the exit status with which a worker says that it failed, or
-// that the coordinator broke the protocol. It is started again.
-const ExitInternal = 70
-
-// ExitCPU is the exit status with which a worker says that one document took
-// more CPU time than it may, or that a request does not end; the stacks are on stderr. It is started again.
-const ExitCPU = 71
-
-// ExitCarrier is the exit status with which a worker says that what it shares
-// with others to bring its lists back is gone. It is started again, and nobody
-// is blamed.
-const ExitCarrier = 72
-
-// exitUnanswered is the exit status with which a worker says that none of its
-// heartbeats was answered for as long as its leash is. Nobody is blamed.
-const exitUnanswered = 73
 
 // errNoHello says that a process was given up because it said nothing.
 var errNoHello = errors.New("it said no Hello")
@@ -71,6 +51,9 @@ func (e *StartError) Error() string {
 
 // Unwrap returns the cause.
 func (e *StartError) Unwrap() error { return e.Err }
+
+// Refused reports whether the worker will never run as it was asked to.
+func (e *StartError) Refused() bool { return e.Code == ipc.ExitRefused }
 
 // unreachable reports whether a process that failed before its Hello did so as a
 // link does that reaches nobody.

@@ -154,8 +154,8 @@ var liars = map[string]liar{
 		os.Exit(0)
 	}, "", false, false}, // how it ends comes before or after that is noticed
 	"ends well":                     {func(*ipc.Conn, *feeds.Result) { os.Exit(0) }, "exit status 0", false, false},
-	"ends as failed":                {func(*ipc.Conn, *feeds.Result) { os.Exit(pool.ExitInternal) }, "exit status 70", false, false},
-	"refuses late":                  {func(*ipc.Conn, *feeds.Result) { os.Exit(pool.ExitRefused) }, "exit status 64", false, false},
+	"ends as failed":                {func(*ipc.Conn, *feeds.Result) { os.Exit(ipc.ExitInternal) }, "exit status 70", false, false},
+	"refuses late":                  {func(*ipc.Conn, *feeds.Result) { os.Exit(ipc.ExitRefused) }, "exit status 64", false, false},
 	"ends as one who heard nothing": {func(*ipc.Conn, *feeds.Result) { os.Exit(73) }, "exit status 73", false, false}, // and has no leash
 	"says nothing":                  {func(*ipc.Conn, *feeds.Result) { ignoreAll() }, "", true, false},
 	"stops": {func(*ipc.Conn, *feeds.Result) {

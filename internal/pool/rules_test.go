@@ -58,8 +58,8 @@ func TestJudgeTellsHowAWorkerDied(t *testing.T) {
 		{"memory, other line", nil, 2, "exit status 2", "fatal error: runtime: cannot allocate memory", "", feeds.WorkerMemory, "cannot allocate"},
 		{"panic", nil, 2, "exit status 2", "panic: boom", "goroutine 1", feeds.WorkerSignal, "panic: boom"},
 		{"words of a program that lives", nil, 3, "exit status 3", "fatal error: runtime: out of memory", "bye", feeds.WorkerSignal, "exit status 3: bye"},
-		{"internal", nil, ExitInternal, "exit status 70", "", "worker: error: x", feeds.WorkerProtocol, "worker: error: x"},
-		{"too much CPU", nil, ExitCPU, "exit status 71", "worker: error: the document of feed 5 took 10s of CPU time", "x", feeds.WorkerCPU, "gave up: the document of feed 5 took 10s"},
+		{"internal", nil, ipc.ExitInternal, "exit status 70", "", "worker: error: x", feeds.WorkerProtocol, "worker: error: x"},
+		{"too much CPU", nil, ipc.ExitCPU, "exit status 71", "worker: error: the document of feed 5 took 10s of CPU time", "x", feeds.WorkerCPU, "gave up: the document of feed 5 took 10s"},
 		{"left without a word", nil, 0, "exit status 0", "", "", feeds.WorkerProtocol, "exit status 0"},
 	}
 	for _, tt := range tests {
@@ -89,7 +89,7 @@ func TestALinkThatIsLostIsNobodysDeath(t *testing.T) {
 		"a worker's own": {evidence{code: 2, reason: "panic: boom", words: "exit status 2"}, false, "its worker crashed: panic: boom"},
 		"another code":   {evidence{code: 7, words: "exit status 7"}, false, "its worker ended: exit status 7"},
 		"a crash":        {evidence{code: -1, signal: syscall.SIGSEGV, words: "signal: segmentation fault"}, false, "its worker ended: signal: segmentation fault"},
-		"its leash":      {evidence{code: exitUnanswered, leashed: true, words: "exit status"}, true, "heard nothing of the coordinator"},
+		"its leash":      {evidence{code: ipc.ExitUnanswered, leashed: true, words: "exit status"}, true, "heard nothing of the coordinator"},
 	} {
 		tt.end.elsewhere = true
 		got := judge(tt.end)
@@ -113,12 +113,12 @@ func TestWhoIsAtFaultForABreach(t *testing.T) {
 		"no answer for long":  {evidence{cause: &hangError{what: "answered nothing", breach: 2}}, 2},
 		"one document":        {evidence{cause: &hangError{what: "parsed one document"}}, 0},
 		"left":                {evidence{code: 0}, 1},
-		"refused":             {evidence{code: ExitRefused}, 1},
-		"a fault of its own":  {evidence{code: ExitInternal}, 1},
-		"no leash to end by":  {evidence{code: exitUnanswered}, 1},
+		"refused":             {evidence{code: ipc.ExitRefused}, 1},
+		"a fault of its own":  {evidence{code: ipc.ExitInternal}, 1},
+		"no leash to end by":  {evidence{code: ipc.ExitUnanswered}, 1},
 		"a crash":             {evidence{code: 2, reason: "panic: boom"}, 0},
 		"a crash in silence":  {evidence{code: 2}, 0},
-		"too much of the CPU": {evidence{code: ExitCPU}, 0},
+		"too much of the CPU": {evidence{code: ipc.ExitCPU}, 0},
 		"killed":              {evidence{code: -1, signal: syscall.SIGKILL}, 0},
 	} {
 		got := judge(tt.end)
@@ -262,7 +262,7 @@ func TestWhoIsAccused(t *testing.T) {
 		{"stopped in a document", evidence{cause: stopped}, false, reading, true, []int64{5}, noAlibi},
 		{"stopped while it fetched", evidence{cause: stopped}, false, fetching, true, nil, stoppedBySignal},
 		{"broke the protocol", evidence{cause: broken}, true, reading, true, nil, noAlibi},
-		{"lost what it shares", evidence{code: ExitCarrier}, false, reading, true, nil, endedOutside},
+		{"lost what it shares", evidence{code: ipc.ExitCarrier}, false, reading, true, nil, endedOutside},
 		{"no scoreboard", evidence{code: 2}, false, board.Standing{}, false, nil, noAlibi},
 	}
 	for _, tt := range tests {

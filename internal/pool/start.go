@@ -174,7 +174,7 @@ func noHello(path string, mode carrier.Mode, err error, p *process) *StartError 
 		if mode == carrier.Queue { // which knows who speaks by the process
 			e.Hint = hintExec
 		}
-	case e.Code == ExitRefused:
+	case e.Code == ipc.ExitRefused:
 		e.What, e.permanent = "it refuses to run (exit status 64)", true
 	default:
 		e.What = "it ended before it was ready"

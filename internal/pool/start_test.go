@@ -142,7 +142,7 @@ func TestGreetTellsWhatAWorkerSaysOfItself(t *testing.T) {
 		}
 	}
 	_, err = pool.Greet(t.Context(), as(t, "refuses"))
-	if e, ok := errors.AsType[*pool.StartError](err); !ok || e.Code != pool.ExitRefused {
-		t.Errorf("got %v, want a StartError with code %d", err, pool.ExitRefused)
+	if e, ok := errors.AsType[*pool.StartError](err); !ok || e.Code != ipc.ExitRefused {
+		t.Errorf("got %v, want a StartError with code %d", err, ipc.ExitRefused)
 	}
 }

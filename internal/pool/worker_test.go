@@ -49,7 +49,7 @@ const (
 var behaviours = map[string]func(){
 	"good":          func() { serve(os.Stdin, os.Stdout) },
 	"dies early":    func() { fmt.Fprintln(os.Stderr, "no luck"); os.Exit(3) },
-	"refuses":       func() { fmt.Fprintln(os.Stderr, "not like this"); os.Exit(pool.ExitRefused) },
+	"refuses":       func() { fmt.Fprintln(os.Stderr, "not like this"); os.Exit(ipc.ExitRefused) },
 	"is no worker":  func() { fmt.Println("usage: something else"); io.Copy(io.Discard, os.Stdin) },
 	"old":           old,
 	"mute":          func() { ignoreAll(); forever() },
@@ -267,9 +267,9 @@ func serveFrames(in io.Reader, out io.Writer, maxFrame uint32) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "worker: error:", err)
 		if _, ok := errors.AsType[*worker.OverrunError](err); ok {
-			os.Exit(pool.ExitCPU)
+			os.Exit(ipc.ExitCPU)
 		}
-		os.Exit(pool.ExitInternal)
+		os.Exit(ipc.ExitInternal)
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/ipc"
 	"feedmill/internal/ipc/board"
 	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/ipc/manager"
 	"feedmill/internal/origin"
-	"feedmill/internal/pool"
 	"feedmill/internal/worker"
 )
 
@@ -51,7 +51,7 @@ func Child(ctx context.Context, args []string, stdin, stdout, stderr *os.File) i
 	}
 	status, who := 1, "bench"
 	if _, ok := errors.AsType[*worker.OverrunError](err); ok {
-		status, who = pool.ExitCPU, "worker: error" // as cmd/worker says it
+		status, who = ipc.ExitCPU, "worker: error" // as cmd/worker says it
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", who, err)
 	return status
