@@ -45,7 +45,6 @@ type Options struct {
 	Workers  int           // processes at a time; 0 means one for each CPU
 	Refresh  feeds.Options // what every worker is told
 	Build    string        // what the coordinator was built from, for people
-	MaxFrame uint32        // longest payload accepted from a worker, in bytes; 0 means ipc.DefaultMaxFrame
 	MemLimit int64         // soft heap limit of a worker (GOMEMLIMIT), in bytes; 0 means none
 
 	Patience // with workers, and with the whole
@@ -119,7 +118,6 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("configure pool: mode %s: %w on this system", o.Mode, errors.ErrUnsupported)
 	}
 	o.Workers = cmp.Or(o.Workers, runtime.NumCPU())
-	o.MaxFrame = cmp.Or(o.MaxFrame, ipc.DefaultMaxFrame)
 	o.HelloWithin = cmp.Or(o.HelloWithin, defaultHello)
 	o.HangAfter = cmp.Or(o.HangAfter, defaultHangAfter)
 	o.StopGrace = cmp.Or(o.StopGrace, defaultStopGrace)

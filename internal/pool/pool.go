@@ -140,7 +140,7 @@ func (p *Pool) newRun(emit func(r feeds.Result)) (*run, error) {
 		spareC: make(chan *process), news: make(chan struct{})}
 	r.keeper = &keeper{run: r}
 	var err error
-	r.carrier, err = carrier.New(p.o.Mode, carrier.Options{MaxFrame: p.o.MaxFrame, Manager: r.keeper.find})
+	r.carrier, err = carrier.New(p.o.Mode, carrier.Options{Manager: r.keeper.find})
 	if err != nil {
 		r.starter.close()
 		return nil, err

@@ -286,13 +286,12 @@ func TestAResultOverTheLimitIsOneFailedJob(t *testing.T) { inEveryMode(t, result
 func resultOverTheLimit(t *testing.T, mode carrier.Mode) {
 	o := as(t, "good")
 	o.Mode = mode
-	o.MaxFrame = 1 << 20
-	r := newRound(jobs(6, map[int64]string{2: "items 1 of 2000000"}), o.Workers, 3)
+	r := newRound(jobs(6, map[int64]string{2: "items 1 of 70000000"}), o.Workers, 3)
 	p, err := r.run(t, t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.check(t, map[string]feeds.Class{"items 1 of 2000000": feeds.LimitSize})
+	r.check(t, map[string]feeds.Class{"items 1 of 70000000": feeds.LimitSize})
 	if s := p.Stats(); s.Deaths != 0 {
 		t.Errorf("%d deaths, want none", s.Deaths)
 	}

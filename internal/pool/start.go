@@ -32,7 +32,7 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 	}
 	o := s.shared.o
 	err = w.greet(ctx, o.HelloWithin, &ipc.Hello{
-		Version: ipc.Version, Build: o.Build, MaxFrame: o.MaxFrame,
+		Version: ipc.Version, Build: o.Build, MaxFrame: ipc.DefaultMaxFrame,
 	}, o.Refresh)
 	if err == nil {
 		s.shared.count.note(func(st *Stats) { st.Sandbox = w.hello.Sandbox })

@@ -52,8 +52,6 @@ const FD = 5
 
 // Options configures a Carrier. The zero value is valid.
 type Options struct {
-	MaxFrame uint32 // longest payload accepted from a worker, in bytes; 0 means ipc.DefaultMaxFrame
-
 	// Manager returns where the manager is, for the modes that have one. It is
 	// given the address that it returned before if nobody answered there. It
 	// may be called by several goroutines.

@@ -2,7 +2,6 @@ package carrier
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ import (
 // hold for ever unless someone else frees it; and POSIX semaphores for the same
 // reason, which is CPython's own bug (github.com/python/cpython/issues/96062).
 func init() {
-	wirings[LockedPipe] = wiring{func(o Options) (Carrier, error) { return openSharedPipe(o) }, connectSharedPipe}
+	wirings[LockedPipe] = wiring{func(Options) (Carrier, error) { return openSharedPipe() }, connectSharedPipe}
 }
 
 const (
@@ -58,14 +57,13 @@ const (
 // its frames.
 type sharedPipe struct {
 	lines
-	maxFrame uint32
-	r, w     *os.File // w is what the workers inherit
-	lock     *fileLock
-	reading  sync.WaitGroup
+	r, w    *os.File // w is what the workers inherit
+	lock    *fileLock
+	reading sync.WaitGroup
 }
 
-func openSharedPipe(o Options) (*sharedPipe, error) {
-	s := &sharedPipe{maxFrame: cmp.Or(o.MaxFrame, ipc.DefaultMaxFrame), lines: lines{of: make(map[uint32]*sharedLine)}}
+func openSharedPipe() (*sharedPipe, error) {
+	s := &sharedPipe{lines: lines{of: make(map[uint32]*sharedLine)}}
 	var err error
 	if s.lock, err = newFileLock(); err != nil {
 		return nil, err
@@ -82,7 +80,7 @@ func openSharedPipe(o Options) (*sharedPipe, error) {
 // Join implements Carrier.
 func (s *sharedPipe) Join(e End) (Line, error) {
 	l := &sharedLine{files: []*os.File{s.w, s.lock.file}}
-	ok := s.join(l, e, s.maxFrame, sharedAhead, func() {
+	ok := s.join(l, e, sharedAhead, func() {
 		_ = s.lock.around(func() error {
 			_, err := s.w.Write(endMark(e.Generation))
 			return err
@@ -159,7 +157,7 @@ func (s *sharedPipe) cut(b []byte) (l *sharedLine, frame []byte, used int) {
 		}
 		return nil, nil, 0
 	}
-	size := ipc.FrameSize(b[envelopeSize:], s.maxFrame)
+	size := ipc.FrameSize(b[envelopeSize:], ipc.DefaultMaxFrame)
 	switch {
 	case size == 0:
 		return nil, nil, next

@@ -36,7 +36,7 @@ func TestTwoWritersAndALock(t *testing.T) {
 // stdouts' writing ends.
 func shared(t *testing.T) (s *sharedPipe, lines [2]Line, stdouts [2]*os.File) {
 	t.Helper()
-	s, err := openSharedPipe(Options{})
+	s, err := openSharedPipe()
 	if err != nil {
 		t.Fatal(err)
 	}

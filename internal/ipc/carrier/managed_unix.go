@@ -62,7 +62,7 @@ func (c *managed) Join(e End) (Line, error) {
 		return nil, err
 	}
 	return &managedLine{
-		Conn: ipc.NewConn(e.Stdout, e.Stdin, ipc.Options{MaxFrame: c.o.MaxFrame}), stdout: e.Stdout,
+		Conn: ipc.NewConn(e.Stdout, e.Stdin, ipc.Options{}), stdout: e.Stdout,
 		told: told, proxy: p, generation: e.Generation,
 	}, nil
 }

@@ -11,15 +11,15 @@ import (
 // needs a lock.
 
 // pipes is its Carrier, which holds nothing.
-type pipes struct{ o Options }
+type pipes struct{}
 
-func openPipe(o Options) (Carrier, error) { return pipes{o}, nil }
+func openPipe(Options) (Carrier, error) { return pipes{}, nil }
 
-func (p pipes) Join(e End) (Line, error) {
-	return &pipeLine{ipc.NewConn(e.Stdout, e.Stdin, ipc.Options{MaxFrame: p.o.MaxFrame}), e.Stdout}, nil
+func (pipes) Join(e End) (Line, error) {
+	return &pipeLine{ipc.NewConn(e.Stdout, e.Stdin, ipc.Options{}), e.Stdout}, nil
 }
 
-func (p pipes) Close() error { return nil }
+func (pipes) Close() error { return nil }
 
 // A pipeLine is the Conn over a process's stdin and stdout.
 type pipeLine struct {

@@ -59,26 +59,23 @@ const (
 var errQueueBroken = errors.New("the queue that workers share was shut down")
 
 // A queue is the Carrier.
-type queue struct {
-	maxFrame uint32
-	shared   *resultQueue
-}
+type queue struct{ shared *resultQueue }
 
-func openQueue(o Options) (Carrier, error) {
+func openQueue(Options) (Carrier, error) {
 	shared, err := newResultQueue(errQueueBroken)
-	return &queue{o.MaxFrame, shared}, err
+	return &queue{shared}, err
 }
 
 // Join implements Carrier.
 func (q *queue) Join(e End) (Line, error) {
-	if l := q.shared.begin(e, q.maxFrame); l != nil {
+	if l := q.shared.begin(e); l != nil {
 		return l, nil
 	}
 	own, err := newResultQueue(&ipc.ProtocolError{Kind: ipc.ErrNotFrame, Detail: "it has shut down its queue"})
 	if err != nil {
 		return nil, err
 	}
-	l := own.begin(e, q.maxFrame)
+	l := own.begin(e)
 	if l == nil {
 		return nil, errors.Join(&LostError{errQueueBroken}, own.close())
 	}
@@ -136,14 +133,14 @@ type queueLine struct {
 
 // begin returns the line of a process that is about to be started, or nil when the
 // queue is broken.
-func (r *resultQueue) begin(e End, maxFrame uint32) *queueLine {
+func (r *resultQueue) begin(e End) *queueLine {
 	l := &queueLine{results: r, startedC: make(chan struct{})}
 	l.files, l.free = []*os.File{r.file}, freeRoom
 	r.mu.Lock()
 	r.starting[l] = struct{}{}
 	r.mu.Unlock()
 	mark := binary.BigEndian.AppendUint32([]byte(markOfEnd), e.Generation)
-	if !r.join(&l.sharedLine, e, maxFrame, packetsAhead, func() { _ = r.marks.send(mark) }) {
+	if !r.join(&l.sharedLine, e, packetsAhead, func() { _ = r.marks.send(mark) }) {
 		l.Started(0)
 		return nil
 	}

@@ -53,7 +53,7 @@ func TestAStrangerWaitsForNoStartAfterIt(t *testing.T) {
 	}
 	defer r.close()
 	begin := func(generation uint32) *queueLine {
-		return r.begin(End{Generation: generation, Stdin: io.Discard, Stdout: strings.NewReader("")}, 0)
+		return r.begin(End{Generation: generation, Stdin: io.Discard, Stdout: strings.NewReader("")})
 	}
 	end := func(l *queueLine) {
 		l.Started(0)

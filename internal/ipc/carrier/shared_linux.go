@@ -40,14 +40,14 @@ type sharedLine struct {
 
 // join begins a line, for which ahead pieces may wait. mark sends its mark; if it fails,
 // the way has ended, and every line with it. join reports false when it has already.
-func (s *lines) join(l *sharedLine, e End, maxFrame uint32, ahead int, mark func()) bool {
+func (s *lines) join(l *sharedLine, e End, ahead int, mark func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of == nil {
 		return false
 	}
 	l.generation, l.pieces, l.stdout = e.Generation, make(chan []byte, ahead), &silence{brokenC: make(chan struct{})}
-	l.Conn = ipc.NewConn(l, e.Stdin, ipc.Options{MaxFrame: maxFrame})
+	l.Conn = ipc.NewConn(l, e.Stdin, ipc.Options{})
 	s.of[l.generation] = l
 	l.watching.Go(func() {
 		l.stdout.watch(e.Stdout)

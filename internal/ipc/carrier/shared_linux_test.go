@@ -24,7 +24,7 @@ func TestEachPieceIsGivenBackOnce(t *testing.T) {
 		given := make(map[*byte]int)
 		l := &sharedLine{free: func(b []byte) { given[&b[0]]++ }}
 		s := lines{of: make(map[uint32]*sharedLine)}
-		s.join(l, End{Stdin: io.Discard, Stdout: strings.NewReader("")}, 0, len(pieces), func() {})
+		s.join(l, End{Stdin: io.Discard, Stdout: strings.NewReader("")}, len(pieces), func() {})
 		for _, p := range pieces {
 			l.give(p, len(p))
 		}

@@ -67,19 +67,19 @@ func newRing(memory []byte) ring {
 }
 
 // shm is the Carrier, which holds nothing.
-type shm struct{ o Options }
+type shm struct{}
 
-func openShm(o Options) (Carrier, error) {
+func openShm(Options) (Carrier, error) {
 	f, err := memfd.New("feedmill-ring", 8, ringStart())
 	if err != nil {
 		return nil, fmt.Errorf("%w; the mode pipe does without", err)
 	}
-	return shm{o}, f.Close()
+	return shm{}, f.Close()
 }
 
-func (s shm) Close() error { return nil }
+func (shm) Close() error { return nil }
 
-func (s shm) Join(e End) (Line, error) {
+func (shm) Join(e End) (Line, error) {
 	f, err := memfd.New("feedmill-ring", ringHead+ringSize, ringStart())
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (s shm) Join(e End) (Line, error) {
 		return nil, err
 	}
 	in := &ringReader{ring: newRing(memory), stdout: bufio.NewReaderSize(e.Stdout, inlineMax)}
-	return &shmLine{ipc.NewConn(in, e.Stdin, ipc.Options{MaxFrame: s.o.MaxFrame}), f, in}, nil
+	return &shmLine{ipc.NewConn(in, e.Stdin, ipc.Options{}), f, in}, nil
 }
 
 // A shmLine is the line to one process.
