@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
 	"errors"
@@ -148,13 +147,9 @@ func oomKills() int64 {
 // and of those above it. They need not exist. In a container the group's path
 // is often one of outside, and then the root is its own group.
 func eachCgroupFile(f func(limit, events string)) {
-	file, err := os.Open("/proc/self/cgroup")
-	if err != nil {
-		return
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		id := strings.SplitN(lines.Text(), ":", 3) // 0::/user.slice or 9:memory:/docker/…
+	text, _ := os.ReadFile("/proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		id := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3) // 0::/user.slice or 9:memory:/docker/…
 		if len(id) != 3 {
 			continue
 		}

@@ -337,22 +337,10 @@ func (w *process) reap(grace time.Duration) {
 	w.mu.Lock()
 	w.waiting = true
 	w.mu.Unlock()
-	still := time.NewTicker(grace + time.Second)
+	still := time.AfterFunc(grace+time.Second, func() { w.log.Warn("killed worker is still not reaped") })
 	defer still.Stop()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// An error other than an exit status leaves no state; there is
-		// nothing else that could be done about it.
-		w.cmd.Wait()
-	}()
-	for {
-		select {
-		case <-done:
-			w.state = w.cmd.ProcessState
-			return
-		case <-still.C:
-			w.log.Warn("killed worker is still not reaped")
-		}
-	}
+	// An error other than an exit status leaves no state; there is nothing else that
+	// could be done about it.
+	w.cmd.Wait()
+	w.state = w.cmd.ProcessState
 }

@@ -43,10 +43,6 @@ type entry struct {
 	outcome feeds.Outcome
 }
 
-// forget drops the items, which are stored or never will be: a round must not
-// keep what it has read.
-func (e *entry) forget() { e.outcome.Items = nil }
-
 // A recorder writes to the store. It commits outcomes in groups, since a
 // durable commit costs the same for one as for hundreds, and reports each once
 // it is stored. While one group is written the next one gathers.
@@ -71,12 +67,6 @@ type commitGroup struct {
 
 // full reports whether nothing more may join the group.
 func (g *commitGroup) full() bool { return len(g.entries) >= commitOutcomes || g.size >= commitBytes }
-
-// add puts e into the group.
-func (g *commitGroup) add(e entry) {
-	g.entries = append(g.entries, e)
-	g.size += feeds.SizeOf(e.outcome.Items)
-}
 
 // run records what comes on in until it is closed. Its context has no end of
 // its own: results that arrive after an interrupt are finished work, and are
@@ -109,7 +99,8 @@ func (r *recorder) gather(in <-chan []entry, groups chan<- commitGroup) {
 			if len(r.pending.entries) == 0 {
 				timer.Reset(commitAfter)
 			}
-			r.pending.add(came[0])
+			r.pending.entries = append(r.pending.entries, came[0])
+			r.pending.size += feeds.SizeOf(came[0].outcome.Items)
 			came = came[1:]
 		}
 		from, to := in, groups // nil where nothing may pass
@@ -152,7 +143,7 @@ func (r *recorder) commit(ctx context.Context, g commitGroup) {
 	at := 0 // in outcomes
 	for i := range g.entries {
 		e := &g.entries[i]
-		e.forget()
+		e.outcome.Items = nil // stored or never will be: a round must not keep what it has read
 		if e.outcome.Class == feeds.Cancelled {
 			r.tell(e, &e.outcome, feeds.Saved{ID: e.outcome.ID})
 			continue

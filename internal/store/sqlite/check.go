@@ -30,17 +30,7 @@ var invariants = append(slices.Clone(store.Invariants),
 // written meanwhile, and it sees what is on disk: it has a connection of its
 // own, since the others remember pages that they have read.
 func (db *DB) Check(ctx context.Context) error {
-	c, err := openReader(db.path, db.readMode)
-	if err != nil {
-		return db.failed("check store", err)
-	}
-	defer c.Close()
-	c.SetInterrupt(ctx.Done())
-	err = check(c, db.path)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return db.failed("check store", err)
+	return db.failed("check store", db.apart(ctx, func(c *sqlite.Conn) error { return check(c, db.path) }))
 }
 
 func check(c *sqlite.Conn, path string) error {

@@ -206,19 +206,27 @@ func rollBack(path string) error {
 // inspect returns the version of the tables in db's file, once it is known to
 // be a sound store or a new file. It writes nothing.
 func (db *DB) inspect(ctx context.Context) (version int, err error) {
+	return version, db.apart(ctx, func(c *sqlite.Conn) (err error) {
+		if version, err = identify(c, db.path); err == nil {
+			err = checkAtOpen(c, db.path, version)
+		}
+		return err
+	})
+}
+
+// apart calls f with a connection of its own that only reads, and which ctx
+// interrupts: the error is then its cause.
+func (db *DB) apart(ctx context.Context, f func(c *sqlite.Conn) error) error {
 	c, err := openReader(db.path, db.readMode)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer c.Close()
 	c.SetInterrupt(ctx.Done())
-	if version, err = identify(c, db.path); err == nil {
-		err = checkAtOpen(c, db.path, version)
-	}
-	if err != nil && ctx.Err() != nil {
+	if err = f(c); err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return version, err
+	return err
 }
 
 // openWriter opens the writing connection to a file of the given version and
@@ -275,11 +283,7 @@ func configure(c *sqlite.Conn, path string) error {
 
 // boundLog has the log of c begin anew after logBytes.
 func boundLog(c *sqlite.Conn) error {
-	text, err := ask(c, "PRAGMA page_size") // of a file that was there, as it was made
-	if err != nil {
-		return err
-	}
-	size, err := strconv.Atoi(text)
+	size, err := pragma(c, "page_size") // of a file that was there, as it was made
 	if err != nil {
 		return err
 	}

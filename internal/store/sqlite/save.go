@@ -51,8 +51,6 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 	return saved, nil
 }
 
-// A writer is a store.Rows: it writes at once.
-
 const (
 	statesSQL = `SELECT f.id, f.seq, f.items, f.moved_to, f.moved_run, f.reader
 		FROM json_each(?) j CROSS JOIN feeds f ON f.id = j.value`
@@ -150,10 +148,7 @@ const (
 	newestSQL = `SELECT key, guid, link, title, ifnull(published, 0) FROM items WHERE feed_id = ? ORDER BY seq DESC LIMIT ?`
 
 	// adoptSQL replaces an item in silence.
-	adoptSQL = `UPDATE items SET hash = ?, published = ?, updated = ?, guid = ifnull(?, ''), link = ifnull(?, ''),
-		title = ifnull(?, ''), author = ifnull(?, ''), image = ifnull(?, ''), categories = ifnull(?, '[]'),
-		enclosures = ifnull(?, '[]'), summary = ifnull(?, ''), content = ifnull(?, ''), key = ?
-		WHERE feed_id = ? AND key = ?`
+	adoptSQL = `UPDATE items SET ` + contentSQL + `, key = ? WHERE feed_id = ? AND key = ?`
 
 	removeAlsoSQL = `INSERT INTO removed (feed_id, key, seq) SELECT feed_id, ?, seq FROM removed WHERE feed_id = ? AND key = ?
 		ON CONFLICT DO NOTHING`
@@ -186,10 +181,12 @@ const (
 		ifnull(?, '[]'), ifnull(?, '[]'), ifnull(?, ''), ifnull(?, ''), ?, ?, ?, ?, ?)
 		ON CONFLICT (feed_id, key) DO NOTHING`
 
-	updateSQL = `UPDATE items SET hash = ?, published = ?, updated = ?, guid = ifnull(?, ''), link = ifnull(?, ''),
-		title = ifnull(?, ''), author = ifnull(?, ''), image = ifnull(?, ''), categories = ifnull(?, '[]'),
-		enclosures = ifnull(?, '[]'), summary = ifnull(?, ''), content = ifnull(?, ''), edits = edits + 1
-		WHERE feed_id = ? AND key = ? AND hash <> ? AND edits < ?`
+	updateSQL = `UPDATE items SET ` + contentSQL + `, edits = edits + 1 WHERE feed_id = ? AND key = ? AND hash <> ? AND edits < ?`
+
+	// contentSQL sets what writeItem binds.
+	contentSQL = `hash = ?, published = ?, updated = ?, guid = ifnull(?, ''), link = ifnull(?, ''), title = ifnull(?, ''),
+		author = ifnull(?, ''), image = ifnull(?, ''), categories = ifnull(?, '[]'), enclosures = ifnull(?, '[]'),
+		summary = ifnull(?, ''), content = ifnull(?, '')`
 )
 
 // Insert is part of store.Rows.
