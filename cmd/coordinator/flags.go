@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,13 +95,11 @@ func (c *choice) Type() string   { return "WORD" }
 func (c *choice) String() string { return c.value }
 
 func (c *choice) Set(text string) error {
-	for _, one := range c.of {
-		if one == text {
-			c.value = text
-			return nil
-		}
+	if !slices.Contains(c.of, text) {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(c.of, ", "))
 	}
-	return fmt.Errorf("%q is none of %s", text, strings.Join(c.of, ", "))
+	c.value = text
+	return nil
 }
 
 // register adds the choice as a flag of cmd, with its words for the shell.

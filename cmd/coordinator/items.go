@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -235,12 +236,7 @@ func (c *chosenItems) fits(it *store.Item) bool {
 	if at := max(it.Published, it.Updated); c.fresh > 0 && at != 0 && it.FirstSeen.Sub(time.Unix(at, 0)) > c.fresh {
 		return false
 	}
-	for _, text := range []string{it.Title, it.Link, it.Author, it.Summary, it.Content} {
-		if c.match.MatchString(text) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{it.Title, it.Link, it.Author, it.Summary, it.Content}, c.match.MatchString)
 }
 
 // writeItems writes items as r says.

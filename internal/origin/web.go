@@ -85,9 +85,7 @@ func (s *Server) sortOut(ln net.Listener, plain, secure *handedOver) error {
 		if err != nil {
 			return err
 		}
-		s.work.Add(1)
-		go func() {
-			defer s.work.Done()
+		s.work.Go(func() {
 			c := c.(*conn)
 			if s.opts.Web && s.fateOf(c.host).dead {
 				hostile.Silence(c)
@@ -105,7 +103,7 @@ func (s *Server) sortOut(ln net.Listener, plain, secure *handedOver) error {
 				}
 			}
 			to.give(c)
-		}()
+		})
 	}
 }
 

@@ -163,7 +163,7 @@ func children() []int {
 	files, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, f := range files {
 		b, _ := os.ReadFile(f)
-		for _, pid := range strings.Fields(string(b)) {
+		for pid := range strings.FieldsSeq(string(b)) {
 			pids = append(pids, int(number(pid)))
 		}
 	}
