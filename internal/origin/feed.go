@@ -26,7 +26,7 @@ func (c *content) epoch() int { return int(c.cache.epoch.Load()) }
 func (c *content) serveFeed(w http.ResponseWriter, r *http.Request) {
 	name, ext, _ := strings.Cut(r.PathValue("name"), ".")
 	n, err := strconv.Atoi(name)
-	if err != nil || n < 0 || n >= c.feeds || !Format(ext).known() {
+	if err != nil || n < 0 || n >= c.feeds || !format(ext).known() {
 		http.NotFound(w, r)
 		return
 	}
@@ -47,7 +47,7 @@ func (c *content) serveFeed(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	v := view{number: n, format: Format(ext), version: c.version(n, c.epoch()), items: k.items, bytes: k.bytes}
+	v := view{number: n, format: format(ext), version: c.version(n, c.epoch()), items: k.items, bytes: k.bytes}
 	c.cache.answer(w, r, c.represent(v, k), k.choose(r.Header))
 }
 
@@ -77,11 +77,11 @@ func (c *content) tag(v view) string {
 // render appends the document of a view.
 func (c *content) render(b []byte, v view) []byte {
 	switch v.format {
-	case Atom:
+	case atom:
 		return c.renderAtom(b, v)
-	case RDF:
+	case rdf:
 		return c.renderRDF(b, v)
-	case JSON:
+	case jsonFeed:
 		return c.renderJSON(b, v)
 	}
 	return c.renderRSS(b, v)

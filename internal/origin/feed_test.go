@@ -14,18 +14,18 @@ import (
 )
 
 // render returns the document of a feed without the network.
-func render(s *Server, n int, f Format, epoch, items, bytes int) []byte {
+func render(s *Server, n int, f format, epoch, items, bytes int) []byte {
 	return s.content.render(nil, view{number: n, format: f, version: s.content.version(n, epoch), items: items, bytes: bytes})
 }
 
 func TestBytesOfASeedAreFixed(t *testing.T) {
 	// A change of these sums is a change of every benchmark's input: make it
 	// only on purpose.
-	want := map[Format]string{
-		RSS:  "ad8f7ebc957c5121",
-		Atom: "13279d4c54d140b8",
-		RDF:  "fd83106757ad2f04",
-		JSON: "fd08827f2fe1a65b",
+	want := map[format]string{
+		rss:      "ad8f7ebc957c5121",
+		atom:     "13279d4c54d140b8",
+		rdf:      "fd83106757ad2f04",
+		jsonFeed: "fd08827f2fe1a65b",
 	}
 	s := quiet(t, Options{Seed: 42})
 	for f, sum := range want {
@@ -38,7 +38,7 @@ func TestBytesOfASeedAreFixed(t *testing.T) {
 		}
 	}
 	other := quiet(t, Options{Seed: 43})
-	if bytes.Equal(render(s, 0, RSS, 0, 20, 1000), render(other, 0, RSS, 0, 20, 1000)) {
+	if bytes.Equal(render(s, 0, rss, 0, 20, 1000), render(other, 0, rss, 0, 20, 1000)) {
 		t.Error("feed 0 of seeds 42 and 43: got equal bytes, want others")
 	}
 }
@@ -58,9 +58,9 @@ func TestGeneratedFeedsAreWellFormed(t *testing.T) {
 }
 
 // countItems parses a document strictly and counts its items.
-func countItems(t testing.TB, f Format, doc []byte) int {
+func countItems(t testing.TB, f format, doc []byte) int {
 	t.Helper()
-	if f == JSON {
+	if f == jsonFeed {
 		var feed struct {
 			Version string `json:"version"`
 			Items   []struct {
@@ -126,7 +126,7 @@ func TestAnEpochAddsOneItemAtTheTop(t *testing.T) {
 	s := quiet(t, Options{Feeds: 5})
 	for n := range 5 {
 		for e := range 4 {
-			before, after := itemIDs(t, render(s, n, RSS, e, 8, 600)), itemIDs(t, render(s, n, RSS, e+1, 8, 600))
+			before, after := itemIDs(t, render(s, n, rss, e, 8, 600)), itemIDs(t, render(s, n, rss, e+1, 8, 600))
 			if !slices.Equal(before[:7], after[1:]) || slices.Contains(before, after[0]) {
 				t.Errorf("feed %d, epoch %d to %d: got %v after %v, want one new id first and the rest moved down", n, e, e+1, after, before)
 			}
@@ -145,7 +145,7 @@ func TestNewsComesOnceInSoManyEpochs(t *testing.T) {
 			if got := s.News(n, e, e+k); got != 1 {
 				t.Fatalf("feed %d, epochs %d to %d: got %d new items, want 1", n, e, e+k, got)
 			}
-			changed := !bytes.Equal(render(s, n, Atom, e, 2, 100), render(s, n, Atom, e+1, 2, 100))
+			changed := !bytes.Equal(render(s, n, atom, e, 2, 100), render(s, n, atom, e+1, 2, 100))
 			if news := s.News(n, e, e+1) == 1; news != changed {
 				t.Fatalf("feed %d, epoch %d to %d: got changed %v, want %v", n, e, e+1, changed, news)
 			}

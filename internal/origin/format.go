@@ -2,33 +2,36 @@ package origin
 
 import "slices"
 
-// A Format is how a generated feed is written. It is also the extension of
+// A format is how a generated feed is written. It is also the extension of
 // its URL: /feed/17.atom is feed 17 in Atom, whatever its own format is.
-type Format string
+type format string
 
 // The formats.
 const (
-	RSS  Format = "rss"  // RSS 2.0
-	Atom Format = "atom" // Atom 1.0 (RFC 4287)
-	RDF  Format = "rdf"  // RSS 1.0
-	JSON Format = "json" // JSON Feed 1.1
+	rss      format = "rss"  // RSS 2.0
+	atom     format = "atom" // Atom 1.0 (RFC 4287)
+	rdf      format = "rdf"  // RSS 1.0
+	jsonFeed format = "json" // JSON Feed 1.1
 )
 
 // formats has the formats in the order of their numbers in tags.
-var formats = []Format{RSS, Atom, RDF, JSON}
+var formats = []format{rss, atom, rdf, jsonFeed}
 
-// defaultFormats is roughly the mix of the web.
-var defaultFormats = []Format{RSS, Atom, RSS, JSON, RSS, Atom, RSS, RDF}
+// mixed is given to the feeds in turn: roughly that of the web.
+var mixed = []format{rss, atom, rss, jsonFeed, rss, atom, rss, rdf}
 
-func (f Format) known() bool { return slices.Contains(formats, f) }
+// formatOf returns the format of feed number n.
+func formatOf(n int) format { return mixed[n%len(mixed)] }
 
-func (f Format) contentType() string {
+func (f format) known() bool { return slices.Contains(formats, f) }
+
+func (f format) contentType() string {
 	switch f {
-	case Atom:
+	case atom:
 		return "application/atom+xml; charset=utf-8"
-	case RDF:
+	case rdf:
 		return "application/rdf+xml; charset=utf-8"
-	case JSON:
+	case jsonFeed:
 		return "application/feed+json"
 	}
 	return "application/rss+xml; charset=utf-8"

@@ -29,9 +29,6 @@ func (s *Server) routes() *http.ServeMux {
 	return mux
 }
 
-// format returns the format of feed number n.
-func (s *Server) format(n int) Format { return s.opts.Formats[n%len(s.opts.Formats)] }
-
 // URLs yields the URL of every feed: the generated ones by number, then the
 // files of Options.Dir by name.
 func (s *Server) URLs() iter.Seq[string] {
@@ -42,7 +39,7 @@ func (s *Server) URLs() iter.Seq[string] {
 			host := s.hosts.host(i)
 			for range count {
 				b = append(s.hosts.appendFeedURL(b[:0], host, "/feed/"), strconv.Itoa(n)...)
-				b = append(append(b, '.'), s.format(n)...)
+				b = append(append(b, '.'), formatOf(n)...)
 				if !yield(string(b)) {
 					return
 				}

@@ -21,7 +21,7 @@ func newGenerator(seed uint64, newsEvery int) generator {
 // besides the seed.
 type view struct {
 	number  int
-	format  Format
+	format  format
 	version int // items that appeared since epoch 0
 	items   int
 	bytes   int // of an item, about

@@ -11,8 +11,8 @@ import (
 
 // Bounds of what a feed can be told to be.
 const (
-	MaxItems = 200_000 // items of a feed
-	MaxBytes = 1 << 20 // bytes of an item
+	maxItems = 200_000 // items of a feed
+	maxBytes = 1 << 20 // bytes of an item
 )
 
 // knobs are what the query of a feed's URL may change.
@@ -48,9 +48,9 @@ func (k knobs) turned(query string) (knobs, error) {
 func (k *knobs) set(name, v string) (err error) {
 	switch name {
 	case "items":
-		k.items, err = number(name, v, 0, MaxItems)
+		k.items, err = number(name, v, 0, maxItems)
 	case "bytes":
-		k.bytes, err = number(name, v, 1, MaxBytes)
+		k.bytes, err = number(name, v, 1, maxBytes)
 	case "status":
 		k.status, err = number(name, v, 200, 599)
 	case "latency":

@@ -27,10 +27,10 @@ const (
 	DefaultFeeds      = 100
 	DefaultItems      = 20
 	DefaultBytes      = 1000
-	DefaultCacheBytes = 32 << 20
+	defaultCacheBytes = 32 << 20
 
-	MaxHosts = hostile.FirstHost // hosts that one Server plays
-	MaxFeeds = 1 << 24           // feeds that one Server generates
+	maxHosts = hostile.FirstHost // hosts that one Server plays
+	maxFeeds = 1 << 24           // feeds that one Server generates
 )
 
 // Options configures a Server. The zero value serves DefaultFeeds generated
@@ -50,11 +50,8 @@ type Options struct {
 	// Hosts. WebSkew makes one with the skew of real lists.
 	HostCounts []int
 
-	// Formats are given to the feeds in turn; one that is repeated weighs
-	// more. Empty means a mix of all four, half of it RSS.
-	Formats []Format
-	Items   int // items of a feed; 0 means DefaultItems
-	Bytes   int // bytes of an item, about; 0 means DefaultBytes
+	Items int // items of a feed; 0 means DefaultItems
+	Bytes int // bytes of an item, about; 0 means DefaultBytes
 
 	Seed uint64 // of all generated content
 	// Epoch is the first epoch, and Every the time after which the next one
@@ -69,7 +66,7 @@ type Options struct {
 	NoValidators bool          // leave out ETag and Last-Modified
 	NoGzip       bool          // send bodies as they are, whatever is accepted
 	Latency      time.Duration // wait before each answer of a feed or file
-	CacheBytes   int64         // generated bodies kept for an epoch; 0 means DefaultCacheBytes, negative none
+	CacheBytes   int64         // generated bodies kept for an epoch; 0 means 32 MiB, negative none
 
 	Dir string // a folder whose files are served under /dir/; empty for none
 	TLS bool   // play the hostile TLS cases too, each on a port of its own
@@ -198,23 +195,15 @@ func (o *Options) complete() error {
 	o.Items = cmp.Or(o.Items, DefaultItems)
 	o.Bytes = cmp.Or(o.Bytes, DefaultBytes)
 	o.NewsEvery = cmp.Or(o.NewsEvery, 1)
-	o.CacheBytes = cmp.Or(o.CacheBytes, DefaultCacheBytes)
+	o.CacheBytes = cmp.Or(o.CacheBytes, defaultCacheBytes)
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if len(o.Formats) == 0 {
-		o.Formats = defaultFormats
-	}
-	for _, f := range o.Formats {
-		if !f.known() {
-			return fmt.Errorf("unknown format %q", f)
-		}
 	}
 	if len(o.HostCounts) > 0 {
 		o.Hosts, o.Feeds = len(o.HostCounts), 0
 		for i, n := range o.HostCounts {
-			if n < 0 || n > MaxFeeds {
-				return fmt.Errorf("host %d has %d feeds, want 0 to %d", i, n, MaxFeeds)
+			if n < 0 || n > maxFeeds {
+				return fmt.Errorf("host %d has %d feeds, want 0 to %d", i, n, maxFeeds)
 			}
 			o.Feeds += n
 		}
@@ -223,8 +212,8 @@ func (o *Options) complete() error {
 		what          string
 		got, min, max int
 	}{
-		{"feeds", o.Feeds, 0, MaxFeeds}, {"hosts", o.Hosts, 1, MaxHosts},
-		{"items", o.Items, 1, MaxItems}, {"bytes of an item", o.Bytes, 1, MaxBytes},
+		{"feeds", o.Feeds, 0, maxFeeds}, {"hosts", o.Hosts, 1, maxHosts},
+		{"items", o.Items, 1, maxItems}, {"bytes of an item", o.Bytes, 1, maxBytes},
 		{"epoch", o.Epoch, 0, maxEpoch},
 	} {
 		if b.got < b.min || b.got > b.max {

@@ -167,8 +167,8 @@ func TestWithoutValidatorsNothingIsNotModified(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	for _, opts := range []Options{
 		{Addr: "0.0.0.0:0"}, {Addr: "192.0.2.1:80"}, {Addr: "[::1]:0"}, {Addr: "127.0.0.1"}, {Addr: "127.0.0.1:http"}, {Addr: "127.200.0.1:0"},
-		{Hosts: -1}, {Hosts: MaxHosts + 1}, {Feeds: MaxFeeds + 1}, {Items: -1}, {Bytes: MaxBytes + 1}, {Epoch: -1},
-		{HostCounts: []int{1, -1}}, {Formats: []Format{"html"}}, {Dir: filepath.Join(t.TempDir(), "none")},
+		{Hosts: -1}, {Hosts: maxHosts + 1}, {Feeds: maxFeeds + 1}, {Items: -1}, {Bytes: maxBytes + 1}, {Epoch: -1},
+		{HostCounts: []int{1, -1}}, {Dir: filepath.Join(t.TempDir(), "none")},
 	} {
 		s, err := New(opts)
 		if err == nil {
