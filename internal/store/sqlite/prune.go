@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 
@@ -13,6 +14,10 @@ const pruneSQL = `SELECT id, feed_id FROM (
 	SELECT id, feed_id, first_seen, row_number() OVER (PARTITION BY feed_id ORDER BY seq DESC) AS place FROM items
 	WHERE ?1 IS NULL OR feed_id IN (SELECT value FROM json_each(?1)))
 	WHERE place > ?2 AND first_seen < ?3 AND id <= ?4`
+
+// pruneStep is how many items one statement deletes. Until it ends SQLite keeps in
+// memory how each page was that it changes, which for half a million items was 700 MB.
+const pruneStep = 1000
 
 // Prune deletes the items that q chooses, all of them or, with an error, none.
 // They do not come back: see the table removed, of which it forgets what no
@@ -35,8 +40,18 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 		if err != nil || q.DryRun {
 			return err
 		}
-		if _, err := w.run(`DELETE FROM items WHERE id IN (SELECT id FROM (`+pruneSQL+`))`, args...); err != nil {
+		gone := make([]int64, 0, p.Items)
+		if err := w.query(`SELECT id FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) error {
+			gone = append(gone, s.ColumnInt64(0))
+			return nil
+		}, args...); err != nil {
 			return err
+		}
+		slices.Sort(gone) // as they lie in the file
+		for ids := range slices.Chunk(gone, pruneStep) {
+			if _, err := w.run("DELETE FROM items WHERE id IN (SELECT value FROM json_each(?))", idList(ids)); err != nil {
+				return err
+			}
 		}
 		_, err = w.run(`DELETE FROM removed WHERE (feed_id, key) IN (SELECT feed_id, key FROM (
 			SELECT feed_id, key, row_number() OVER (PARTITION BY feed_id ORDER BY seq DESC) AS place FROM removed)
