@@ -182,44 +182,40 @@ func (db *DB) open(ctx context.Context, c *pgxpool.Config, o Options) (err error
 	if db.rounds, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return err
 	}
-	return db.within(ctx, func(ctx context.Context) error {
-		if err := db.check(ctx, o); err != nil {
-			return err
-		}
-		return db.setClock(ctx)
-	})
-}
-
-// check refuses a server or tables that will not do, and brings the tables to the
-// latest version.
-func (db *DB) check(ctx context.Context, o Options) error {
-	var encoding, commit string
-	err := db.lists.QueryRow(ctx, "SELECT current_setting('server_encoding'), current_setting('synchronous_commit')").Scan(&encoding, &commit)
-	switch {
-	case err != nil:
-		return err
-	case encoding != "UTF8":
-		return fmt.Errorf("the database's encoding is %s, want UTF8", encoding)
-	case commit == "off" && o.Durability == store.Full && !o.ReadOnly:
-		return errors.New("the server has synchronous_commit=off, so a crash of it may take what was reported as stored: turn it on, or choose --durability normal")
+	old := false
+	err = db.within(ctx, func(ctx context.Context) (err error) { old, err = db.check(ctx, o); return err })
+	if old && err == nil {
+		err = db.migrate(ctx) // for as long as that takes
 	}
-	version, err := db.identify(ctx, db.lists)
 	if err != nil {
 		return err
 	}
-	if o.ReadOnly {
-		switch {
-		case version == 0:
-			return fmt.Errorf("%s has no tables: %w", db.path, fs.ErrNotExist)
-		case version < latestVersion:
-			return &store.SchemaError{Path: db.path, Have: version, Want: latestVersion}
-		}
-		return nil
+	return db.within(ctx, db.setClock)
+}
+
+// check refuses a server or tables that will not do, and reports whether the tables are to
+// be brought to the latest version.
+func (db *DB) check(ctx context.Context, o Options) (old bool, err error) {
+	var encoding, commit string
+	err = db.lists.QueryRow(ctx, "SELECT current_setting('server_encoding'), current_setting('synchronous_commit')").Scan(&encoding, &commit)
+	switch {
+	case err != nil:
+		return false, err
+	case encoding != "UTF8":
+		return false, fmt.Errorf("the database's encoding is %s, want UTF8", encoding)
+	case commit == "off" && o.Durability == store.Full && !o.ReadOnly:
+		return false, errors.New("the server has synchronous_commit=off, so a crash of it may take what was reported as stored: turn it on, or choose --durability normal")
 	}
-	if version < latestVersion {
-		return db.migrate(ctx)
+	version, err := db.identify(ctx, db.lists)
+	switch {
+	case err != nil || !o.ReadOnly:
+		return version < latestVersion, err
+	case version == 0:
+		return false, fmt.Errorf("%s has no tables: %w", db.path, fs.ErrNotExist)
+	case version < latestVersion:
+		return false, &store.SchemaError{Path: db.path, Have: version, Want: latestVersion}
 	}
-	return nil
+	return false, nil
 }
 
 // A seen clock is what the server's showed at a moment of ours.

@@ -171,7 +171,7 @@ var (
 
 	// holdSQL keeps the later of two times. A domain that has no feed, where an outcome
 	// names one, is due never.
-	holdSQL = `INSERT INTO hosts (domain, hold_until, next_due) SELECT d, h, 4611686018427387904 FROM unnest($1::text[], $2::bigint[]) u(d, h) ORDER BY d
+	holdSQL = `INSERT INTO hosts (domain, hold_until, next_due) SELECT d, h, 4611686018427387904 FROM unnest($1::text[], $2::bigint[]) u(d, h) ORDER BY d COLLATE "C"
 		ON CONFLICT (domain) DO UPDATE SET hold_until = greatest(hosts.hold_until, excluded.hold_until)`
 )
 

@@ -44,6 +44,63 @@ func TestSeveralMayMakeTheTablesAtOnce(t *testing.T) {
 	storetest.Subscribe(t, openStore(t, url, Options{}), 1)
 }
 
+// TestOlderTablesAreBroughtUp: of every version, with what they have, however long that takes.
+func TestOlderTablesAreBroughtUp(t *testing.T) {
+	for version := 1; version < latestVersion; version++ {
+		url := engine{}.New(t)
+		for v := 1; v <= version; v++ {
+			text, err := migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", v))
+			if err != nil {
+				t.Fatal(err)
+			}
+			psql(t, url, func(c *pgx.Conn) error {
+				_, err := c.PgConn().Exec(t.Context(), string(text)).ReadAll()
+				return err
+			})
+		}
+		engine{}.Exec(t, url, "INSERT INTO meta VALUES (?)", version)
+		engine{}.Exec(t, url, "INSERT INTO feeds (url, domain) VALUES ('https://a.example/', 'a.example')")
+		psql(t, url, func(c *pgx.Conn) error { // somebody reads for a while
+			tx, err := c.Begin(t.Context())
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), "SELECT 1 FROM feeds, hosts, cursors, leases"); err != nil {
+				return err
+			}
+			done := make(chan error)
+			go func() {
+				db, err := Open(context.Background(), url, Options{Owner: "up", Patience: 500 * time.Millisecond})
+				if err == nil {
+					db.Close()
+				}
+				done <- err
+			}()
+			if !pgtest.Shared(t).Until(t, "postgres", time.Minute, "EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'feedmill up' AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '1 second')") {
+				t.Errorf("from version %d: who reads is not waited for", version)
+			}
+			if err := tx.Rollback(t.Context()); err != nil {
+				return err
+			}
+			return <-done
+		})
+		if held := claim(t, openStore(t, url, Options{}), 2); len(held) != 1 {
+			t.Errorf("from version %d: got %v, want the one domain", version, held)
+		}
+	}
+}
+
+// TestNoIndexKnowsALanguage: what is found by a text is found by its bytes, whatever becomes
+// of the rules by which the server's system orders texts.
+func TestNoIndexKnowsALanguage(t *testing.T) {
+	url := engine{}.New(t)
+	openStore(t, url, Options{})
+	if n := (engine{}).Number(t, url, `SELECT count(*) FROM pg_index i JOIN pg_class r ON r.oid = i.indexrelid, unnest(i.indcollation::oid[]) c
+		WHERE r.relnamespace = current_schema()::regnamespace AND c NOT IN (0, '"C"'::regcollation)`); n != 0 {
+		t.Errorf("%d columns of indexes are ordered by a language, want none", n)
+	}
+}
+
 func TestNewerTablesAreRefused(t *testing.T) {
 	url := engine{}.New(t)
 	storetest.Subscribe(t, openStore(t, url, Options{}), 1)

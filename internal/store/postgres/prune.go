@@ -42,7 +42,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 // Cursors returns all cursors that the store knows of, by name.
 func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
 	err = db.within(ctx, func(ctx context.Context) error {
-		rows, err := db.lists.Query(ctx, `SELECT name, coalesce(at, -1) FROM cursors ORDER BY name COLLATE "C"`)
+		rows, err := db.lists.Query(ctx, `SELECT name, coalesce(at, -1) FROM cursors ORDER BY name`)
 		if err != nil {
 			return err
 		}
