@@ -183,6 +183,7 @@ func BenchmarkRoundSSH(b *testing.B) {
 	}{
 		{"new", feeds.OK, append([]string{"--feeds", "500"}, bodies...)},
 		{"304", feeds.NotModified, append([]string{"--feeds", "2000"}, bodies...)},
+		{"many 304", feeds.NotModified, append([]string{"--feeds", "8000"}, bodies...)}, // beside which it costs little to open a link
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			e := startElsewhere(b)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
 
 	"feedmill/internal/feeds"
@@ -20,8 +19,17 @@ import (
 )
 
 // A meter reads the processor time that this process has used, and that a server has,
-// as far as its processes were there when it was made.
-type meter struct{ server []int }
+// as far as its processes were there when it was made: those that end count as when they
+// were last looked at.
+type meter struct{ server map[int]time.Duration }
+
+func newMeter(server *pgtest.Cluster) meter {
+	m := meter{make(map[int]time.Duration)}
+	for _, pid := range server.Processes() {
+		m.server[pid] = 0
+	}
+	return m
+}
 
 func (m meter) ours(t testing.TB) time.Duration {
 	t.Helper()
@@ -34,16 +42,15 @@ func (m meter) ours(t testing.TB) time.Duration {
 
 func (m meter) theirs(t testing.TB) (sum time.Duration) {
 	t.Helper()
-	for _, pid := range m.server {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
-		if err != nil {
-			continue // it has ended, and did little
+	for pid := range m.server {
+		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid)); err == nil {
+			ns, err := strconv.ParseInt(strings.Fields(string(b))[0], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.server[pid] = time.Duration(ns)
 		}
-		ns, err := strconv.ParseInt(strings.Fields(string(b))[0], 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += time.Duration(ns)
+		sum += m.server[pid]
 	}
 	return sum
 }
@@ -80,8 +87,14 @@ var phases = []phase{{"new", true, feeds.OK, 1}, {"again", false, feeds.OK, 3}, 
 
 // BenchmarkRoundBesideSQLite has both engines do the same rounds, one after the other,
 // and counts the processor time of everybody who takes part: with
-// PostgreSQL the server, too. A round is Due, Jobs and Save.
+// PostgreSQL the server, too. A round is Jobs and Save. Tables are vacuumed before each, as
+// the server does after a while, or left as they were filled.
 func BenchmarkRoundBesideSQLite(b *testing.B) {
+	b.Run("vacuumed", func(b *testing.B) { besideSQLite(b, "VACUUM ANALYZE") })
+	b.Run("filled", func(b *testing.B) { besideSQLite(b, "") })
+}
+
+func besideSQLite(b *testing.B, before string) {
 	server := pgtest.Shared(b)
 	feedsEach := 30 * groupOf
 	for b.Loop() {
@@ -89,24 +102,21 @@ func BenchmarkRoundBesideSQLite(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		url := engine{}.New(b) + "&host=" + server.Dir // by its socket, as on one machine
+		url := server.CreateDB(b) + "&host=" + server.Dir // by its socket, as on one machine
 		shared := openStore(b, url, Options{})
 		stores := [2]store.DB{file, shared}
 		var ids [2][]int64
 		for i, db := range stores {
 			ids[i] = storetest.Subscribe(b, db, feedsEach)
 		}
-		m := meter{server.Processes()}
+		m := newMeter(server)
 		var unique uint64
 		all := make([][]feeds.Item, feedsEach)
 		for i := range all {
 			all[i] = costItems(20, &unique)
 		}
 		for n, p := range phases {
-			psql(b, url, func(c *pgx.Conn) error { // as the server itself does after a while
-				_, err := c.Exec(b.Context(), "VACUUM ANALYZE")
-				return err
-			})
+			engine{}.Exec(b, url, before)
 			var spent [2]time.Duration
 			var theirs time.Duration
 			if p.class == feeds.NotModified {

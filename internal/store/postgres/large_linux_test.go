@@ -33,7 +33,7 @@ func BenchmarkAMillionFeeds(b *testing.B) {
 			for _, db := range dbs[:n] {
 				sweepOnce(b, db) // whose connection is there when the meter is made
 			}
-			m := meter{server.Processes()}
+			m := newMeter(server)
 			theirs0, ours0 := m.theirs(b), m.ours(b)
 			feedsDone := 0
 			for b.Loop() {
