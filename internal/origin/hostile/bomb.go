@@ -2,13 +2,11 @@ package hostile
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/binary"
-	"hash/crc32"
 	"io"
 	"sync"
 
 	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
 )
 
 // bombHead is how the document in a bomb begins; spaces follow, bombBlocks
@@ -21,58 +19,33 @@ const (
 )
 
 // gzipBomb returns about 100 KB that expand to bombSize bytes. It is made at
-// its first use and then kept, as brotliBomb is.
+// its first use, in a tenth of a second, and then kept, as brotliBomb is.
 var gzipBomb = sync.OnceValue(func() []byte {
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		panic(err) // the level is a constant
-	}
-	bomb := repeated(&b, w)
-	// The writer saw three blocks, so the end must be made right: checksum
-	// and length of the whole (RFC 1952, section 2.3.1).
-	sum := crc32.ChecksumIEEE([]byte(bombHead))
-	for range bombBlocks {
-		sum = crc32.Update(sum, crc32.IEEETable, spaces())
-	}
-	end := bomb[len(bomb)-8:]
-	binary.LittleEndian.PutUint32(end, sum)
-	binary.LittleEndian.PutUint32(end[4:], uint32(bombSize))
-	return bomb
+	return bomb(func(w io.Writer) io.WriteCloser {
+		g, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		if err != nil {
+			panic(err) // the level is a constant
+		}
+		return g
+	})
 })
 
-// brotliBomb returns a few KB of brotli that expand to bombSize bytes.
+// brotliBomb returns some 20 KB of brotli that expand to bombSize bytes.
 var brotliBomb = sync.OnceValue(func() []byte {
-	var b bytes.Buffer
-	return repeated(&b, brotli.NewWriterLevel(&b, 5))
+	return bomb(func(w io.Writer) io.WriteCloser { return brotli.NewWriterLevel(w, 1) })
 })
 
-// spaces is a block of a bomb.
-var spaces = sync.OnceValue(func() []byte { return bytes.Repeat([]byte(" "), bombBlock) })
-
-// repeated returns the bomb that w, which writes to b, makes. Only the first
-// blocks are compressed: flushed, they are whole bytes that mean the same
-// wherever they follow one like them, so the rest are copies of the second.
-func repeated(b *bytes.Buffer, w interface {
-	io.WriteCloser
-	Flush() error
-}) []byte {
-	var ends [3]int
+// bomb returns what a compressor makes of the document.
+func bomb(compress func(io.Writer) io.WriteCloser) []byte {
+	var b bytes.Buffer
+	w := compress(&b)
 	io.WriteString(w, bombHead) // to memory: cannot fail
-	for i := range ends {
-		w.Write(spaces())
-		w.Flush()
-		ends[i] = b.Len()
+	block := bytes.Repeat([]byte(" "), bombBlock)
+	for range bombBlocks {
+		w.Write(block)
 	}
 	w.Close()
-	all := b.Bytes()
-	second := all[ends[0]:ends[1]]
-	var bomb []byte
-	bomb = append(bomb, all[:ends[1]]...)
-	for range bombBlocks - 3 {
-		bomb = append(bomb, second...)
-	}
-	return append(bomb, all[ends[1]:]...)
+	return b.Bytes()
 }
 
 // zstdBomb returns a few KB of zstd that expand to bombSize bytes: a frame
