@@ -19,7 +19,7 @@ const (
 func confine(p Policy, l *Level) {
 	abi, err := landlockABI()
 	if err != nil {
-		l.lacks(Landlock, err.Error())
+		l.lacks(partLandlock, err.Error())
 		return
 	}
 	config := landlock.V11
@@ -30,7 +30,7 @@ func confine(p Policy, l *Level) {
 		rules = append(rules, portRules(p.ConnectPorts)...)
 	}
 	if err := config.BestEffort().Restrict(rules...); err != nil {
-		l.lacks(Landlock, err.Error())
+		l.lacks(partLandlock, err.Error())
 		return
 	}
 	l.Landlock = abi

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// A Part is one of the means that a sandbox is made of.
-type Part string
+// A part is one of the means that a sandbox is made of.
+type part string
 
 // The parts.
 const (
-	Landlock Part = "landlock" // files, TCP ports, signals (Linux 5.13 and later)
-	Ports    Part = "ports"    // the bound on TCP ports alone (Linux 6.7 and later)
-	Seccomp  Part = "seccomp"  // system calls
-	Rlimits  Part = "rlimits"  // memory, file descriptors, core files
+	partLandlock part = "landlock" // files, TCP ports, signals (Linux 5.13 and later)
+	partPorts    part = "ports"    // the bound on TCP ports alone (Linux 6.7 and later)
+	partSeccomp  part = "seccomp"  // system calls
+	partRlimits  part = "rlimits"  // memory, file descriptors, core files
 )
 
-// A Missing is a part that does not hold.
-type Missing struct {
-	Part   Part
+// A lack is a part that does not hold.
+type lack struct {
+	Part   part
 	Reason string // for people, lower case, no full stop
 }
 
@@ -32,7 +32,7 @@ type Level struct {
 
 	DataLimit int64 // the bound on private writable memory, in bytes; 0 when there is none
 
-	Missing []Missing // what was asked for and does not hold; empty with Off
+	Missing []lack // what was asked for and does not hold; empty with Off
 }
 
 // String returns the parts that hold and then, in brackets, those that do not
@@ -45,13 +45,13 @@ func (l Level) String() string {
 	}
 	var held []string
 	if l.Landlock > 0 {
-		held = append(held, fmt.Sprintf("%s:%d", Landlock, l.Landlock))
+		held = append(held, fmt.Sprintf("%s:%d", partLandlock, l.Landlock))
 	}
 	if l.Seccomp {
-		held = append(held, string(Seccomp))
+		held = append(held, string(partSeccomp))
 	}
 	if l.Rlimits {
-		held = append(held, string(Rlimits))
+		held = append(held, string(partRlimits))
 	}
 	if len(held) == 0 {
 		held = append(held, "none")
@@ -83,14 +83,14 @@ func (l Level) oneReason() string {
 }
 
 // lacks records that a part does not hold.
-func (l *Level) lacks(part Part, reason string) {
-	l.Missing = append(l.Missing, Missing{part, reason})
+func (l *Level) lacks(what part, reason string) {
+	l.Missing = append(l.Missing, lack{what, reason})
 }
 
 // An unavailableError says that a sandbox was required and which parts of it
 // are not to be had.
 type unavailableError struct {
-	Missing []Missing // at least one
+	Missing []lack // at least one
 }
 
 // Error names the parts and the reasons.

@@ -24,13 +24,13 @@ func TestLevelSaysWhatHoldsAndWhatDoesNot(t *testing.T) {
 		"off":                        {Mode: Off},
 		"none":                       {},
 		"landlock:7 seccomp rlimits": {Landlock: 7, Seccomp: true, Rlimits: true},
-		"none (not built for darwin)": {Missing: []Missing{
-			{Landlock, "not built for darwin"}, {Seccomp, "not built for darwin"}, {Rlimits, "not built for darwin"}}},
-		"none (no landlock: a; no seccomp: b)": {Missing: []Missing{{Landlock, "a"}, {Seccomp, "b"}}},
+		"none (not built for darwin)": {Missing: []lack{
+			{partLandlock, "not built for darwin"}, {partSeccomp, "not built for darwin"}, {partRlimits, "not built for darwin"}}},
+		"none (no landlock: a; no seccomp: b)": {Missing: []lack{{partLandlock, "a"}, {partSeccomp, "b"}}},
 		"seccomp rlimits (no landlock: function not implemented)": {Seccomp: true, Rlimits: true,
-			Missing: []Missing{{Landlock, "function not implemented"}}},
+			Missing: []lack{{partLandlock, "function not implemented"}}},
 		"landlock:3 seccomp rlimits (no ports: needs landlock 4, Linux 6.7)": {Landlock: 3, Seccomp: true, Rlimits: true,
-			Missing: []Missing{{Ports, "needs landlock 4, Linux 6.7"}}},
+			Missing: []lack{{partPorts, "needs landlock 4, Linux 6.7"}}},
 	} {
 		if got := l.String(); got != want {
 			t.Errorf("String() = %q, want %q", got, want)
@@ -39,7 +39,7 @@ func TestLevelSaysWhatHoldsAndWhatDoesNot(t *testing.T) {
 }
 
 func TestUnavailableNamesEveryPart(t *testing.T) {
-	err := error(&unavailableError{Missing: []Missing{{Landlock, "a"}, {Seccomp, "b"}}})
+	err := error(&unavailableError{Missing: []lack{{partLandlock, "a"}, {partSeccomp, "b"}}})
 	if want := "sandbox not available: landlock (a), seccomp (b)"; err.Error() != want {
 		t.Errorf("Error() = %q, want %q", err, want)
 	}

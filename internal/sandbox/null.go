@@ -13,7 +13,7 @@ func restrict(Policy) Level { return probe(Policy{}) }
 // probe names every part as missing.
 func probe(Policy) Level {
 	var l Level
-	for _, part := range []Part{Landlock, Seccomp, Rlimits} {
+	for _, part := range []part{partLandlock, partSeccomp, partRlimits} {
 		l.lacks(part, "not built for "+runtime.GOOS)
 	}
 	return l

@@ -31,7 +31,7 @@ func limit(p Policy, l *Level) {
 		ferr = lower(unix.RLIMIT_NOFILE, files)
 	}
 	if err := errors.Join(err, ferr, lower(unix.RLIMIT_CORE, 0)); err != nil {
-		l.lacks(Rlimits, strings.ReplaceAll(err.Error(), "\n", "; "))
+		l.lacks(partRlimits, strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
 	}
 	l.Rlimits = true

@@ -12,7 +12,7 @@ func restrict(p Policy) Level {
 	limit(p, &l)
 	confine(p, &l)
 	if err := loadDenyList(); err != nil {
-		l.lacks(Seccomp, err.Error())
+		l.lacks(partSeccomp, err.Error())
 	} else {
 		l.Seccomp = true
 	}
@@ -23,18 +23,18 @@ func restrict(p Policy) Level {
 func probe(p Policy) Level {
 	var l Level
 	if data, err := dataLimit(p); err != nil {
-		l.lacks(Rlimits, err.Error())
+		l.lacks(partRlimits, err.Error())
 	} else {
 		l.Rlimits, l.DataLimit = true, data
 	}
 	if abi, err := landlockABI(); err != nil {
-		l.lacks(Landlock, err.Error())
+		l.lacks(partLandlock, err.Error())
 	} else {
 		l.Landlock = abi
 		holdsPorts(p, &l)
 	}
 	if err := seccompAvailable(); err != nil {
-		l.lacks(Seccomp, err.Error())
+		l.lacks(partSeccomp, err.Error())
 	} else {
 		l.Seccomp = true
 	}
@@ -44,6 +44,6 @@ func probe(p Policy) Level {
 // holdsPorts records whether the Landlock of l can do what p says of ports.
 func holdsPorts(p Policy, l *Level) {
 	if p.ConnectPorts != nil && l.Landlock < landlockTCP {
-		l.lacks(Ports, "needs landlock 4, Linux 6.7")
+		l.lacks(partPorts, "needs landlock 4, Linux 6.7")
 	}
 }
