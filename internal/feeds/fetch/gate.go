@@ -36,11 +36,16 @@ type turns struct {
 //
 // What goes wrong where a redirect led is noted for the feeds of the host that sent
 // us there, and for nobody else's: whoever writes a feed's address, or its
-// redirects, must not be able to have other people's hosts left alone.
+// redirects, must not be able to have other people's hosts left alone. Only where
+// a domain asked to be left alone in answer to several that send us there, it holds
+// for all that do.
 type blame struct {
 	via  string // the host whose feeds it holds for; empty: for everybody's
 	name string
 }
+
+// sent is the via of all whom redirects lead to a domain.
+const sent = "*"
 
 // A trouble counts what went wrong.
 type trouble struct {
@@ -218,8 +223,8 @@ func (g *gate) refusal(p place) *feeds.Failure {
 	if len(g.troubles) == 0 {
 		return nil
 	}
-	for _, b := range [...]blame{{"", p.domain}, {"", p.host}, {p.via, p.domain}, {p.via, p.host}} {
-		if t := g.troubles[b]; t != nil && t.refusal != nil {
+	for _, b := range [...]blame{{"", p.domain}, {"", p.host}, {p.via, p.domain}, {p.via, p.host}, {sent, p.domain}} {
+		if t := g.troubles[b]; t != nil && t.refusal != nil && (b.via != sent || p.via != "") {
 			return t.refusal
 		}
 	}
@@ -262,7 +267,19 @@ func (g *gate) reached(p place) {
 func (g *gate) hold(p place, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.troubles[blame{p.via, p.domain}] = &trouble{refusal: &feeds.Failure{Class: feeds.HostBackoff, Detail: p.domain + " " + why}}
+	f := &feeds.Failure{Class: feeds.HostBackoff, Detail: p.domain + " " + why}
+	g.troubles[blame{p.via, p.domain}] = &trouble{refusal: f}
+	if p.via == "" {
+		return
+	}
+	senders := g.troubles[blame{sent, p.domain}]
+	if senders == nil {
+		senders = new(trouble)
+		g.troubles[blame{sent, p.domain}] = senders
+	}
+	if senders.fails++; senders.fails >= hostFails {
+		senders.refusal = f
+	}
 }
 
 // sleep waits for d or for the end of ctx, whose cause it then returns.

@@ -323,6 +323,37 @@ func TestTroubleAfterARedirectIsTheSendersAlone(t *testing.T) {
 	}
 }
 
+// TestARedirectToAHostThatAskedForAPauseIsNotFollowedForEver: many may send their
+// readers to one host. Once it has asked three of them for a pause it has one from
+// all, but not from its own feeds.
+func TestARedirectToAHostThatAskedForAPauseIsNotFollowedForEver(t *testing.T) {
+	var asked atomic.Int64
+	shared := listenOn(t, "127.0.0.2", func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/busy" {
+			io.WriteString(w, feedBody(1))
+			return
+		}
+		asked.Add(1)
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	var urls []string
+	for i := range 10 {
+		urls = append(urls, listenOn(t, fmt.Sprintf("127.0.1.%d", i+1), func(w http.ResponseWriter, req *http.Request) {
+			http.Redirect(w, req, shared+"/busy", http.StatusFound)
+		}))
+	}
+	r := refresher(t, feeds.Options{})
+	n := map[feeds.Class]int{}
+	for _, url := range urls {
+		n[get(t, r, url).Class]++
+	}
+	if n[feeds.RateLimited] != 3 || n[feeds.HostBackoff] != 7 || asked.Load() != 3 {
+		t.Errorf("got %v with %d requests, want 3 that were asked for a pause and 7 left alone", n, asked.Load())
+	}
+	wantClass(t, get(t, r, shared), feeds.OK)
+}
+
 func TestRateLimitHoldsTheDomain(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		var asked atomic.Int64
