@@ -84,8 +84,12 @@ func (f *fetch) otherwise(resp *http.Response, res feeds.Result) feeds.Result {
 		return failed(res, &feeds.Failure{Class: feeds.RateLimited, Detail: why})
 	}
 	fail := &feeds.Failure{Class: feeds.HTTPError, Detail: statusText(resp.StatusCode)}
-	if resp.StatusCode == http.StatusGone && f.trail.permanent {
+	switch s := resp.StatusCode; {
+	case s == http.StatusGone && f.trail.permanent:
 		fail.Class = feeds.Gone
+	case s == http.StatusProxyAuthRequired && f.r.transport.proxy != nil, s == http.StatusNetworkAuthenticationRequired:
+		// Whoever says so is on the way to the feed's server, which nobody has asked.
+		fail.Class, res.Status = feeds.Connect, 0
 	}
 	return failed(res, fail)
 }

@@ -197,6 +197,29 @@ func TestDeadProxyIsNotTheHostsRefusal(t *testing.T) {
 	}
 }
 
+// TestWhoIsBetweenUsIsNoServer: a proxy that wants a password, or a network that wants a
+// login first, is not the feed's answer, and whether all hosts are out of reach is asked.
+func TestWhoIsBetweenUsIsNoServer(t *testing.T) {
+	for _, tt := range []struct {
+		status  int
+		proxied bool
+		class   feeds.Class
+	}{
+		{407, true, feeds.Connect}, {511, true, feeds.Connect}, {511, false, feeds.Connect},
+		{407, false, feeds.HTTPError}, {502, true, feeds.HTTPError}, {403, true, feeds.HTTPError},
+	} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tt.status) })
+		o, url := feeds.Options{}, s.URL
+		if tt.proxied {
+			o.Proxy, url = s.URL, "http://feeds.example/"
+		}
+		res := get(t, refresher(t, o), url)
+		if res.Class != tt.class || (res.Status == 0) != (tt.class == feeds.Connect) || res.Refused || !strings.Contains(res.Detail, fmt.Sprint(tt.status)) {
+			t.Errorf("%d, by a proxy %v: got %s (%s), status %d, want %s", tt.status, tt.proxied, res.Class, res.Detail, res.Status, tt.class)
+		}
+	}
+}
+
 // TestWhatBrokeIsNamed: a proxy that refuses, and a server that wants a certificate
 // of ours, are told apart from a connection that broke. Stream errors are on the
 // shelf of HTTP/2.
