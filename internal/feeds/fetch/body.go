@@ -101,10 +101,16 @@ const (
 
 	manyPieces = 4096 // as which a body, or all of HTTP/2, may come; beyond them
 	leastPiece = 16   // bytes for each
+
+	mostPieces = 32 << 10 // that may be as small; beyond them
+	usualPiece = 512      // bytes for each
 )
 
-// areCrumbs reports whether so many bytes in so many pieces are too few.
-func areCrumbs(pieces, bytes int64) bool { return pieces > manyPieces && bytes < leastPiece*pieces }
+// areCrumbs reports whether so many bytes in so many pieces are too few. A piece costs
+// more than a microsecond.
+func areCrumbs(pieces, bytes int64) bool {
+	return pieces > manyPieces && bytes < leastPiece*pieces || pieces > mostPieces+bytes/usualPiece
+}
 
 // A meter counts a body's bytes as they come and bounds them, and what it takes to
 // bring them.

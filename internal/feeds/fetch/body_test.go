@@ -198,6 +198,15 @@ func TestWhatBringsNothingIsEnded(t *testing.T) {
 	if fail, ok := errors.AsType[*feeds.Failure](err); !ok || fail.Class != feeds.HTTPError || w.reads.Load() <= manyPieces {
 		t.Errorf("small pieces: got %v after %d of them", err, w.reads.Load())
 	}
+	for piece, most := range map[int64]int64{leastPiece + 1: 40_000, 64: 40_000, 400: 150_000, 1000: 0} { // 0: the bound on a body comes first
+		pieces := int64(1)
+		for pieces*piece <= feeds.DefaultMaxBody && !areCrumbs(pieces, pieces*piece) {
+			pieces++
+		}
+		if ended := pieces*piece <= feeds.DefaultMaxBody; ended && (most == 0 || pieces > most) || !ended && most != 0 && pieces > most {
+			t.Errorf("pieces of %d bytes: ended %v after %d, want %d at most", piece, ended, pieces, most)
+		}
+	}
 	frames, frame := new(frameMeter), append([]byte{0, 0x40, 0, frameData, 0, 0, 0, 0, 1}, make([]byte, 16<<10)...)
 	var fail *feeds.Failure
 	for at := 0; fail == nil && at < len(frame); at++ {

@@ -14,7 +14,7 @@ import (
 const (
 	maxIdleFrames = 256       // frames that bring the answer no further, or ask for one of ours
 	maxIdleBytes  = 256 << 10 // of their payloads
-	idlePiece     = 1 << 10   // bytes of DATA, for each of which one more such frame may come
+	idlePiece     = 8 << 10   // bytes of DATA, for each of which one more such frame may come
 )
 
 // The frame types and flags that a frameMeter knows (RFC 9113, section 6).
