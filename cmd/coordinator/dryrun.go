@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -32,7 +32,7 @@ func (a *app) dryRun(ctx context.Context, in *input, force bool) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(shown, d.sum(a))
+		return cmp.Or(shown, d.sum(a))
 	})
 }
 

@@ -45,7 +45,7 @@ func (a *app) pageCommand() *cobra.Command {
 	f.StringVar(&r.out, "out", "", "the `DIR` of the site")
 	f.Var(&r.since, "since", "what arrived at most `AGE` ago [default: 30d]")
 	f.Lookup("since").DefValue = ""
-	f.IntVar(&r.limit, "limit", 2000, "at most the last `N` items; 0 is all")
+	f.IntVar(&r.limit, "limit", 2000, "at most the last `N` items; 0 is all, in memory")
 	f.StringVar(&r.title, "title", "feedmill", "its `TITLE`")
 	f.StringVar(&r.self, "self", "", "the `URL` at which it will be found, for its Atom feed")
 	f.BoolVar(&r.images, "images", false, "let pages load images from where they are")

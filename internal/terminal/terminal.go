@@ -9,17 +9,18 @@ import (
 )
 
 // An Output is a stream of results that remembers the first error of writing
-// there, so that no command must look for it everywhere.
+// there, so that no command must look for it everywhere, and takes nothing after it.
 type Output struct {
 	io.Writer
 	err error
 }
 
 func (o *Output) Write(b []byte) (int, error) {
-	n, err := o.Writer.Write(b)
-	if o.err == nil {
-		o.err = err
+	if o.err != nil {
+		return 0, o.err
 	}
+	n, err := o.Writer.Write(b)
+	o.err = err
 	return n, err
 }
 
