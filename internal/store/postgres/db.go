@@ -288,6 +288,16 @@ func (db *DB) within(ctx context.Context, f func(context.Context) error) error {
 // attempts is how often a transaction is tried that others were in the way of.
 const attempts = 5
 
+// again calls f, a transaction, until nobody is in the way of it.
+func again(f func() error) (err error) {
+	for range attempts {
+		if err = f(); !inTheWay(err) {
+			break
+		}
+	}
+	return err
+}
+
 // write calls f within a transaction and commits it unless f fails. It is not
 // interrupted by the end of ctx once it has begun: it is short, and its outcome
 // would be unknown. Where the server ended it because of others, it is tried again.
@@ -309,9 +319,9 @@ func (db *DB) transact(ctx context.Context, first string, f func(ctx context.Con
 	if err := db.mayWrite(ctx); err != nil {
 		return err
 	}
-	return db.within(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
-		for range attempts {
-			err = pgx.BeginFunc(ctx, db.rounds, func(tx pgx.Tx) error {
+	return db.within(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		return explain(again(func() error {
+			return pgx.BeginFunc(ctx, db.rounds, func(tx pgx.Tx) error {
 				if first != "" {
 					if _, err := tx.Exec(ctx, first); err != nil {
 						return err
@@ -319,11 +329,7 @@ func (db *DB) transact(ctx context.Context, first string, f func(ctx context.Con
 				}
 				return f(ctx, tx)
 			})
-			if !inTheWay(err) {
-				break
-			}
-		}
-		return explain(err)
+		}))
 	})
 }
 

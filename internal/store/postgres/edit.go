@@ -73,19 +73,13 @@ const subscribedAtOnce = 2000
 
 // atLength is write for what may take longer than db's patience. It ends with ctx,
 // and then nothing is written.
-func (db *DB) atLength(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) (err error) {
+func (db *DB) atLength(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
 	if err := db.mayWrite(ctx); err != nil {
 		return err
 	}
 	db.writes.Lock()
 	defer db.writes.Unlock()
-	for range attempts {
-		err = pgx.BeginFunc(ctx, db.rounds, func(tx pgx.Tx) error { return f(ctx, tx) })
-		if !inTheWay(err) {
-			break
-		}
-	}
-	return explain(err)
+	return explain(again(func() error { return pgx.BeginFunc(ctx, db.rounds, func(tx pgx.Tx) error { return f(ctx, tx) }) }))
 }
 
 // An entry is a feed that is there, or will be.

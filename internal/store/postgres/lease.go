@@ -141,7 +141,7 @@ func (db *DB) Release(ctx context.Context, held []feeds.Lease) error {
 	}
 	domains, epochs := apart(held)
 	now := db.Now()
-	err := db.within(ctx, func(ctx context.Context) error {
+	release := func(ctx context.Context) error {
 		var b pgx.Batch // of one transaction: who adds a feed has its host locked, and after that the feed is seen
 		b.Queue(`SELECT FROM `+ofHeld, domains, epochs, db.owner)
 		b.Queue(releaseSQL, pgx.NamedArgs{
@@ -149,7 +149,8 @@ func (db *DB) Release(ctx context.Context, held []feeds.Lease) error {
 			"now": now.Unix(), "far": now.Add(store.FarthestDue).Unix(), "hour": now.UTC().Hour(), "day": int(now.UTC().Weekday()),
 		})
 		return db.rounds.SendBatch(ctx, &b).Close()
-	})
+	}
+	err := db.within(ctx, func(ctx context.Context) error { return again(func() error { return release(ctx) }) })
 	return wrapped(ctx, "release leases", err)
 }
 

@@ -444,6 +444,39 @@ func TestAHostIsDueForAFeedThatComesWhileItIsGivenBack(t *testing.T) {
 	}
 }
 
+// TestALeaseIsGivenBackThoughSomebodyIsInTheWay: who imports a list locks domains in its order,
+// and of two who wait for each other the server ends one.
+func TestALeaseIsGivenBackThoughSomebodyIsInTheWay(t *testing.T) {
+	url := engine{}.New(t)
+	db := openStore(t, url, Options{Owner: "ended"})
+	storetest.Subscribe(t, db, 2)
+	held := claim(t, db, 2)
+	done := make(chan error)
+	psql(t, url, func(c *pgx.Conn) error {
+		return pgx.BeginFunc(t.Context(), c, func(tx pgx.Tx) error {
+			const lock = "UPDATE hosts SET next_due = next_due WHERE domain = $1"
+			if _, err := tx.Exec(t.Context(), "SET LOCAL deadlock_timeout = '1h'"); err != nil { // the other finds out
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), lock, "host1.example"); err != nil {
+				return err
+			}
+			go func() { done <- db.Release(context.Background(), held) }()
+			if !pgtest.Shared(t).Until(t, "postgres", time.Minute, "EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'feedmill ended' AND wait_event_type = 'Lock')") {
+				t.Error("nobody waits for who has a domain locked")
+			}
+			_, err := tx.Exec(t.Context(), lock, "host0.example")
+			return err
+		})
+	})
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if n := (engine{}).Number(t, url, "SELECT count(*) FROM leases"); n != 0 {
+		t.Errorf("%d leases are left, want none", n)
+	}
+}
+
 // TestNobodyPassesAnItemThatIsStillToCome: of two transactions, the one that took the
 // lower ids ends last. Whoever goes on after the last item that they were given must
 // get those, too.
