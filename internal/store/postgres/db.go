@@ -104,7 +104,7 @@ type DB struct {
 // *store.ForeignError when there are tables of another program's. With o.ReadOnly
 // and no tables the error wraps fs.ErrNotExist.
 func Open(ctx context.Context, conn string, o Options) (*DB, error) {
-	db := &DB{owner: o.Owner, patience: cmp.Or(o.Patience, defaultPatience), readOnly: o.ReadOnly, now: o.Now}
+	db := &DB{owner: store.Readable(o.Owner), patience: cmp.Or(o.Patience, defaultPatience), readOnly: o.ReadOnly, now: o.Now}
 	if db.owner == "" {
 		host, err := os.Hostname()
 		if err != nil {

@@ -90,6 +90,19 @@ func TestOlderTablesAreBroughtUp(t *testing.T) {
 	}
 }
 
+// TestACoordinatorMayHaveAnyName: a node's is given by users.
+func TestACoordinatorMayHaveAnyName(t *testing.T) {
+	db := openStore(t, engine{}.New(t), Options{Owner: "n\xe9\x00"})
+	storetest.Subscribe(t, db, 1)
+	if _, err := db.BeginRun(t.Context(), store.Run{}); err != nil {
+		t.Fatal(err)
+	}
+	refreshed(t, db, claim(t, db, 1), nil)
+	if s, err := db.Status(t.Context()); err != nil || len(s.Owners) != 1 || s.Owners[0].Name != "n\uFFFD" {
+		t.Errorf("got %+v, %v, want it readable", s.Owners, err)
+	}
+}
+
 // TestNoIndexKnowsALanguage: what is found by a text is found by its bytes, whatever becomes
 // of the rules by which the server's system orders texts.
 func TestNoIndexKnowsALanguage(t *testing.T) {
