@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"os"
@@ -87,11 +88,9 @@ func (r *fetchFlags) options() feeds.Options {
 // it by default. An operator wants to reach whoever runs it, and an address that
 // leads elsewhere is worse than none; doctor says when there is none.
 func (r *fetchFlags) agent() string {
-	switch {
-	case r.userAgent != "":
-		return r.userAgent
-	case r.contact != "":
-		return "feedmill/" + version.Release() + " (+" + r.contact + ")"
+	own := "feedmill/" + version.Release()
+	if r.contact != "" {
+		own += " (+" + r.contact + ")"
 	}
-	return "feedmill/" + version.Release()
+	return cmp.Or(r.userAgent, own)
 }

@@ -23,10 +23,6 @@ func writeMetrics(path string, s summaryLine, classes map[feeds.Class]int, end t
 	for _, c := range feeds.Classes() {
 		fmt.Fprintf(&m, "feedmill_round_feeds{class=%q} %d\n", c, classes[c])
 	}
-	ok := 1
-	if failed {
-		ok = 0
-	}
 	m.all([]gauge{
 		{"round_items_new", "Items that the last round stored.", s.New},
 		{"round_items_updated", "Items that the last round replaced.", s.Updated},
@@ -37,7 +33,7 @@ func writeMetrics(path string, s summaryLine, classes map[feeds.Class]int, end t
 		{"round_worker_deaths", "Workers that died in the last round.", s.WorkerDeaths},
 		{"round_peak_coordinator_bytes", "The most memory of the coordinator.", s.PeakRSS.Coordinator},
 		{"round_peak_worker_bytes", "The most memory of the largest worker.", s.PeakRSS.Worker},
-		{"round_completed", "Whether the last round did its work.", ok},
+		{"round_completed", "Whether the last round did its work.", map[bool]int{false: 1, true: 0}[failed]},
 		{"round_end_timestamp_seconds", "When the last round ended, in Unix time.", end.Unix()},
 	})
 	return replaceFile(path, m.Bytes())

@@ -175,12 +175,7 @@ func newStatusLine(path string, s *store.Status) statusLine {
 		l.Leases = append(l.Leases, ownerJSON{o.Name, o.Domains, o.Until.UTC().Truncate(time.Second)})
 	}
 	for _, d := range s.Lost {
-		lost := lostJSON{Domain: d.Domain, Lost: d.Lost}
-		if !d.Until.IsZero() {
-			until := d.Until.UTC()
-			lost.Until = &until
-		}
-		l.Lost = append(l.Lost, lost)
+		l.Lost = append(l.Lost, lostJSON{d.Domain, d.Lost, known(d.Until)})
 	}
 	return l
 }
