@@ -47,6 +47,21 @@ func TestOPMLComesBackAsItWasWritten(t *testing.T) {
 	}
 }
 
+// TestAHomePageIsOne: a feed's link may be anything, and whoever has the file shows it.
+func TestAHomePageIsOne(t *testing.T) {
+	for link, want := range map[string]string{
+		"https://one.example/a?b#c": ` htmlUrl="https://one.example/a?b"`, "javascript:alert(1)": "", "/relative": "", "mailto:me@one.example": "", "http://": "", " HTTP://b\u00fccher.example ": ` htmlUrl="http://xn--bcher-kva.example/"`,
+	} {
+		var file strings.Builder
+		if err := written(&file, "Mine", []feeds.Subscription{{URL: "https://one.example/feed", Link: link}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := file.String(); strings.Contains(got, "htmlUrl") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%q is written as %s, want %q", link, got, want)
+		}
+	}
+}
+
 // written writes a list as OPML.
 func written(w io.Writer, title string, list []feeds.Subscription) error {
 	some := func(ids []int64) iter.Seq2[Listed, error] {

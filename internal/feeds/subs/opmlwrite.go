@@ -165,7 +165,7 @@ func (o *writer) outline(indent string, s *feeds.Subscription) error {
 		text = s.URL // OPML requires a text
 	}
 	fmt.Fprintf(o, "%s<outline", indent)
-	for _, a := range [...][2]string{{"text", text}, {"title", s.Title}, {"type", "rss"}, {"xmlUrl", s.URL}, {"htmlUrl", s.Link}} {
+	for _, a := range [...][2]string{{"text", text}, {"title", s.Title}, {"type", "rss"}, {"xmlUrl", s.URL}, {"htmlUrl", homePage(s.Link)}} {
 		if a[1] != "" {
 			fmt.Fprintf(o, " %s=\"%s\"", a[0], escape(a[1]))
 		}
