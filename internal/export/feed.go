@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -140,11 +141,11 @@ func isURI(s string) bool {
 }
 
 // address returns a URL of an item in the characters that every form allows, or
-// nothing where it is not absolute: what is not ASCII, and what only browsers
-// take, is escaped. It leads where it led.
+// nothing where it is not absolute, or harms who opens it without a look: what is not
+// ASCII, and what only browsers take, is escaped. It leads where it led.
 func address(s string) string {
 	u, err := url.Parse(strings.TrimSpace(s))
-	if err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" {
+	if err != nil || u.Host == "" && u.Opaque == "" || slices.Contains([]string{"", "javascript", "vbscript", "data", "file"}, u.Scheme) {
 		return ""
 	}
 	if host, err := idna.Lookup.ToASCII(u.Hostname()); err == nil && host != u.Hostname() {

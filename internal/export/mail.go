@@ -149,8 +149,8 @@ func mailbox(it *store.Item) string {
 func linksHTML(it *store.Item) string {
 	var b strings.Builder
 	for _, u := range append([]string{it.Link}, enclosureURLs(it)...) {
-		if isURI(u) {
-			fmt.Fprintf(&b, "\n<p><a href=\"%s\">%[1]s</a></p>", html.EscapeString(u))
+		if href := address(u); href != "" {
+			fmt.Fprintf(&b, "\n<p><a href=\"%s\">%s</a></p>", html.EscapeString(href), html.EscapeString(u))
 		}
 	}
 	return b.String()

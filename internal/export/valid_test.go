@@ -90,6 +90,7 @@ var (
 func (v *verdict) url(what, s string, schemes ...string) {
 	u, err := url.Parse(s)
 	v.need(err == nil && plainURL.MatchString(s) && (u.Host != "" || u.Opaque != ""), "%s is %q, want an absolute URL", what, s)
+	v.need(err != nil || !slices.Contains([]string{"javascript", "vbscript", "data", "file"}, u.Scheme), "%s is %q, which harms who opens it", what, s)
 	if err == nil && len(schemes) > 0 {
 		v.need(strings.Contains(strings.Join(schemes, " "), u.Scheme), "%s is %q, want one of %q", what, s, schemes)
 	}
@@ -388,6 +389,9 @@ func FuzzWhatIsWrittenIsValid(f *testing.F) {
 			for _, wrong := range valid(t, text) {
 				t.Errorf("%s: %s", format, wrong)
 			}
+		}
+		if links := strings.ToLower(linksHTML(&it)); strings.Contains(links, `href="javascript:`) {
+			t.Errorf("mail: the links are %s", links)
 		}
 		for _, wrong := range validMbox(writtenOf(t, "mbox", o, items), len(items)) {
 			t.Errorf("mbox: %s", wrong)
