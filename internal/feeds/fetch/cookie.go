@@ -11,10 +11,14 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
+// maxCookies bounds those of one answer. RFC 6265, section 6.1, wants 50 of a domain.
+const maxCookies = 64
+
 // keepCookies keeps what a redirect set, for this trail only. Some sites send
 // every visitor without a cookie in circles, also by way of another host.
 func (t *trail) keepCookies(resp *http.Response, from *url.URL) {
-	if len(resp.Header["Set-Cookie"]) == 0 {
+	lines := resp.Header["Set-Cookie"]
+	if len(lines) == 0 {
 		return
 	}
 	if t.cookies == nil {
@@ -22,7 +26,7 @@ func (t *trail) keepCookies(resp *http.Response, from *url.URL) {
 		t.cookies, _ = cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
 	}
 	var set []*http.Cookie
-	for _, line := range resp.Header["Set-Cookie"] {
+	for _, line := range lines[:min(len(lines), maxCookies)] {
 		if c := readCookie(line); c.Name != "" {
 			set = append(set, c)
 		}

@@ -263,6 +263,26 @@ func TestCookiesComeBackAsTheyWereSet(t *testing.T) {
 	}
 }
 
+// TestCookiesAreBounded: thousands, at each of five hops, cost a worker a tenth of a
+// second.
+func TestCookiesAreBounded(t *testing.T) {
+	got := 0
+	s := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/" {
+			got = len(req.Cookies())
+			io.WriteString(w, feedBody(1))
+			return
+		}
+		for i := range 1000 {
+			w.Header().Add("Set-Cookie", "c"+strconv.Itoa(i)+"=")
+		}
+		http.Redirect(w, req, "/feed", http.StatusFound)
+	})
+	if wantClass(t, get(t, refresher(t, feeds.Options{}), s.URL), feeds.OK); got != maxCookies {
+		t.Errorf("of 1000 cookies %d were sent back, want %d", got, maxCookies)
+	}
+}
+
 func TestRedirectFromHTTPSToHTTPIsRefused(t *testing.T) {
 	plain := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the plain server was asked") })
 	url, r := serveTLS(t, func(w http.ResponseWriter, req *http.Request) {
