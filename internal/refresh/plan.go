@@ -85,6 +85,7 @@ func newPlan(refs []feeds.Ref, workers int, seed uint64, held map[string]time.Ti
 		p.lanes[w].wake = make(chan struct{}, 1)
 	}
 	p.gather()
+	p.mix(seed)
 	p.deal(seed, held)
 	return p, nil
 }
@@ -113,6 +114,21 @@ func (p *plan) gather() {
 	for i, g := range p.groupOf {
 		p.order[p.groups[g].end] = int32(i)
 		p.groups[g].end++
+	}
+}
+
+// mix brings the refs of each group into an order drawn from seed, those that were
+// never read first. Where a host asks to be left alone after so many requests, it is
+// not the same feeds each time that had theirs before.
+func (p *plan) mix(seed uint64) {
+	for _, g := range p.groups {
+		slices.SortFunc(p.order[g.next:g.end], func(a, b int32) int {
+			ra, rb := &p.refs[a], &p.refs[b]
+			if (ra.LastFull == 0) != (rb.LastFull == 0) {
+				return cmp.Compare(min(ra.LastFull, 1), min(rb.LastFull, 1))
+			}
+			return cmp.Compare(spreadOf(seed, ra.ID), spreadOf(seed, rb.ID))
+		})
 	}
 }
 

@@ -383,3 +383,44 @@ func TestValidatorsThatNoServerGaveAreNotSent(t *testing.T) {
 		}
 	}
 }
+
+// TestAHostThatAsksForPausesStarvesNoFeed: one that answers ten requests an hour, and then
+// asks for ten minutes' pause, is asked for other feeds each hour, and each of a hundred is read.
+func TestAHostThatAsksForPausesStarvesNoFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := makeRefs([]int{100}, 1)
+		due, read := make([]time.Time, len(refs)), 0
+		for hour := range 24 {
+			var now []feeds.Ref
+			for i, ref := range refs {
+				if !due[i].After(time.Now()) {
+					now = append(now, ref)
+				}
+			}
+			asked := 0
+			runner := &fakeRunner{t: t, workers: 1, result: func(feeds.Job) feeds.Result {
+				if asked++; asked > 10 {
+					return feeds.Result{Class: feeds.RateLimited, Status: 429, Pacing: feeds.Pacing{RetryAfter: 10 * time.Minute}}
+				}
+				return feeds.Result{Class: feeds.OK, Status: 200, Validators: feeds.Validators{ETag: `"a"`}}
+			}}
+			var got reports
+			if _, err := Round(t.Context(), runner, newMemStore(now), now, Options{Workers: 1, Seed: uint64(hour + 1), Stored: got.stored}); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range got.byURL {
+				i := r.Outcome.ID - 1
+				if due[i] = r.Outcome.NextDue; r.Outcome.Class == feeds.OK {
+					if refs[i].LastFull == 0 {
+						read++
+					}
+					refs[i].LastFull = r.Outcome.At.Unix()
+				}
+			}
+			time.Sleep(time.Hour)
+		}
+		if read != len(refs) {
+			t.Errorf("within a day %d feeds were read, want all %d", read, len(refs))
+		}
+	})
+}

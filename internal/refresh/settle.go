@@ -141,8 +141,9 @@ func (s *settler) finish(refs []int32, class feeds.Class, detail string, until t
 		a.result = feeds.Result{ID: s.plan.refs[ref].ID, Class: class, Detail: detail}
 		s.o.Finished(s.plan.worker(ref), &a.result)
 		entries[i] = s.entry(a)
-		if next := &entries[i].outcome.NextDue; next.Before(until) {
-			// Not all of them at once when the hold ends.
+		if next := &entries[i].outcome.NextDue; !until.IsZero() {
+			// Nobody asked for them, so they are due as soon as the hold ends, but not
+			// all of them at once.
 			spread := spreadOf(s.o.Seed, a.result.ID)
 			*next = until.Add(time.Duration(spread * float64(soonest)))
 		}
