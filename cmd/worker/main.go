@@ -96,7 +96,7 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 		return exit(stderr, flags.manager.serve(stdin, stderr))
 	}
 	if term.IsTerminal(int(stdin.Fd())) || term.IsTerminal(int(wire.Fd())) {
-		return exit(stderr, refusal("this is feedmill's worker, which fetches and reads feeds for the coordinator: that starts it and speaks to it over pipes. Run coordinator refresh"))
+		return exit(stderr, refusal(whatItIs))
 	}
 	// Neither needs to be there: what a worker does is then known from its
 	// messages alone.
@@ -195,11 +195,18 @@ func (o *options) readPorts(s string) error {
 	return nil
 }
 
+// whatItIs is for whoever runs a worker by hand.
+const whatItIs = "this is feedmill's worker, which fetches and reads feeds for the coordinator: that starts it and speaks to it over pipes. Run coordinator refresh"
+
 // parseFlags returns what the flags say. done says that they asked for
 // something else than to serve, which was done.
 func parseFlags(args []string, stdout, stderr io.Writer) (o options, done bool, err error) {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "worker: %s\n\nFlags:\n", whatItIs)
+		flags.PrintDefaults()
+	}
 	flags.Func("sandbox", "what to give up before the first feed: `LEVEL` best-effort, require or off (default best-effort)", func(s string) (err error) {
 		o.sandbox, err = sandbox.ParseMode(s)
 		return err

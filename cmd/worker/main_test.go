@@ -372,6 +372,13 @@ func TestVersionIsPrinted(t *testing.T) {
 	}
 }
 
+func TestHelpSaysWhatAWorkerIs(t *testing.T) {
+	var said bytes.Buffer
+	if _, done, err := parseFlags([]string{"--help"}, nil, &said); !done || err != nil || !strings.HasPrefix(said.String(), "worker: "+whatItIs) || !strings.Contains(said.String(), "-parse-cpu") {
+		t.Errorf("got %v, %v, %q, want what it is, and its flags", done, err, said.String())
+	}
+}
+
 func TestExitStatusesSayWhatWentWrong(t *testing.T) {
 	for err, want := range map[error]int{
 		nil:                                   0,
