@@ -87,6 +87,9 @@ func TestEveryFieldIsCarried(t *testing.T) {
 			if h, ok := want.(*Hello); ok {
 				h.Version = Version
 			}
+			if r, ok := want.(*Result); ok {
+				r.Status = 404
+			}
 			got, err := receive(bytes.NewReader(encode(t, want)), 0)
 			if err != io.EOF || len(got) != 1 {
 				t.Fatalf("got %d messages and %v, want 1 and io.EOF", len(got), err)

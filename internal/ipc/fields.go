@@ -136,7 +136,7 @@ func (d *decoder) result(res *feeds.Result) {
 	res.Class = class
 	res.Detail = d.text(maxDetail)
 	res.Hint = d.text(maxDetail)
-	res.Status = d.count()
+	res.Status = int(d.uintTo(999))
 	res.Attempts = d.count()
 	res.Refused = d.bool()
 	res.Elsewhere = d.bool()
@@ -178,8 +178,8 @@ func (d *decoder) pacing(p *feeds.Pacing) {
 	p.MaxAge = time.Duration(d.amount())
 	p.RetryAfter = time.Duration(d.amount())
 	p.TTL = time.Duration(d.amount())
-	p.SkipHours = uint32(d.uintTo(1<<32 - 1))
-	p.SkipDays = uint8(d.uintTo(1<<8 - 1))
+	p.SkipHours = uint32(d.uintTo(1<<24 - 1))
+	p.SkipDays = uint8(d.uintTo(1<<7 - 1))
 }
 
 func appendCost(b []byte, c *feeds.Cost) []byte {
