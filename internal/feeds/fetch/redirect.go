@@ -93,6 +93,9 @@ func location(resp *http.Response, base *url.URL) (string, *feeds.Failure) {
 	if raw == "" {
 		return "", &feeds.Failure{Class: feeds.Redirect, Detail: statusText(resp.StatusCode) + " without a Location"}
 	}
+	if scheme, rest, ok := strings.Cut(raw, ":///"); ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")) {
+		raw = scheme + "://" + strings.TrimLeft(rest, "/")
+	}
 	ref, err := base.Parse(escapeTarget(raw))
 	if err != nil {
 		return "", &feeds.Failure{Class: feeds.Redirect, Detail: statusText(resp.StatusCode) + " to what is no URL"}

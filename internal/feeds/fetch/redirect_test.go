@@ -75,6 +75,21 @@ func TestARedirectToNoURLIsARedirect(t *testing.T) {
 	}
 }
 
+// TestARedirectWithTooManySlashesIsFollowed: as curl and browsers do.
+func TestARedirectWithTooManySlashesIsFollowed(t *testing.T) {
+	var url string
+	s := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/feed" {
+			io.WriteString(w, feedBody(1))
+			return
+		}
+		w.Header().Set("Location", strings.Replace(url, "http://", "HTTP:////", 1)+"/feed")
+		w.WriteHeader(http.StatusFound)
+	})
+	url = s.URL
+	wantClass(t, get(t, refresher(t, feeds.Options{}), s.URL), feeds.OK)
+}
+
 func TestErrorPageMovesNothing(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/" {
