@@ -302,15 +302,15 @@ func again(f func() error) (err error) {
 // interrupted by the end of ctx once it has begun: it is short, and its outcome
 // would be unknown. Where the server ended it because of others, it is tried again.
 func (db *DB) write(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.transact(ctx, "", f)
+	return db.transact(ctx, pgx.TxOptions{}, f)
 }
 
 // note is write for what nobody is told of. It does not wait for the disk.
 func (db *DB) note(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.transact(ctx, "SET LOCAL synchronous_commit = off", f)
+	return db.transact(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = off"}, f)
 }
 
-func (db *DB) transact(ctx context.Context, first string, f func(ctx context.Context, tx pgx.Tx) error) error {
+func (db *DB) transact(ctx context.Context, o pgx.TxOptions, f func(ctx context.Context, tx pgx.Tx) error) error {
 	if err := db.mayWrite(ctx); err != nil {
 		return err
 	}
@@ -321,14 +321,7 @@ func (db *DB) transact(ctx context.Context, first string, f func(ctx context.Con
 	}
 	return db.within(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		return explain(again(func() error {
-			return pgx.BeginFunc(ctx, db.rounds, func(tx pgx.Tx) error {
-				if first != "" {
-					if _, err := tx.Exec(ctx, first); err != nil {
-						return err
-					}
-				}
-				return f(ctx, tx)
-			})
+			return pgx.BeginTxFunc(ctx, db.rounds, o, func(tx pgx.Tx) error { return f(ctx, tx) })
 		}))
 	})
 }
@@ -369,8 +362,7 @@ func explain(err error) error {
 	return fault(err)
 }
 
-// finding returns a function that wraps an error with what was being done, and
-// the cause where ctx ended.
+// wrapped returns an error with what was being done, and the cause where ctx ended.
 func wrapped(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
