@@ -70,13 +70,13 @@ func TestOlderTablesAreBroughtUp(t *testing.T) {
 			}
 			done := make(chan error)
 			go func() {
-				db, err := Open(context.Background(), url, Options{Owner: "up", Patience: 500 * time.Millisecond})
+				db, err := Open(context.Background(), url, Options{Owner: "up", Patience: 2 * time.Second})
 				if err == nil {
 					db.Close()
 				}
 				done <- err
 			}()
-			if !pgtest.Shared(t).Until(t, "postgres", time.Minute, "EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'feedmill up' AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '1 second')") {
+			if !pgtest.Shared(t).Until(t, "postgres", time.Minute, "EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'feedmill up' AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '3 seconds')") {
 				t.Errorf("from version %d: who reads is not waited for", version)
 			}
 			if err := tx.Rollback(t.Context()); err != nil {
