@@ -82,10 +82,11 @@ func (v *visit) due() (next, hold time.Time) {
 		if v.Class != feeds.NotModified && v.Validators == (feeds.Validators{}) && v.ref.Interval <= 0 {
 			own = v.newsInterval(floor)
 		}
+		whole := v.began.Add(max(own, asked))
 		own -= time.Duration((0.01 + 0.04*v.spread) * float64(own))
 		asked -= time.Duration((0.005 + 0.005*v.spread) * float64(asked))
 		next = v.began.Add(max(own, asked))
-		return skip(next, v.began.Add(top), v.Pacing), hold
+		return skip(next, whole, v.began.Add(top), v.Pacing), hold
 	}
 	delay := max(backoff(floor, v.fails), asked)
 	if wait := v.leaveAlone(); wait > 0 {
@@ -96,7 +97,8 @@ func (v *visit) due() (next, hold time.Time) {
 	}
 	delay = min(delay, top)
 	delay += time.Duration(v.spread * float64(delay) / 10)
-	return skip(v.at.Add(delay), v.at.Add(top), v.Pacing), hold
+	next = v.at.Add(delay)
+	return skip(next, next, v.at.Add(top), v.Pacing), hold
 }
 
 // newsInterval returns after how long a feed without validators should be asked
@@ -147,20 +149,30 @@ func backoff(floor time.Duration, fails int) time.Duration {
 	return max(floor, min(d, longest))
 }
 
-// skip moves t on by whole hours to one that the feed does not ask to skip,
-// which keeps feeds spread within the hour. Where there is none up to last,
-// as when all hours or days are named, t stays: a document cannot ask never
-// to be read again.
-func skip(t, last time.Time, p feeds.Pacing) time.Time {
+// skip moves the time from t, a shortened one, to whole, which is not, on by whole
+// hours to where the feed may be asked at whole, and returns when that begins: at t
+// thus moved, or when the last hour ends that the feed asks to skip. So who asks every
+// hour, on the hour, asks in none of these, and who asks at whole asks. Where there is
+// no such hour up to last, as when all hours or days are named, t stays: a document
+// cannot ask never to be read again.
+func skip(t, whole, last time.Time, p feeds.Pacing) time.Time {
 	if p.SkipHours == 0 && p.SkipDays == 0 {
 		return t
 	}
-	for u := t.UTC(); u.Equal(t) || !u.After(last); u = u.Add(time.Hour) {
-		if p.SkipHours>>u.Hour()&1 == 0 && p.SkipDays>>u.Weekday()&1 == 0 {
-			return u.In(t.Location())
+	skipped := func(u time.Time) bool { return p.SkipHours>>u.Hour()&1 != 0 || p.SkipDays>>u.Weekday()&1 != 0 }
+	u := whole.UTC()
+	for skipped(u) {
+		if u = u.Add(time.Hour); u.After(last) {
+			return t
 		}
 	}
-	return t
+	from := u.Add(t.Sub(whole))
+	for hour := u.Truncate(time.Hour); hour.After(from); hour = hour.Add(-time.Hour) {
+		if skipped(hour.Add(-time.Hour)) {
+			from = hour
+		}
+	}
+	return from.In(t.Location())
 }
 
 // wantsInFull reports whether a feed is to be asked without validators at now:

@@ -106,6 +106,41 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// TestWhoAsksOnTheHourAsksInNoneThatIsSkipped: over four weeks, and that a time is
+// shortened into an hour to be skipped costs no turn.
+func TestWhoAsksOnTheHourAsksInNoneThatIsSkipped(t *testing.T) {
+	const weekend = 1<<time.Saturday | 1<<time.Sunday
+	monday := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name  string
+		every time.Duration
+		p     feeds.Pacing
+		want  int // requests
+	}{
+		{"half a day", time.Hour, feeds.Pacing{SkipHours: 1<<12 - 1}, 28*12 + 1},
+		{"half a day, asked for more often", 15 * time.Minute, feeds.Pacing{SkipHours: 1<<12 - 1}, 28*12 + 1},
+		{"all but noon", time.Hour, feeds.Pacing{SkipHours: (1<<24 - 1) &^ (1 << 12)}, 28 + 1},
+		{"weekends", time.Hour, feeds.Pacing{SkipDays: weekend}, 20 * 24},
+		{"the hour before, of a daily feed", day, feeds.Pacing{SkipHours: 1 << 8, TTL: day}, 28},
+		{"the hours before, of a weekly feed", 7 * day, feeds.Pacing{SkipHours: 1<<7 | 1<<8, TTL: 7 * day}, 4},
+	} {
+		asked, due := 0, monday
+		for now := monday; now.Before(monday.Add(28 * day)); now = now.Add(tt.every) {
+			if due.After(now) {
+				continue
+			}
+			if asked++; asked > 1 && (tt.p.SkipHours>>now.Hour()&1 != 0 || tt.p.SkipDays>>now.Weekday()&1 != 0) {
+				t.Errorf("%s: asked at %v, due at %v", tt.name, now, due)
+			}
+			v := visit{Result: feeds.Result{Class: feeds.NotModified, Pacing: tt.p}, ref: &feeds.Ref{}, began: now, at: now, spread: spreadOf(uint64(asked), 1)}
+			due, _ = v.due()
+		}
+		if asked != tt.want {
+			t.Errorf("%s: asked %d times, want %d", tt.name, asked, tt.want)
+		}
+	}
+}
+
 // TestAWeekOf304IsAskedInFull: a week after a server's last whole answer, and
 // at most a day later, its feed is asked without validators.
 func TestAWeekOf304IsAskedInFull(t *testing.T) {
