@@ -45,8 +45,8 @@ type Options struct {
 	Ports []uint16
 
 	// Proxy is the URL of a proxy (http, https, socks5) that every request
-	// goes through, or "env" for what HTTP_PROXY, HTTPS_PROXY and NO_PROXY
-	// say; empty means none, whatever the environment says. A proxy named by
+	// goes through, or "env" for what HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and
+	// NO_PROXY say; empty means none, whatever the environment says. A proxy named by
 	// URL is the user's choice and may have any address; what it then
 	// connects to is its own matter, so only addresses that are written out
 	// in a feed's URL are still checked. With "env" the address that is

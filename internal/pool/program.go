@@ -49,7 +49,7 @@ var passedOn = []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GORACE", "R
 
 // proxies are the variables that a worker gets too when it is to go through
 // the proxies that the environment names, which may well have a password.
-var proxies = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"}
+var proxies = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"}
 
 // environ returns the whole environment of a worker. A worker parses one feed
 // at a time, so it gets one CPU's worth of threads. memLimit, in bytes, is the

@@ -186,8 +186,11 @@ func TestWorkerGetsAMinimalEnvironment(t *testing.T) {
 	if got[0] != "GOMAXPROCS=1" || got[len(got)-1] != "GOMAXPROCS=2" {
 		t.Errorf("%q: want what is added to come last, where it wins", got)
 	}
-	if got := environ(0, "env", nil); !slices.Contains(got, "HTTP_PROXY=http://user:secret@proxy") {
-		t.Errorf("%q lacks the proxy that the worker is to use", got)
+	t.Setenv("all_proxy", "socks5://proxy")
+	for _, want := range []string{"HTTP_PROXY=http://user:secret@proxy", "all_proxy=socks5://proxy"} {
+		if got := environ(0, "env", nil); !slices.Contains(got, want) {
+			t.Errorf("%q lacks %s, the proxy that the worker is to use", got, want)
+		}
 	}
 }
 

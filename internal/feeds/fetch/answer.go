@@ -79,17 +79,18 @@ func (f *fetch) notModified(resp *http.Response, res feeds.Result) feeds.Result 
 // otherwise is the result of any answer without a document. That a document is gone
 // to which the feed led for now says nothing of the feed.
 func (f *fetch) otherwise(resp *http.Response, res feeds.Result) feeds.Result {
+	if s := resp.StatusCode; s == http.StatusProxyAuthRequired && f.r.transport.proxy != nil || s == http.StatusNetworkAuthenticationRequired {
+		// Whoever says so is on the way to the feed's server, which nobody has asked.
+		res.Status = 0
+		return failed(res, &feeds.Failure{Class: feeds.Connect, Detail: statusText(s)})
+	}
 	if limited, after, why := rateLimit(resp, time.Now()); limited {
 		res.Pacing.RetryAfter = after
 		return failed(res, &feeds.Failure{Class: feeds.RateLimited, Detail: why})
 	}
 	fail := &feeds.Failure{Class: feeds.HTTPError, Detail: statusText(resp.StatusCode)}
-	switch s := resp.StatusCode; {
-	case s == http.StatusGone && f.trail.permanent:
+	if resp.StatusCode == http.StatusGone && f.trail.permanent {
 		fail.Class = feeds.Gone
-	case s == http.StatusProxyAuthRequired && f.r.transport.proxy != nil, s == http.StatusNetworkAuthenticationRequired:
-		// Whoever says so is on the way to the feed's server, which nobody has asked.
-		fail.Class, res.Status = feeds.Connect, 0
 	}
 	return failed(res, fail)
 }

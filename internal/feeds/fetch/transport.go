@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,9 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 
 	"feedmill/internal/feeds"
 )
@@ -112,14 +117,36 @@ func (t *transport) speaker() *http.Transport {
 	}
 }
 
-// proxyFunc returns what http.Transport asks for a proxy; nil for none.
+// proxyFunc returns what http.Transport asks for a proxy; nil for none. A proxy that is
+// none is an error, in the environment too, where net/http would go without: whoever
+// names one has reasons.
 func proxyFunc(proxy string) (func(*http.Request) (*url.URL, error), error) {
 	switch proxy {
 	case "":
 		return nil, nil
 	case "env":
-		return http.ProxyFromEnvironment, nil
+		env := httpproxy.FromEnvironment()
+		all := cmp.Or(os.Getenv("all_proxy"), os.Getenv("ALL_PROXY"))
+		for _, p := range []*string{&env.HTTPProxy, &env.HTTPSProxy} {
+			if *p = cmp.Or(*p, all); *p == "" {
+				continue
+			}
+			if !strings.Contains(*p, "://") {
+				*p = "http://" + *p
+			}
+			if _, err := proxyURL(*p); err != nil {
+				return nil, fmt.Errorf("read the environment: %w", err)
+			}
+		}
+		choose := env.ProxyFunc()
+		return func(req *http.Request) (*url.URL, error) { return choose(req.URL) }, nil
 	}
+	u, err := proxyURL(proxy)
+	return http.ProxyURL(u), err
+}
+
+// proxyURL reads the URL of a proxy.
+func proxyURL(proxy string) (*url.URL, error) {
 	u, err := url.Parse(proxy)
 	if err != nil {
 		// The parser's text would repeat the proxy's password.
@@ -133,7 +160,7 @@ func proxyFunc(proxy string) (func(*http.Request) (*url.URL, error), error) {
 	if u.Hostname() == "" {
 		return nil, fmt.Errorf("read proxy %s: no host", feeds.RedactURL(proxy))
 	}
-	return http.ProxyURL(u), nil
+	return u, nil
 }
 
 // dialProxy connects to a proxy.

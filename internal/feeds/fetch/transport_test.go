@@ -208,7 +208,12 @@ func TestWhoIsBetweenUsIsNoServer(t *testing.T) {
 		{407, true, feeds.Connect}, {511, true, feeds.Connect}, {511, false, feeds.Connect},
 		{407, false, feeds.HTTPError}, {502, true, feeds.HTTPError}, {403, true, feeds.HTTPError},
 	} {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tt.status) })
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			if tt.class == feeds.Connect {
+				w.Header().Set("Retry-After", "7200") // which is not for the feed either
+			}
+			w.WriteHeader(tt.status)
+		})
 		o, url := feeds.Options{}, s.URL
 		if tt.proxied {
 			o.Proxy, url = s.URL, "http://feeds.example/"
@@ -275,6 +280,54 @@ func TestBadProxyIsRefusedWithoutItsPassword(t *testing.T) {
 		_, err := New(feeds.Options{Proxy: proxy}, read.Read)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v, want an error without the password", proxy, err)
+		}
+		for _, name := range []string{"http_proxy", "HTTPS_PROXY", "ALL_PROXY"} {
+			noProxies(t)
+			t.Setenv(name, proxy)
+			if _, err := New(feeds.Options{Proxy: "env"}, read.Read); err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s=%q: %v, want an error without the password, and not to go without", name, proxy, err)
+			}
+		}
+	}
+}
+
+// noProxies takes those of the environment away.
+func noProxies(t *testing.T) {
+	for _, name := range []string{"http_proxy", "https_proxy", "all_proxy", "no_proxy"} {
+		t.Setenv(name, "")
+		t.Setenv(strings.ToUpper(name), "")
+	}
+}
+
+// TestTheEnvironmentNamesProxies as other programs read it.
+func TestTheEnvironmentNamesProxies(t *testing.T) {
+	for _, tt := range []struct{ name, value, http, https string }{
+		{"", "", "", ""},
+		{"HTTP_PROXY", "p:3128", "http://p:3128", ""},
+		{"https_proxy", "https://p", "", "https://p"},
+		{"ALL_PROXY", "socks5://u:w@p", "socks5://u:w@p", "socks5://u:w@p"},
+		{"all_proxy", "localhost:1", "http://localhost:1", "http://localhost:1"},
+	} {
+		noProxies(t)
+		t.Setenv("NO_PROXY", "direct.example")
+		if tt.name != "" {
+			t.Setenv(tt.name, tt.value)
+		}
+		choose, err := proxyFunc("env")
+		if err != nil {
+			t.Fatalf("%s=%s: %v", tt.name, tt.value, err)
+		}
+		for to, want := range map[string]string{"http://a.example/": tt.http, "https://a.example/": tt.https, "http://direct.example/": ""} {
+			req, _ := http.NewRequest("GET", to, nil)
+			got := ""
+			if u, err := choose(req); err != nil {
+				t.Errorf("%s=%s: %s: %v", tt.name, tt.value, to, err)
+			} else if u != nil {
+				got = u.String()
+			}
+			if got != want {
+				t.Errorf("%s=%s: %s by %q, want %q", tt.name, tt.value, to, got, want)
+			}
 		}
 	}
 }

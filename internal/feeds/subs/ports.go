@@ -38,7 +38,7 @@ func ConnectPorts(refs []feeds.Ref, o feeds.Options) []uint16 {
 		}
 	}
 	if o.Proxy == "env" {
-		for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+		for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 			if port := proxyPort(os.Getenv(name)); port != 0 {
 				ports[port] = true
 			}

@@ -10,7 +10,8 @@ import (
 func TestPortsAreThoseOfTheRound(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "proxy.example:3128")
 	t.Setenv("HTTPS_PROXY", "socks5://proxy.example")
-	for _, name := range []string{"http_proxy", "https_proxy"} {
+	t.Setenv("ALL_PROXY", "socks5://proxy.example:1081")
+	for _, name := range []string{"http_proxy", "https_proxy", "all_proxy"} {
 		t.Setenv(name, "")
 	}
 	refs := []feeds.Ref{
@@ -23,7 +24,7 @@ func TestPortsAreThoseOfTheRound(t *testing.T) {
 	}{
 		{feeds.Options{}, []uint16{80, 81, 443, 8080}},
 		{feeds.Options{Ports: []uint16{8443, 80}}, []uint16{80, 81, 443, 8080, 8443}},
-		{feeds.Options{Proxy: "env"}, []uint16{80, 81, 443, 1080, 3128, 8080}},
+		{feeds.Options{Proxy: "env"}, []uint16{80, 81, 443, 1080, 1081, 3128, 8080}},
 		{feeds.Options{Proxy: "http://user:word@proxy.example:3129"}, []uint16{3129}},
 		{feeds.Options{Proxy: "https://proxy.example", Ports: []uint16{8443}}, []uint16{443}},
 		{feeds.Options{Proxy: "http://proxy.example/"}, []uint16{80}},
