@@ -25,7 +25,7 @@ const wideAts = "@＠﹫"
 var anyAt = regexp.MustCompile("(?i)[" + wideAts + "]|%40|&#0*64;|&#x0*40;|&commat;")
 
 // strayPort is a port that is none: more likely a password whose host is missing.
-var strayPort = regexp.MustCompile(`^([^:/\\?#@]*:?[/\\]{2}[^:/\\?#@\s]*:)([0-9]*[^0-9/\\?#@\s:][^/\\?#@\s]*)($|[/\\?#\s])`)
+var strayPort = regexp.MustCompile(`^((?:[^:/\\?#@]*:)?[/\\]{2}[^:/\\?#@\s]*:)([0-9]*[^0-9/\\?#@\s:][^/\\?#@\s]*)($|[/\\?#\s])`)
 
 // RedactURL returns what was given as a URL for showing: without its userinfo, of
 // which the name may be a token as well as the password. What is no URL that could
@@ -34,6 +34,9 @@ var strayPort = regexp.MustCompile(`^([^:/\\?#@]*:?[/\\]{2}[^:/\\?#@\s]*:)([0-9]
 // does where the host has no dot and an @ comes later: that is more likely a name,
 // and a password with a slash in it.
 func RedactURL(raw string) string {
+	if strings.Contains(raw, "://") && strings.Count(raw, ":") == 1 && !strings.ContainsAny(raw, "@%&=") && !strings.Contains(raw, "＠") && !strings.Contains(raw, "﹫") {
+		return raw // as almost all are, and each line about a feed or an item has one
+	}
 	at := strings.LastIndexAny(raw, wideAts)
 	_, err := NormalizeURL(raw)
 	if err != nil {

@@ -138,6 +138,9 @@ func decoded(r io.Reader) io.Reader {
 	return b
 }
 
+// likeAddress is a name that may be an address, and not one with slashes in it.
+var likeAddress = regexp.MustCompile(`^\S*//\S*$|^\s*[A-Za-z][\w+.-]*://\S`)
+
 var declaredEncoding = regexp.MustCompile(`encoding\s*=\s*["']([^"']*)`)
 
 func isASCII(b []byte) bool { return bytes.IndexFunc(b, func(r rune) bool { return r >= 0x80 }) < 0 }
@@ -319,7 +322,7 @@ func (o *outlines) open(values map[string]string, closed bool) {
 	}
 	if name := strings.Join(strings.Fields(title), ""); name == strings.Join(strings.Fields(raw), "") || name == link {
 		title = "" // what stands for one in a file that must have one
-	} else if at := strings.Index(title, "//"); at >= 0 && !strings.Contains(title[:at], " ") {
+	} else if likeAddress.MatchString(title) {
 		title = feeds.RedactURL(title) // likewise, but of another spelling; names are shown, and go with lists that are given away
 	}
 	o.say(feeds.Subscription{URL: link, Title: title, Link: homePage(values["htmlurl"]), Category: o.category(values["category"])}, nil)

@@ -291,6 +291,7 @@ func TestFoldersComeBack(t *testing.T) {
 func TestANameIsNoPassword(t *testing.T) {
 	for name, want := range map[string]string{
 		"https://me:secret@a.example/feed?x": "https://xxxxx@a.example/feed?x", "https://me:secret@a.example/feed": "", "//me:secret@a.example": "//xxxxx@a.example",
+		"// TODO: blog by @dave": "// TODO: blog by @dave", "CoDe//Life by @dave": "CoDe//Life by @dave", "Notes:// @home": "Notes:// @home", "a//b:c": "a//b:c",
 		"me@a.example": "me@a.example", "Notes // @home": "Notes // @home", "https://a.example/@me": "https://a.example/@me",
 		"https://me:sec&#9;ret@a.example/feed": "", "https://me:sec ret@b.example/feed": "https://xxxxx@b.example/feed", "https:// me:secret@a.example /feed": "", "News of //a.example by me@a.example": "News of //a.example by me@a.example",
 	} {
