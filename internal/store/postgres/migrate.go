@@ -68,7 +68,12 @@ func (db *DB) migrate(ctx context.Context) error {
 		return err
 	}
 	defer c.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
-	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+	return again(func() error { return pgx.BeginFunc(ctx, c, db.bringUp(ctx)) })
+}
+
+// bringUp returns the transaction of migrate.
+func (db *DB) bringUp(ctx context.Context) func(tx pgx.Tx) error {
+	return func(tx pgx.Tx) error {
 		version, err := db.identify(ctx, tx) // of somebody who was quicker
 		if err != nil {
 			return err
@@ -92,5 +97,5 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 		_, err = tx.Exec(ctx, set, latestVersion)
 		return err
-	})
+	}
 }
