@@ -108,10 +108,11 @@ func answerDate(h http.Header, now time.Time) time.Time {
 }
 
 // parseDate reads a date in any form that servers write it in: HTTP has three, and
-// what writes cookies or sends people away has more.
+// what writes cookies or sends people away has more. What has no time of day is none:
+// a number alone, as of seconds, would be a year.
 func parseDate(s string) (time.Time, bool) {
 	unix, ok := new(date.Reader).Read(s)
-	return time.Unix(unix, 0), ok
+	return time.Unix(unix, 0), ok && strings.Contains(s, ":")
 }
 
 // seconds reads a number of whole seconds, behind which there may be parts of one, a
@@ -135,9 +136,11 @@ func clampAsked(d time.Duration) time.Duration {
 
 // rateLimit reports whether an answer asks for a pause, for how long, and in
 // what words to say so: any 429, and any other error that says when to come back,
-// as GitHub does with 403, unless it is about a document that is not there.
+// as GitHub does with 403, unless it is about a document that is not there, or of
+// somebody on the way to the server.
 func rateLimit(resp *http.Response, now time.Time) (limited bool, after time.Duration, why string) {
-	if s := resp.StatusCode; s < 400 || s == http.StatusNotFound || s == http.StatusGone {
+	switch s := resp.StatusCode; {
+	case s < 400, s == http.StatusNotFound, s == http.StatusGone, s == http.StatusProxyAuthRequired, s == http.StatusNetworkAuthenticationRequired:
 		return false, 0, ""
 	}
 	after, asked := retryAfter(resp.Header, now)

@@ -268,8 +268,9 @@ func (g *gate) hold(p place, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := &feeds.Failure{Class: feeds.HostBackoff, Detail: p.domain + " " + why}
+	before := g.troubles[blame{p.via, p.domain}]
 	g.troubles[blame{p.via, p.domain}] = &trouble{refusal: f}
-	if p.via == "" {
+	if p.via == "" || before != nil && before.refusal != nil { // several of one sender's feeds were asked at a time
 		return
 	}
 	senders := g.troubles[blame{sent, p.domain}]

@@ -354,6 +354,33 @@ func TestARedirectToAHostThatAskedForAPauseIsNotFollowedForEver(t *testing.T) {
 	wantClass(t, get(t, r, shared), feeds.OK)
 }
 
+// TestOneSenderSpeaksForItselfAlone: however many of its feeds are asked at a time where it
+// sends us, another one's are asked there.
+func TestOneSenderSpeaksForItselfAlone(t *testing.T) {
+	const atOnce = 4
+	var came sync.WaitGroup
+	came.Add(atOnce)
+	shared := listenOn(t, "127.0.0.2", func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/busy" {
+			came.Done()
+			came.Wait()
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		io.WriteString(w, feedBody(1))
+	})
+	to := func(path string) http.HandlerFunc {
+		return func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, shared+path, http.StatusFound) }
+	}
+	r := refresher(t, feeds.Options{PerHost: atOnce})
+	for id, res := range runAll(t, r, jobsFor(atOnce, listenOn(t, "127.0.0.3", to("/busy")))) {
+		if res.Class != feeds.RateLimited {
+			t.Errorf("job %d: got %s (%s), want rate_limited", id, res.Class, res.Detail)
+		}
+	}
+	wantClass(t, get(t, r, listenOn(t, "127.0.0.4", to("/"))), feeds.OK)
+}
+
 func TestRateLimitHoldsTheDomain(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		var asked atomic.Int64

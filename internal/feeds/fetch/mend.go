@@ -206,7 +206,7 @@ func mendLine(line []byte, chunked *bool) (good []byte, ok bool) {
 		}
 		for word := range strings.SplitSeq(strings.ToLower(string(value)), ",") {
 			word, _, _ = strings.Cut(word, ";")
-			switch word = strings.Trim(word, `" `); {
+			switch word = strings.Trim(word, "\" \t"); {
 			case word == "chunked" && !*chunked:
 				*chunked = true
 				good = append(good, "Transfer-Encoding: chunked\r\n"...)

@@ -29,6 +29,7 @@ func TestSloppyHeadsAreRead(t *testing.T) {
 		"Transfer-Encoding identity, to the end":   get200 + "Transfer-Encoding: identity\r\n\r\n" + doc,
 		"Transfer-Encoding identity with a length": get200 + "transfer-encoding:Identity\r\n" + sized,
 		"Transfer-Encoding of nothing":             get200 + "Transfer-Encoding:\r\n" + sized,
+		"chunked behind a tab":                     get200 + "Transfer-Encoding: identity,\tchunked\r\n\r\n" + chunks,
 		"identity, chunked":                        get200 + "Transfer-Encoding: identity, chunked\r\n\r\n" + chunks,
 		"chunked in two lines":                     get200 + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
 		"chunked twice in one":                     get200 + "Transfer-Encoding: chunked, chunked\r\n\r\n" + chunks,

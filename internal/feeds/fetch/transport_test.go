@@ -199,6 +199,7 @@ func TestDeadProxyIsNotTheHostsRefusal(t *testing.T) {
 
 // TestWhoIsBetweenUsIsNoServer: a proxy that wants a password, or a network that wants a
 // login first, is not the feed's answer, and whether all hosts are out of reach is asked.
+// That they want to be asked later is nothing that the feed's host said.
 func TestWhoIsBetweenUsIsNoServer(t *testing.T) {
 	for _, tt := range []struct {
 		status  int
@@ -218,7 +219,9 @@ func TestWhoIsBetweenUsIsNoServer(t *testing.T) {
 		if tt.proxied {
 			o.Proxy, url = s.URL, "http://feeds.example/"
 		}
-		res := get(t, refresher(t, o), url)
+		r := refresher(t, o)
+		get(t, r, url)
+		res := get(t, r, url)
 		if res.Class != tt.class || (res.Status == 0) != (tt.class == feeds.Connect) || res.Refused || !strings.Contains(res.Detail, fmt.Sprint(tt.status)) {
 			t.Errorf("%d, by a proxy %v: got %s (%s), status %d, want %s", tt.status, tt.proxied, res.Class, res.Detail, res.Status, tt.class)
 		}
