@@ -121,7 +121,7 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	a := &asking{}
 	limited, stop := context.WithTimeout(context.WithValue(ctx, askingKey{}, a), n.limit)
 	defer stop()
-	addrs, err := n.resolver.LookupNetIP(limited, "ip", host)
+	addrs, err := n.resolve(limited, host)
 	if err == nil {
 		n.answers.Store(true)
 		for i := range addrs {
@@ -146,9 +146,39 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	return nil, err
 }
 
+// resolve asks for the addresses of a host, and when that takes long for those of IPv4
+// alone: there are name servers, and routers before them, that say nothing where they
+// are asked for IPv6 (RFC 4074), and the resolver keeps what it has until it has both.
+func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	both, stop := context.WithTimeout(ctx, n.limit*3/5) // a second name server is asked after half
+	defer stop()
+	addrs, err := n.resolver.LookupNetIP(both, "ip", host)
+	if err != nil && both.Err() != nil && ctx.Err() == nil {
+		ctx.Value(askingKey{}).(*asking).hangUp()
+		return n.resolver.LookupNetIP(ctx, "ip4", host)
+	}
+	return addrs, err
+}
+
 // An asking is told what was lacking for the questions of a lookup: the
 // resolver's own error does not tell.
-type asking struct{ lack atomic.Pointer[lack] }
+type asking struct {
+	lack atomic.Pointer[lack]
+
+	mu    sync.Mutex
+	conns []net.Conn // to name servers
+}
+
+// hangUp closes what the resolver would wait at for seconds after it was stopped:
+// the descriptors are counted.
+func (a *asking) hangUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.conns {
+		c.Close()
+	}
+	a.conns = nil
+}
 
 type askingKey struct{}
 
@@ -161,6 +191,11 @@ func (n *names) reach(ctx context.Context, network, address string) (net.Conn, e
 	}
 	if l := lackOf(err, false); l != nil {
 		a.lack.Store(l)
+	}
+	if err == nil {
+		a.mu.Lock()
+		a.conns = append(a.conns, conn)
+		a.mu.Unlock()
 	}
 	if udp, ok := conn.(*net.UDPConn); ok {
 		conn = &askedConn{udp, a}

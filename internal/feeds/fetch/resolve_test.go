@@ -55,7 +55,7 @@ func (z zone) reply(question []byte) []byte {
 		return nil
 	}
 	q := m.Questions[0]
-	if strings.HasPrefix(q.Name.String(), "silent.") {
+	if name := q.Name.String(); strings.HasPrefix(name, "silent.") || strings.HasPrefix(name, "silent6.") && q.Type == dnsmessage.TypeAAAA {
 		return nil
 	}
 	addrs, ok := z(strings.TrimSuffix(q.Name.String(), "."))
@@ -115,7 +115,7 @@ func TestNamesAreJudgedByTheirAddress(t *testing.T) {
 	asked := 0
 	dns := serveDNS(t, func(name string) ([]string, bool) {
 		switch name {
-		case "good.example.net":
+		case "good.example.net", "silent6.example.net":
 			return []string{"127.0.0.2"}, true
 		case "private.example.net":
 			return []string{"10.0.0.1", "fd00:ec2::254"}, true
@@ -150,6 +150,7 @@ func TestNamesAreJudgedByTheirAddress(t *testing.T) {
 		{"unknown.example.net", feeds.DNS},
 		{"broken.example.com", feeds.DNS},
 		{"silent.example.org", feeds.DNS},
+		{"silent6.example.net", feeds.OK}, // to questions for IPv6
 	} {
 		r := withDNS(t, dns, "127.0.0.2/32")
 		start := time.Now()
