@@ -84,7 +84,7 @@ func maxAge(h http.Header, now time.Time) time.Duration {
 // 9110, section 10.2.3). What is in the past asks for 0.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	v := strings.Trim(h.Get("Retry-After"), `" `)
-	if d, ok := seconds(strings.TrimPrefix(v, "-")); ok {
+	if d, ok := seconds(strings.TrimPrefix(v, "-")); ok && !strings.ContainsAny(v, "mMhHyY") { // as minutes, hours and days have
 		if v[0] == '-' {
 			d = 0
 		}

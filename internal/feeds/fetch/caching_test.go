@@ -68,7 +68,7 @@ func TestRetryAfterIsCountedFromTheAnswer(t *testing.T) {
 		{"Retry-After:", 0, false},
 		{"Retry-After: soon", 0, false},
 		{"Retry-After: -", 0, false},
-		{"Retry-After: 2h", 0, false},
+		{"Retry-After: 2h", 0, false}, {"Retry-After: 10 minutes", 0, false}, {"Retry-After: 1 hour", 0, false}, {"Retry-After: 2 Days", 0, false},
 		{"Retry-After: 2026-01-02T04:04:05Z", time.Hour, true},
 		{"Retry-After: 120.5", 2 * time.Minute, true},
 		{"Retry-After: 120, 120", 2 * time.Minute, true},
