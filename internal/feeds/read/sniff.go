@@ -140,19 +140,9 @@ func htmlPage(text []byte, base string) *feeds.Failure {
 // stand in the head.
 const maxPageBytes = 512 << 10
 
-// feedTypes holds the media types that mark a link as that of a feed.
-var feedTypes = map[string]bool{
-	"application/rss+xml":   true,
-	"application/atom+xml":  true,
-	"application/rdf+xml":   true,
-	"application/feed+json": true,
-	"application/json":      true, // what JSON Feed 1.0 asked for
-	"application/xml":       true,
-	"text/xml":              true,
-}
-
-// oddFeedType is what else is meant as one of them.
-var oddFeedType = regexp.MustCompile(`^(application|text)/(x-)?(rss|atom)(\+xml)?$`)
+// feedType matches the media types that mark a link as that of a feed, application/json
+// among them, which JSON Feed 1.0 asked for, and what else is meant as one.
+var feedType = regexp.MustCompile(`^\s*((application|text)/((x-)?(rss|atom|rdf)(\+xml)?|xml)|application/(feed\+)?json)\s*(;|$)`)
 
 // A page is what is worth knowing of an HTML page.
 type page struct {
@@ -163,7 +153,10 @@ type page struct {
 
 func readPage(text []byte, base string) page {
 	var p page
-	root, _ := url.Parse(base)
+	root, err := url.Parse(base)
+	if err != nil {
+		root = new(url.URL)
+	}
 	based := false // the first one counts
 	tokens := html.NewTokenizer(bytes.NewReader(text[:min(len(text), maxPageBytes)]))
 	inTitle := false
@@ -185,11 +178,9 @@ func readPage(text []byte, base string) page {
 			case "title":
 				inTitle = true
 			case "base":
-				raw := strings.TrimSpace(attributesOf(tokens)["href"])
-				if href, err := url.Parse(raw); err == nil && raw != "" && root != nil && !based {
-					if next := root.ResolveReference(href); next.Scheme == "http" || next.Scheme == "https" {
-						root, based = next, true
-					}
+				href := strings.TrimSpace(attributesOf(tokens)["href"])
+				if next, err := root.Parse(href); err == nil && href != "" && !based && (next.Scheme == "http" || next.Scheme == "https") {
+					root, based = next, true
 				}
 			case "noscript":
 				tokens.NextIsNotRawText() // there is none here
@@ -202,21 +193,13 @@ func readPage(text []byte, base string) page {
 
 // addLink takes the feed that a link element names, if it does.
 func (p *page) addLink(attrs map[string]string, root *url.URL) {
-	kind, _, _ := strings.Cut(strings.ToLower(attrs["type"]), ";")
-	kind = strings.TrimSpace(kind)
 	rels := strings.Fields(strings.ToLower(attrs["rel"]))
 	href := strings.TrimSpace(lineEnds.ReplaceAllString(attrs["href"], ""))
-	if href == "" || len(href) > maxURL || !feedTypes[kind] && !oddFeedType.MatchString(kind) || !slices.Contains(rels, "alternate") {
+	if href == "" || len(href) > maxURL || !feedType.MatchString(strings.ToLower(attrs["type"])) || !slices.Contains(rels, "alternate") {
 		return
 	}
-	u, err := url.Parse(href)
-	if err != nil {
-		return
-	}
-	if root != nil {
-		u = root.ResolveReference(u)
-	}
-	if u.Host == "" || strings.Contains(u.Path, "/wp-json/") {
+	u, err := root.Parse(href)
+	if err != nil || u.Host == "" || strings.Contains(u.Path, "/wp-json/") {
 		return // the last is what WordPress calls an alternate of a page: its own API
 	}
 	link := u.String()
