@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -47,7 +48,8 @@ var origins sync.Map
 
 // scriptOrigin is "origin FEEDS HOSTS ITEMS [DIR]": serve generated feeds, of
 // which each gets one new item an epoch, and the files of DIR, until the
-// session ends. It sets $ORIGIN to its address and writes feeds.txt.
+// session ends. It sets $ORIGIN to its address and $NEIGHBOUR to one on another
+// host, and writes feeds.txt.
 func scriptOrigin(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 || len(args) > 4 {
 		ts.Fatalf("usage: origin FEEDS HOSTS ITEMS [DIR]")
@@ -74,7 +76,10 @@ func scriptOrigin(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	})
 	origins.Store(ts.MkAbs("."), server)
+	_, port, err := net.SplitHostPort(server.Addr())
+	ts.Check(err)
 	ts.Setenv("ORIGIN", server.Addr())
+	ts.Setenv("NEIGHBOUR", "127.0.0.2:"+port)
 	list, err := os.Create(ts.MkAbs("feeds.txt"))
 	ts.Check(err)
 	for url := range server.URLs() {
