@@ -22,8 +22,8 @@ const maxListLine = 16 << 10
 
 // ReadList reads a plain list of feeds: one URL a line, empty lines and lines
 // that begin with # left out, and whatever follows a URL after white space, such
-// as a comment or the tags and titles of other readers' lists. Lines end in LF or
-// CRLF, and are in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; all of it
+// as a comment or the tags and titles of other readers' lists. Lines end in LF, CRLF
+// or CR, and are in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; all of it
 // may be in gzip. It yields each URL as SubscriptionURL returns it, and a [*ListError] for each
 // line that holds none.
 //
@@ -32,7 +32,7 @@ const maxListLine = 16 << 10
 func ReadList(r io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		text, _ := narrow(unzipped(r))
-		lines := bufio.NewReaderSize(text, maxListLine)
+		lines := bufio.NewReaderSize(ends{bufio.NewReader(text)}, maxListLine)
 		for n := 1; ; n++ {
 			line, err := lines.ReadSlice('\n')
 			if n == 1 {
@@ -67,6 +67,27 @@ func ReadList(r io.Reader) iter.Seq2[string, error] {
 			}
 		}
 	}
+}
+
+// ends reads what its reader has with LF for each CR that ends a line by itself, as
+// spreadsheets for the Mac still write them.
+type ends struct{ *bufio.Reader }
+
+func (e ends) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	for i, c := range p[:n] {
+		if c != '\r' {
+			continue
+		}
+		next := p[i+1 : n]
+		if len(next) == 0 {
+			next, _ = e.Peek(1) // an error comes again
+		}
+		if !bytes.HasPrefix(next, []byte("\n")) {
+			p[i] = '\n'
+		}
+	}
+	return n, err
 }
 
 // firstWord returns what comes before the first white space of line.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"reflect"
@@ -323,6 +324,25 @@ func TestListReportsTheLineOfEachBadEntry(t *testing.T) {
 	}
 	if want := []int{5, 6}; !reflect.DeepEqual(lines, want) {
 		t.Errorf("bad lines: got %v, want %v", lines, want)
+	}
+}
+
+// TestListOfTheOldMac: each line ends in CR, and none is lost or counted twice.
+func TestListOfTheOldMac(t *testing.T) {
+	for _, end := range []string{"\r", "\r\n", "\n"} {
+		var got []string
+		list := strings.Join([]string{"https://a.example/ a note", "# " + strings.Repeat("x", 3*maxListLine/4), "nothing", "", "https://b.example/", "exec:rm", "https://c.example/", ""}, end)
+		for link, err := range ReadList(iotest.OneByteReader(strings.NewReader(list))) {
+			if entry, bad := errors.AsType[*ListError](err); bad {
+				link = fmt.Sprint(entry.Line)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, link)
+		}
+		if want := []string{"https://a.example/", "3", "https://b.example/", "6", "https://c.example/"}; !slices.Equal(got, want) {
+			t.Errorf("lines that end in %q: got %q, want %q", end, got, want)
+		}
 	}
 }
 
