@@ -121,14 +121,16 @@ func (p *plan) gather() {
 // never read first. Where a host asks to be left alone after so many requests, it is
 // not the same feeds each time that had theirs before.
 func (p *plan) mix(seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 0x6d69_7800))
 	for _, g := range p.groups {
-		slices.SortFunc(p.order[g.next:g.end], func(a, b int32) int {
-			ra, rb := &p.refs[a], &p.refs[b]
-			if (ra.LastFull == 0) != (rb.LastFull == 0) {
-				return cmp.Compare(min(ra.LastFull, 1), min(rb.LastFull, 1))
+		refs, unread := p.order[g.next:g.end], 0
+		rng.Shuffle(len(refs), func(i, j int) { refs[i], refs[j] = refs[j], refs[i] })
+		for i, at := range refs {
+			if p.refs[at].LastFull == 0 {
+				refs[i], refs[unread] = refs[unread], at
+				unread++
 			}
-			return cmp.Compare(spreadOf(seed, ra.ID), spreadOf(seed, rb.ID))
-		})
+		}
 	}
 }
 
