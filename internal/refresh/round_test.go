@@ -100,7 +100,7 @@ func TestInterruptedRoundReportsEveryFeedOnce(t *testing.T) {
 // TestADeadlineLeavesTheRestDue: what is done in time is stored, and the error
 // counts what is not; one that comes after the end is none.
 func TestADeadlineLeavesTheRestDue(t *testing.T) {
-	for _, deadline := range []time.Duration{3 * time.Second, time.Hour} {
+	for _, deadline := range []time.Duration{2500 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			refs := singles(100)
 			store := newMemStore(refs)
