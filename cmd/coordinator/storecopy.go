@@ -44,14 +44,13 @@ func (a *app) storeCommand() *cobra.Command {
 // copiedAtOnce is how many feeds one transaction copies.
 const copiedAtOnce = 200
 
-// copyStore is the command.
 func (a *app) copyStore(ctx context.Context, from, to string) (err error) {
-	source, err := a.openCopier(ctx, from, false)
+	source, err := a.openCopied(ctx, from, false)
 	if err != nil {
 		return err
 	}
 	defer source.Close()
-	target, err := a.openCopier(ctx, to, true)
+	target, err := a.openCopied(ctx, to, true)
 	if err != nil {
 		return err
 	}
@@ -77,8 +76,8 @@ func (a *app) copyStore(ctx context.Context, from, to string) (err error) {
 	return nil
 }
 
-// openCopier opens one side of a copy. A source must be there.
-func (a *app) openCopier(ctx context.Context, path string, make bool) (store.Copier, error) {
+// openCopied opens one side of a copy. A source must be there.
+func (a *app) openCopied(ctx context.Context, path string, make bool) (store.DB, error) {
 	side := *a
 	side.db = path
 	if !make { // it is said that there is none before one is made
@@ -88,11 +87,7 @@ func (a *app) openCopier(ctx context.Context, path string, make bool) (store.Cop
 		}
 		db.Close()
 	}
-	db, err := side.openStore(ctx, store.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return db.(store.Copier), nil
+	return side.openStore(ctx, store.Options{})
 }
 
 // idsToCopy returns the ids of the source's feeds in order. A target with feeds that
@@ -118,7 +113,7 @@ func idsToCopy(ctx context.Context, source, target store.DB) (ids []int64, err e
 
 // copyRange copies what there is of some feeds, unless it is there. Feeds that come
 // after a difference are copied anew.
-func copyRange(ctx context.Context, source, target store.Copier, after, upTo int64) error {
+func copyRange(ctx context.Context, source, target store.DB, after, upTo int64) error {
 	want, err := source.CopyOut(ctx, after, upTo)
 	if err != nil {
 		return err
@@ -132,7 +127,7 @@ func copyRange(ctx context.Context, source, target store.Copier, after, upTo int
 
 // endCopy copies what belongs to no feed, and compares both stores. It returns how
 // many items they have.
-func endCopy(ctx context.Context, source, target store.Copier) (items int, err error) {
+func endCopy(ctx context.Context, source, target store.DB) (items int, err error) {
 	last, err := source.LastItem(ctx)
 	if err != nil {
 		return 0, err

@@ -48,11 +48,10 @@ type Rows interface {
 	// RemoveAlso notes key as removed at the place of another that was.
 	RemoveAlso(feed int64, key, removed feeds.Key) error
 
-	// Succeed, Fail and BackOff write what an outcome says of its feed, and s.
-	// A reader of 0 leaves the one that is noted.
+	// Succeed and Fail write what an outcome says of its feed, and s. A reader of 0
+	// leaves the one that is noted, and so does an AskedAt of 0 when it was asked.
 	Succeed(o *feeds.Outcome, s *State, reader int64) error
 	Fail(o *feeds.Outcome, s *State, reader int64) error
-	BackOff(o *feeds.Outcome) error
 	// Move gives a feed another URL unless another feed has it, notes the one
 	// that it had, and reports whether it did.
 	Move(feed int64, to string) (bool, error)
@@ -192,15 +191,20 @@ func (b *Batch) success(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
 }
 
 func (b *Batch) failure(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
-	switch o.Class {
-	case feeds.HostBackoff:
-		return b.Rows.BackOff(o)
-	case feeds.Truncated, feeds.Parse:
+	if o.Class == feeds.Truncated || o.Class == feeds.Parse {
 		if err := b.items(o, s, saved); err != nil {
 			return err
 		}
 	}
 	return b.Rows.Fail(o, s, readAt(o, s))
+}
+
+// AskedAt returns when the feed of a failure was asked; 0 where it was left alone.
+func AskedAt(o *feeds.Outcome) int64 {
+	if o.Class == feeds.HostBackoff {
+		return 0
+	}
+	return o.At.Unix()
 }
 
 // readAt returns what becomes of the feed's reader; 0 when it stays: when no document

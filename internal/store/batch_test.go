@@ -59,7 +59,6 @@ func (s *stub) Share(int64, feeds.Key) (bool, error)            { return true, s
 func (s *stub) RemoveAlso(int64, feeds.Key, feeds.Key) error    { return s.call("RemoveAlso") }
 func (s *stub) Succeed(*feeds.Outcome, *State, int64) error     { return s.call("Succeed") }
 func (s *stub) Fail(*feeds.Outcome, *State, int64) error        { return s.call("Fail") }
-func (s *stub) BackOff(*feeds.Outcome) error                    { return s.call("BackOff") }
 func (s *stub) Move(int64, string) (bool, error)                { return true, s.call("Move") }
 func (s *stub) Hold(string, time.Time) error                    { return s.call("Hold") }
 

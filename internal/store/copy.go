@@ -1,10 +1,5 @@
 package store
 
-import (
-	"context"
-	"time"
-)
-
 // A Kind says how a column's values are spelt in a CopyRow.
 type Kind byte
 
@@ -22,6 +17,14 @@ type CopyTable struct {
 	Feed string // the column with the feed's id
 	By   string // the columns that order a feed's rows, texts by their bytes
 	Cols []CopyColumn
+}
+
+// Names returns the names of the columns.
+func (t CopyTable) Names() (names []string) {
+	for _, c := range t.Cols {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // A CopyColumn is a column that every engine has.
@@ -59,18 +62,3 @@ func columns(list ...any) (all []CopyColumn) {
 
 // CopyRows are rows of each of CopyTables.
 type CopyRows [][][]any
-
-// A Copier is a store that can be copied, and copied into.
-type Copier interface {
-	DB
-
-	// CopyOut returns all rows of the feeds with ids above after and up to upTo.
-	CopyOut(ctx context.Context, after, upTo int64) (CopyRows, error)
-
-	// CopyIn makes rows all that there is of feeds with ids above after, in one
-	// transaction. Feeds that come later go, too: their items may have ids of rows.
-	CopyIn(ctx context.Context, after int64, rows CopyRows) error
-
-	// CopyEnd notes the highest id that an item has had, and holds of domains.
-	CopyEnd(ctx context.Context, lastItem int64, holds map[string]time.Time) error
-}

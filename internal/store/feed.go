@@ -91,6 +91,19 @@ type DueQuery struct {
 	IDs   []int64   // only these; nil means any
 }
 
+// SQL returns the query for what q chooses, whatever its time and its ids are: the
+// columns of a feeds.Ref in their order, and conditions.
+func (q *DueQuery) SQL() string {
+	text := `SELECT id, url, fails, coalesce(last_full, 0), ttl, skip_hours & 16777215, skip_days & 127, interval, told FROM feeds WHERE true`
+	if !q.Force || q.IDs == nil {
+		text += ` AND NOT paused`
+	}
+	if !q.Force {
+		text += ` AND class <> 'gone'`
+	}
+	return text
+}
+
 // FarthestDue and FarthestHold are further ahead than any round sets a feed's next
 // due time and the end of a hold. What claims to be later was set by a wrong clock.
 const (

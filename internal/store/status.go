@@ -1,6 +1,11 @@
 package store
 
-import "time"
+import (
+	"strings"
+	"time"
+
+	"feedmill/internal/feeds"
+)
 
 // A Status says how a store is doing, at one moment.
 type Status struct {
@@ -23,6 +28,19 @@ type Status struct {
 	Owners []Owner      // who has leases, by name
 	Lost   []LostDomain // whose last leases were not given back, the worst first; at most 100
 }
+
+// StatusSQL has the numbers of a Status from Feeds to Oldest at the time $1, in
+// every engine. What may be asked is due.
+var StatusSQL = strings.ReplaceAll(`SELECT count(*), count(*) FILTER (WHERE paused), count(*) FILTER (WHERE class = 'gone'),
+	count(*) FILTER (WHERE class IN (`+SQLClasses(feeds.Class.Kills)+`)),
+	count(*) FILTER (WHERE ASKABLE), count(*) FILTER (WHERE ASKABLE AND last_checked IS NULL),
+	coalesce(min(next_due) FILTER (WHERE ASKABLE AND last_checked IS NOT NULL AND next_due > 0), 0)
+	FROM feeds`, "ASKABLE", "next_due <= $1 AND NOT paused AND class <> 'gone'")
+
+// TotalSQL has the numbers of a RunTotal for the runs that began after $1.
+const TotalSQL = `SELECT count(*), count(*) FILTER (WHERE finished IS NULL), CAST(coalesce(sum(feeds), 0) AS bigint),
+	CAST(coalesce(sum(succeeded), 0) AS bigint), CAST(coalesce(sum(failed), 0) AS bigint),
+	CAST(coalesce(sum(new), 0) AS bigint), CAST(coalesce(sum(updated), 0) AS bigint) FROM runs WHERE started > $1`
 
 // StatusSpans are those of Status.Runs.
 var StatusSpans = []time.Duration{time.Hour, 24 * time.Hour}
@@ -56,4 +74,19 @@ type LostDomain struct {
 	Domain string
 	Lost   int       // holders in a row
 	Until  time.Time // when it can be leased again; zero: now
+}
+
+// A Run says how a round is being done.
+type Run struct {
+	Mode    string
+	Workers int
+}
+
+// A RunResult is how a round ended, counted in feeds and items.
+type RunResult struct {
+	Feeds     int `json:"feeds"`
+	Succeeded int `json:"succeeded"`
+	Failed    int `json:"failed"`
+	New       int `json:"new"`
+	Updated   int `json:"updated"`
 }

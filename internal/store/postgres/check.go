@@ -37,13 +37,9 @@ var lists = []struct{ column, elements, is string }{
 // meanwhile. Pages and indexes the server sees to: pg_amcheck reads them.
 func (db *DB) Check(ctx context.Context) error {
 	var problems []error
-	o := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, db.lists, o, func(tx pgx.Tx) error {
+	err := db.snapshot(ctx, func(tx pgx.Tx) error {
 		for _, text := range invariants {
-			rows, err := tx.Query(ctx, fmt.Sprintf("%s LIMIT %d", text, store.MaxProblems))
-			if err != nil {
-				return err
-			}
+			rows, _ := tx.Query(ctx, fmt.Sprintf("%s LIMIT %d", text, store.MaxProblems))
 			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			if err != nil {
 				return err
@@ -71,10 +67,7 @@ func (db *DB) Check(ctx context.Context) error {
 
 // badLists returns the items whose column has no JSON array of what is.
 func badLists(ctx context.Context, tx pgx.Tx, column, is string) (found []string, err error) {
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT seq, feed_id, %s FROM items WHERE %[1]s <> '[]'", column))
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, fmt.Sprintf("SELECT seq, feed_id, %s FROM items WHERE %[1]s <> '[]'", column))
 	var seq, feed int64
 	var list string
 	_, err = pgx.ForEachRow(rows, []any{&seq, &feed, &list}, func() error {

@@ -12,15 +12,11 @@ import (
 	"feedmill/internal/store"
 )
 
-// CopyOut implements store.Copier.
+// CopyOut is part of store.DB.
 func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRows, err error) {
-	o := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, db.lists, o, func(tx pgx.Tx) error {
+	err = db.snapshot(ctx, func(tx pgx.Tx) error {
 		for _, t := range store.CopyTables {
-			rows, err := tx.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s > $1 AND %[3]s <= $2 ORDER BY %s", names(t), t.Name, t.Feed, strings.Replace(t.By, "url", `url COLLATE "C"`, 1)), after, upTo)
-			if err != nil {
-				return err
-			}
+			rows, _ := tx.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s > $1 AND %[3]s <= $2 ORDER BY %s", strings.Join(t.Names(), ", "), t.Name, t.Feed, strings.Replace(t.By, "url", `url COLLATE "C"`, 1)), after, upTo)
 			list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]any, error) {
 				values, err := row.Values()
 				for i := range values {
@@ -36,17 +32,6 @@ func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRow
 		return nil
 	})
 	return all, wrapped(ctx, "read rows", err)
-}
-
-// names lists a table's columns.
-func names(t store.CopyTable) (list string) {
-	for i, c := range t.Cols {
-		if i > 0 {
-			list += ", "
-		}
-		list += pgx.Identifier{c.Name}.Sanitize()
-	}
-	return list
 }
 
 // plain spells a value as a copy has it.
@@ -67,17 +52,14 @@ func plain(v any) any {
 	return v
 }
 
-// CopyIn implements store.Copier.
+// CopyIn is part of store.DB.
 func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error {
-	err := db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return db.atLength(ctx, "write rows", func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM feeds WHERE id > $1", after); err != nil {
 			return err
 		}
 		for i, t := range store.CopyTables {
-			var cols []string
-			for _, c := range t.Cols {
-				cols = append(cols, c.Name)
-			}
+			cols := t.Names()
 			if t.Name == "feeds" {
 				cols = append(cols, "domain")
 			}
@@ -90,7 +72,6 @@ func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error
 		}
 		return nil
 	})
-	return wrapped(ctx, "write rows", err)
 }
 
 // ours spells a row as this engine has it.
@@ -114,9 +95,9 @@ func ours(t store.CopyTable, row []any) []any {
 	return out
 }
 
-// CopyEnd implements store.Copier.
+// CopyEnd is part of store.DB.
 func (db *DB) CopyEnd(ctx context.Context, lastItem int64, holds map[string]time.Time) error {
-	err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return db.write(ctx, "end copy", func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `SELECT setval('items_id', greatest($1, (SELECT last_value FROM items_id)))`, lastItem)
 		if err == nil {
 			_, err = tx.Exec(ctx, `SELECT setval(pg_get_serial_sequence('feeds', 'id'), max(id)) FROM feeds HAVING max(id) > 0`)
@@ -129,5 +110,4 @@ func (db *DB) CopyEnd(ctx context.Context, lastItem int64, holds map[string]time
 		}
 		return err
 	})
-	return wrapped(ctx, "end copy", err)
 }

@@ -41,12 +41,12 @@ type Options struct {
 	Owner string
 
 	// Patience is how long the server may take over one question of a round before
-	// it counts as gone; 0 means 20 s.
+	// it counts as gone; 0 means 20 s, and so does more.
 	Patience time.Duration
 }
 
 const (
-	defaultPatience = 20 * time.Second
+	mostPatience = 20 * time.Second
 
 	// Connections at most: for a round, which writes on one of them at a time, and
 	// for lists.
@@ -104,7 +104,7 @@ type DB struct {
 // *store.ForeignError when there are tables of another program's. With o.ReadOnly
 // and no tables the error wraps fs.ErrNotExist.
 func Open(ctx context.Context, conn string, o Options) (*DB, error) {
-	db := &DB{owner: store.Readable(o.Owner), patience: cmp.Or(o.Patience, defaultPatience), readOnly: o.ReadOnly, now: o.Now}
+	db := &DB{owner: store.Readable(o.Owner), patience: min(cmp.Or(o.Patience, mostPatience), mostPatience), readOnly: o.ReadOnly, now: o.Now}
 	if db.owner == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -301,19 +301,38 @@ func again(f func() error) (err error) {
 // write calls f within a transaction and commits it unless f fails. It is not
 // interrupted by the end of ctx once it has begun: it is short, and its outcome
 // would be unknown. Where the server ended it because of others, it is tried again.
-func (db *DB) write(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.transact(ctx, pgx.TxOptions{}, f)
+// what is in the error's words.
+func (db *DB) write(ctx context.Context, what string, f func(ctx context.Context, tx pgx.Tx) error) error {
+	return wrapped(ctx, what, db.transact(ctx, pgx.TxOptions{}, f))
 }
 
 // note is write for what nobody is told of. It does not wait for the disk.
-func (db *DB) note(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.transact(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = off"}, f)
+func (db *DB) note(ctx context.Context, what string, f func(ctx context.Context, tx pgx.Tx) error) error {
+	return wrapped(ctx, what, db.transact(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = off"}, f))
+}
+
+// exec is write for one statement, and returns how many rows that changed.
+func (db *DB) exec(ctx context.Context, what, text string, args ...any) (rows int64, err error) {
+	err = db.write(ctx, what, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, text, args...)
+		rows = tag.RowsAffected()
+		return err
+	})
+	return rows, err
+}
+
+// ask scans the one row of a query for which db has patience. Here and everywhere, that
+// a query could not be sent its rows say, too: so no other look at it is needed.
+func (db *DB) ask(ctx context.Context, what, text string, into ...any) error {
+	return wrapped(ctx, what, db.within(ctx, func(ctx context.Context) error { return db.lists.QueryRow(ctx, text).Scan(into...) }))
+}
+
+// snapshot calls f within a transaction that sees one state of the store.
+func (db *DB) snapshot(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, db.lists, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
 }
 
 func (db *DB) transact(ctx context.Context, o pgx.TxOptions, f func(ctx context.Context, tx pgx.Tx) error) error {
-	if err := db.mayWrite(ctx); err != nil {
-		return err
-	}
 	db.writes.Lock()
 	defer db.writes.Unlock()
 	if err := db.mayWrite(ctx); err != nil {

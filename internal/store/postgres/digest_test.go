@@ -56,7 +56,7 @@ func allOf(t *testing.T, db store.DB, at time.Time) map[string]any {
 			t.Fatal(what, err)
 		}
 	}
-	rows, err := db.(store.Copier).CopyOut(t.Context(), 0, 1<<62)
+	rows, err := db.CopyOut(t.Context(), 0, 1<<62)
 	put("rows", nil, err)
 	for i, table := range store.CopyTables {
 		for n, row := range rows[i] {

@@ -19,7 +19,7 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]store
 		return nil, nil
 	}
 	var done []store.Subscribed
-	err := db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := db.atLength(ctx, "subscribe feeds", func(ctx context.Context, tx pgx.Tx) error {
 		done = make([]store.Subscribed, 0, len(subs))
 		for some := range slices.Chunk(subs, subscribedAtOnce) {
 			each, err := subscribeSome(ctx, tx, some, store.Keep)
@@ -30,16 +30,13 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]store
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, wrapped(ctx, "subscribe feeds", err)
-	}
-	return done, nil
+	return done, err
 }
 
 // Import is Subscribe for a list that is to be believed; see SQLite's.
 func (db *DB) Import(ctx context.Context, list store.List) (store.Imported, error) {
 	var done store.Imported
-	err := db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := db.atLength(ctx, "import feeds", func(ctx context.Context, tx pgx.Tx) error {
 		done = store.Imported{}
 		var some []feeds.Subscription
 		these := func() error {
@@ -63,7 +60,7 @@ func (db *DB) Import(ctx context.Context, list store.List) (store.Imported, erro
 		return these()
 	})
 	if err != nil {
-		return store.Imported{}, wrapped(ctx, "import feeds", err)
+		return store.Imported{}, err
 	}
 	return done, nil
 }
@@ -73,13 +70,14 @@ const subscribedAtOnce = 2000
 
 // atLength is write for what may take longer than db's patience. It ends with ctx,
 // and then nothing is written.
-func (db *DB) atLength(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
-	if err := db.mayWrite(ctx); err != nil {
-		return err
-	}
+func (db *DB) atLength(ctx context.Context, what string, f func(ctx context.Context, tx pgx.Tx) error) error {
 	db.writes.Lock()
 	defer db.writes.Unlock()
-	return explain(again(func() error { return pgx.BeginFunc(ctx, db.rounds, func(tx pgx.Tx) error { return f(ctx, tx) }) }))
+	err := db.mayWrite(ctx)
+	if err == nil {
+		err = explain(again(func() error { return pgx.BeginFunc(ctx, db.rounds, func(tx pgx.Tx) error { return f(ctx, tx) }) }))
+	}
+	return wrapped(ctx, what, err)
 }
 
 // An entry is a feed that is there, or will be.
@@ -133,17 +131,14 @@ func findEntries(ctx context.Context, tx pgx.Tx, subs []feeds.Subscription) (map
 	for i := range subs {
 		urls[i] = subs[i].URL
 	}
-	rows, err := tx.Query(ctx, `SELECT u.url, f.id, f.name, f.title, f.category FROM unnest($1::text[]) u(url)
+	rows, _ := tx.Query(ctx, `SELECT u.url, f.id, f.name, f.title, f.category FROM unnest($1::text[]) u(url)
 		JOIN feeds f ON url_key(f.url) = url_key(u.url)
 		UNION ALL SELECT u.url, f.id, f.name, f.title, f.category FROM unnest($1::text[]) u(url)
 		JOIN moved m ON url_key(m.url) = url_key(u.url) JOIN feeds f ON f.id = m.feed_id`, urls)
-	if err != nil {
-		return nil, err
-	}
 	found, byID := make(map[string]*entry, len(subs)), make(map[int64]*entry)
 	var url string
 	var e entry
-	_, err = pgx.ForEachRow(rows, []any{&url, &e.id, &e.have.Title, &e.title, &e.have.Category}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&url, &e.id, &e.have.Title, &e.title, &e.have.Category}, func() error {
 		if byID[e.id] == nil { // which may come by several URLs
 			copied := e
 			byID[e.id] = &copied
@@ -161,7 +156,7 @@ func insertEntries(ctx context.Context, tx pgx.Tx, added []*entry) error {
 	if len(added) == 0 {
 		return nil
 	}
-	rows, err := tx.Query(ctx, `INSERT INTO feeds (url, domain, name, category, link)
+	rows, _ := tx.Query(ctx, `INSERT INTO feeds (url, domain, name, category, link)
 		SELECT url, domain, name, category, link FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 			WITH ORDINALITY u(url, domain, name, category, link, place) ORDER BY place
 		RETURNING id, url`,
@@ -170,13 +165,10 @@ func insertEntries(ctx context.Context, tx pgx.Tx, added []*entry) error {
 		column(added, func(e *entry) string { return e.have.Title }),
 		column(added, func(e *entry) string { return e.have.Category }),
 		column(added, func(e *entry) string { return store.Readable(e.added.Link) }))
-	if err != nil {
-		return err
-	}
 	ids := make(map[string]int64, len(added))
 	var id int64
 	var url string
-	_, err = pgx.ForEachRow(rows, []any{&id, &url}, func() error { ids[url] = id; return nil })
+	_, err := pgx.ForEachRow(rows, []any{&id, &url}, func() error { ids[url] = id; return nil })
 	for _, e := range added {
 		e.id = ids[e.added.URL]
 	}
@@ -199,7 +191,7 @@ func renameEntries(ctx context.Context, tx pgx.Tx, renamed []*entry) error {
 // Unsubscribe removes feeds with all their items and returns how many there were. A
 // URL that a feed had before it moved means that feed.
 func (db *DB) Unsubscribe(ctx context.Context, urls []string) (removed int, err error) {
-	err = db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = db.atLength(ctx, "unsubscribe feeds", func(ctx context.Context, tx pgx.Tx) error {
 		removed = 0
 		for _, u := range urls {
 			tag, err := tx.Exec(ctx, `DELETE FROM feeds WHERE id = coalesce((SELECT id FROM feeds WHERE url_key(url) = url_key($1)),
@@ -211,16 +203,13 @@ func (db *DB) Unsubscribe(ctx context.Context, urls []string) (removed int, err 
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, wrapped(ctx, "unsubscribe feeds", err)
-	}
-	return removed, nil
+	return removed, err
 }
 
 // Edit changes the feeds with these ids, all of them or, with an error, none; see
 // SQLite's.
 func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
-	err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return db.write(ctx, "change feeds", func(ctx context.Context, tx pgx.Tx) error {
 		for _, id := range ids {
 			if err := edit(ctx, tx, id, c); err != nil {
 				return err
@@ -228,7 +217,6 @@ func (db *DB) Edit(ctx context.Context, ids []int64, c store.Change) error {
 		}
 		return nil
 	})
-	return wrapped(ctx, "change feeds", err)
 }
 
 func edit(ctx context.Context, tx pgx.Tx, id int64, c store.Change) error {
@@ -297,9 +285,6 @@ func (db *DB) Tell(ctx context.Context, failing, back []int64) error {
 	if len(failing)+len(back) == 0 {
 		return nil
 	}
-	err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE feeds SET told = coalesce(id = ANY($1), false) WHERE id = ANY($1) OR id = ANY($2)", failing, back)
-		return err
-	})
-	return wrapped(ctx, "note what was told", err)
+	_, err := db.exec(ctx, "note what was told", "UPDATE feeds SET told = coalesce(id = ANY($1), false) WHERE id = ANY($1) OR id = ANY($2)", failing, back)
+	return err
 }

@@ -155,16 +155,11 @@ var (
 		"full_at bool, ttl bigint, skip_hours int, skip_days int, reader bigint") + ` u
 		WHERE f.id = u.id`
 
-	failSQL = `UPDATE feeds f SET next_due = u.next_due, last_checked = u.at, fails = u.fails, class = u.class, detail = u.detail, status = u.status,
+	failSQL = `UPDATE feeds f SET next_due = u.next_due, last_checked = CASE WHEN u.at = 0 THEN f.last_checked ELSE u.at END, fails = u.fails, class = u.class, detail = u.detail, status = u.status,
 		seq = u.seq, items = u.items, last_full = CASE WHEN u.full_at THEN u.at ELSE f.last_full END,
 		reader = CASE WHEN u.reader = 0 THEN f.reader ELSE u.reader END
 		FROM ` + unnested("id bigint, next_due bigint, at bigint, fails int, class text, detail text, status int, seq bigint, items bigint, "+
 		"full_at bool, reader bigint") + ` u
-		WHERE f.id = u.id`
-
-	// backOffSQL is for feeds that were not asked.
-	backOffSQL = `UPDATE feeds f SET next_due = u.next_due, fails = u.fails, class = u.class, detail = u.detail, status = u.status
-		FROM ` + unnested("id bigint, next_due bigint, fails int, class text, detail text, status int") + ` u
 		WHERE f.id = u.id`
 
 	noteSharedSQL = `INSERT INTO shared (feed_id, key) SELECT * FROM unnest($1::bigint[], $2::uuid[]) ON CONFLICT DO NOTHING`
@@ -184,17 +179,11 @@ func (r *rows) flushFeeds() error {
 	if list := r.fail; len(list) > 0 {
 		b.Queue(failSQL,
 			column(list, func(x *said) int64 { return x.o.ID }), column(list, func(x *said) int64 { return store.NotBefore(x.o.NextDue) }),
-			column(list, func(x *said) int64 { return x.o.At.Unix() }), column(list, func(x *said) int32 { return int32(x.o.Fails) }),
+			column(list, func(x *said) int64 { return store.AskedAt(x.o) }), column(list, func(x *said) int32 { return int32(x.o.Fails) }),
 			column(list, func(x *said) string { return string(x.o.Class) }), column(list, func(x *said) string { return store.Readable(x.o.Detail) }),
 			column(list, func(x *said) int32 { return int32(x.o.Status) }), column(list, func(x *said) int64 { return x.s.Seq }),
-			column(list, func(x *said) int64 { return x.s.Items }), column(list, func(x *said) bool { return x.o.Full }),
+			column(list, func(x *said) int64 { return x.s.Items }), column(list, func(x *said) bool { return x.o.Full && store.AskedAt(x.o) != 0 }),
 			column(list, func(x *said) int64 { return x.reader }))
-	}
-	if list := r.backOff; len(list) > 0 {
-		b.Queue(backOffSQL,
-			column(list, func(x *said) int64 { return x.o.ID }), column(list, func(x *said) int64 { return store.NotBefore(x.o.NextDue) }),
-			column(list, func(x *said) int32 { return int32(x.o.Fails) }), column(list, func(x *said) string { return string(x.o.Class) }),
-			column(list, func(x *said) string { return store.Readable(x.o.Detail) }), column(list, func(x *said) int32 { return int32(x.o.Status) }))
 	}
 	if list := r.noted; len(list) > 0 {
 		b.Queue(noteSharedSQL, column(list, func(x *sharedKey) int64 { return x.feed }), column(list, func(x *sharedKey) [16]byte { return x.key }))
@@ -207,7 +196,7 @@ func (r *rows) flushFeeds() error {
 		}
 		b.Queue(holdSQL, domains, until)
 	}
-	r.succeed, r.fail, r.backOff, r.noted = nil, nil, nil, nil
+	r.succeed, r.fail, r.noted = nil, nil, nil
 	clear(r.holds)
 	if b.Len() == 0 {
 		return nil

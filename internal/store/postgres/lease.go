@@ -48,9 +48,6 @@ const (
 // means that there are none. One whose lease was lost three times in a row comes alone, once nothing
 // else is due or it has waited for an hour, and after six times only a day later.
 func (db *DB) Claim(ctx context.Context, n int, ttl time.Duration) (held []feeds.Lease, err error) {
-	if err := db.mayWrite(ctx); err != nil {
-		return nil, err
-	}
 	now := db.Now().Unix()
 	suspect := func(waited time.Duration) {
 		if err == nil && len(held) == 0 {
@@ -68,24 +65,21 @@ func (db *DB) Claim(ctx context.Context, n int, ttl time.Duration) (held []feeds
 // ClaimDomains leases these domains, due or not, as far as nobody has them, or the first
 // of them.
 func (db *DB) ClaimDomains(ctx context.Context, domains []string, ttl time.Duration) ([]feeds.Lease, error) {
-	if err := db.mayWrite(ctx); err != nil {
-		return nil, err
-	}
 	held, err := db.claim(ctx, `domain = ANY($5)`, len(domains), ttl, domains)
 	return held, wrapped(ctx, "claim domains", err)
 }
 
 func (db *DB) claim(ctx context.Context, which string, n int, ttl time.Duration, args ...any) (held []feeds.Lease, err error) {
+	if err := db.mayWrite(ctx); err != nil {
+		return nil, err
+	}
 	text, args := fmt.Sprintf(claimSQL, which), append([]any{db.owner, ttl, n, n * feedsEach}, args...)
 	err = db.within(ctx, func(ctx context.Context) error {
 		before := time.Now()
-		rows, err := db.rounds.Query(ctx, text, args...)
-		if err != nil {
-			return err
-		}
+		rows, _ := db.rounds.Query(ctx, text, args...)
 		var l feeds.Lease
 		var at time.Time
-		_, err = pgx.ForEachRow(rows, []any{&l.Domain, &l.Epoch, &l.Lost, &at}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&l.Domain, &l.Epoch, &l.Lost, &at}, func() error {
 			held = append(held, l)
 			return nil
 		})

@@ -291,7 +291,7 @@ func TestWhoStandsStillInATransactionHoldsUpNobody(t *testing.T) {
 	ids := storetest.Subscribe(t, other, 1)
 	locked, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		done <- still.write(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
+		done <- still.write(context.Background(), "stand still", func(ctx context.Context, tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, statesSQL, ids)
 			close(locked)
 			<-goOn
@@ -487,7 +487,7 @@ func TestNobodyPassesAnItemThatIsStillToCome(t *testing.T) {
 	storetest.Save(t, all[0], storetest.Succeeded(ids[0], storetest.Epoch, storetest.Item("first", "1")))
 	took, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		done <- all[0].write(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
+		done <- all[0].write(context.Background(), "save", func(ctx context.Context, tx pgx.Tx) error {
 			r := &rows{ctx: ctx, tx: tx, buf: &all[0].buf}
 			outcomes := []feeds.Outcome{storetest.Succeeded(ids[1], storetest.Epoch, storetest.Item("slow", "1"))}
 			err := r.load(outcomes, func(hostRow) bool { return true })

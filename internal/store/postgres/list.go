@@ -28,9 +28,7 @@ func (db *DB) Feeds(ctx context.Context, q store.FeedQuery) iter.Seq2[store.Feed
 	if q.Failing {
 		where += ` AND class NOT IN ('', ` + store.SQLClasses(feeds.Class.OK) + `)`
 	}
-	return stream(ctx, db, "list feeds", scanFeed, `SELECT id, url, title, link, category, class, detail, status, fails,
-		next_due, coalesce(last_checked, 0), coalesce(last_success, 0), etag, last_modified, items,
-		name, headers, interval, paused, told FROM feeds WHERE `+where+` ORDER BY `+q.Order.SQL(`COLLATE "C"`), args)
+	return stream(ctx, db, "list feeds", scanFeed, `SELECT `+store.FeedColumns+` FROM feeds WHERE `+where+` ORDER BY `+q.Order.SQL(`COLLATE "C"`), args)
 }
 
 func scanFeed(rows pgx.Rows, f *store.Feed) error {
@@ -55,14 +53,13 @@ func (db *DB) Items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item
 	return func(yield func(store.Item, error) bool) {
 		if q.Until <= 0 {
 			var standby bool
-			err := db.within(ctx, func(ctx context.Context) error {
-				return db.lists.QueryRow(ctx, "SELECT last_id(), pg_is_in_recovery()").Scan(&q.Until, &standby)
-			})
+			err := db.ask(ctx, "list items", "SELECT last_id(), pg_is_in_recovery()", &q.Until, &standby)
 			if err == nil && standby && q.Onward {
-				err = &store.ServerError{Fault: store.Standby, Text: db.path + " is a standby, which does not know what is still to come before its last items"}
+				err = fmt.Errorf("list items: %w", &store.ServerError{
+					Fault: store.Standby, Text: db.path + " is a standby, which does not know what is still to come before its last items"})
 			}
 			if err != nil {
-				yield(store.Item{}, wrapped(ctx, "list items", err))
+				yield(store.Item{}, err)
 				return
 			}
 		}
@@ -101,10 +98,7 @@ func (db *DB) items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item
 	if q.Limit > 0 {
 		order += fmt.Sprintf(" LIMIT %d", q.Limit)
 	}
-	return stream(ctx, db, "list items", scanItem, `SELECT i.id, f.id, f.url, coalesce(nullif(f.name, ''), f.title), f.category, i.seq, i.key, i.hash, i.first_seen, i.edits,
-		coalesce(i.published, 0), coalesce(i.updated, 0), i.guid, i.link, i.title, i.author, i.image,
-		i.categories, i.enclosures, i.summary, i.content
-		FROM items i JOIN feeds f ON f.id = i.feed_id WHERE `+strings.Join(where, " AND ")+` ORDER BY `+order, args)
+	return stream(ctx, db, "list items", scanItem, `SELECT `+store.ItemColumns+` FROM items i JOIN feeds f ON f.id = i.feed_id WHERE `+strings.Join(where, " AND ")+` ORDER BY `+order, args)
 }
 
 func scanItem(rows pgx.Rows, it *store.Item) error {
@@ -123,10 +117,8 @@ func scanItem(rows pgx.Rows, it *store.Item) error {
 // LastItem returns the highest Item.ID up to which all items have arrived, 0 for
 // none: no transaction that is under way can still store one below it.
 func (db *DB) LastItem(ctx context.Context) (id int64, err error) {
-	err = db.within(ctx, func(ctx context.Context) error {
-		return db.lists.QueryRow(ctx, "SELECT last_id()").Scan(&id)
-	})
-	return id, wrapped(ctx, "find the last item", err)
+	err = db.ask(ctx, "find the last item", "SELECT last_id()", &id)
+	return id, err
 }
 
 // stream returns a query's rows one by one.
@@ -135,11 +127,7 @@ func stream[T any](ctx context.Context, db *DB, what string, scan func(pgx.Rows,
 		ctx, cancel := context.WithCancel(ctx) // so that a list that is left early is not read to its end
 		defer cancel()
 		var zero T
-		rows, err := db.lists.Query(ctx, text, args)
-		if err != nil {
-			yield(zero, wrapped(ctx, what, err))
-			return
-		}
+		rows, _ := db.lists.Query(ctx, text, args)
 		defer rows.Close()
 		defer cancel() // before that
 		for rows.Next() {

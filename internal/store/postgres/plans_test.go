@@ -31,7 +31,6 @@ var planned = []struct {
 	{"update items", updateItemsSQL, 15, []string{"Index Scan using items_pkey"}},
 	{"succeed", succeedSQL, 21, []string{"Index Scan using feeds_pkey"}},
 	{"fail", failSQL, 11, []string{"Index Scan using feeds_pkey"}},
-	{"back off", backOffSQL, 6, []string{"Index Scan using feeds_pkey"}},
 	{"claim", fmt.Sprintf(claimSQL, dueSQL), 6, []string{"Index Scan using hosts_due", "hosts_pkey", "using feeds_domain"}},
 	{"claim suspects", fmt.Sprintf(claimSQL, suspectSQL), 8, []string{"Index Scan using hosts_lost", "hosts_pkey"}},
 	{"claim named", fmt.Sprintf(claimSQL, `domain = ANY($5)`), 5, []string{"hosts_pkey"}},

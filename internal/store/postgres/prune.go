@@ -23,7 +23,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 		older = q.Older.Unix()
 	}
 	args := []any{q.FeedIDs, q.Keep, older, q.UpTo}
-	err = db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = db.atLength(ctx, "prune items", func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `SELECT count(*), count(DISTINCT feed_id) FROM (`+pruneSQL+`) p`, args...).Scan(&p.Items, &p.Feeds)
 		if err != nil || q.DryRun {
 			return err
@@ -36,21 +36,14 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 			WHERE r.feed_id = old.feed_id AND r.key = old.key AND old.place > $1`, store.RemovedKept)
 		return err
 	})
-	return p, wrapped(ctx, "prune items", err)
+	return p, err
 }
 
 // Cursors returns all cursors that the store knows of, by name.
 func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
 	err = db.within(ctx, func(ctx context.Context) error {
-		rows, err := db.lists.Query(ctx, `SELECT name, coalesce(at, -1) FROM cursors ORDER BY name`)
-		if err != nil {
-			return err
-		}
-		var c store.Cursor
-		_, err = pgx.ForEachRow(rows, []any{&c.Name, &c.At}, func() error {
-			all = append(all, c)
-			return nil
-		})
+		rows, _ := db.lists.Query(ctx, `SELECT name, coalesce(at, -1) FROM cursors ORDER BY name`)
+		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[store.Cursor])
 		return err
 	})
 	return all, wrapped(ctx, "list cursors", err)
@@ -58,23 +51,12 @@ func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
 
 // MoveCursor notes a cursor, or where it is now.
 func (db *DB) MoveCursor(ctx context.Context, c store.Cursor) error {
-	var at *int64
-	if c.At >= 0 {
-		at = &c.At
-	}
-	err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "INSERT INTO cursors (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at", c.Name, at)
-		return err
-	})
-	return wrapped(ctx, "note cursor", err)
+	_, err := db.exec(ctx, "note cursor", "INSERT INTO cursors (name, at) VALUES ($1, nullif($2::bigint, -1)) ON CONFLICT (name) DO UPDATE SET at = excluded.at", c.Name, c.At)
+	return err
 }
 
 // DropCursor forgets a cursor and reports whether there was one.
-func (db *DB) DropCursor(ctx context.Context, name string) (was bool, err error) {
-	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "DELETE FROM cursors WHERE name = $1", name)
-		was = tag.RowsAffected() > 0
-		return err
-	})
-	return was, wrapped(ctx, "forget cursor", err)
+func (db *DB) DropCursor(ctx context.Context, name string) (bool, error) {
+	n, err := db.exec(ctx, "forget cursor", "DELETE FROM cursors WHERE name = $1", name)
+	return n > 0, err
 }

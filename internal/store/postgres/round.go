@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -27,8 +26,8 @@ func (db *DB) Due(ctx context.Context, q store.DueQuery) ([]feeds.Ref, error) {
 
 // due is Due within domains, unless these are nil.
 func (db *DB) due(ctx context.Context, q store.DueQuery, domains []string) ([]feeds.Ref, error) {
-	text, args := `SELECT id, url, fails, coalesce(last_full, 0), ttl, skip_hours & 16777215, skip_days & 127, interval, told FROM feeds WHERE true`, pgx.NamedArgs{
-		"ids": q.IDs, "domains": domains, "gone": string(feeds.Gone),
+	text, args := q.SQL(), pgx.NamedArgs{
+		"ids": q.IDs, "domains": domains,
 		"now": q.Now.Unix(), "by": cmp.Or(q.By, q.Now).Unix(), "ahead": q.Now.Unix() + 60, "far": q.Now.Add(store.FarthestDue).Unix(),
 		"hour": q.Now.UTC().Hour(), "day": int(q.Now.UTC().Weekday()),
 	}
@@ -39,12 +38,6 @@ func (db *DB) due(ctx context.Context, q store.DueQuery, domains []string) ([]fe
 	if q.IDs != nil {
 		text, pool = text+` AND id = ANY(@ids)`, db.rounds
 	}
-	if !q.Force || q.IDs == nil {
-		text += ` AND NOT paused`
-	}
-	if !q.Force {
-		text += ` AND class <> @gone`
-	}
 	if !q.Force && !q.Early {
 		// What was last asked by a clock that is ahead of ours is due, too; some
 		// run has one then.
@@ -53,14 +46,11 @@ func (db *DB) due(ctx context.Context, q store.DueQuery, domains []string) ([]fe
 	}
 	var refs []feeds.Ref
 	err := db.within(ctx, func(ctx context.Context) error {
-		rows, err := pool.Query(ctx, text+" ORDER BY id", args)
-		if err != nil {
-			return err
-		}
+		rows, _ := pool.Query(ctx, text+" ORDER BY id", args)
 		var r feeds.Ref
 		var ttl, interval int64
 		var hours, days int32
-		_, err = pgx.ForEachRow(rows, []any{&r.ID, &r.URL, &r.Fails, &r.LastFull, &ttl, &hours, &days, &interval, &r.Told}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&r.ID, &r.URL, &r.Fails, &r.LastFull, &ttl, &hours, &days, &interval, &r.Told}, func() error {
 			r.Pacing = feeds.Pacing{TTL: time.Duration(ttl) * time.Second, SkipHours: uint32(hours), SkipDays: uint8(days)}
 			r.Interval = time.Duration(interval) * time.Second
 			refs = append(refs, r)
@@ -150,13 +140,10 @@ func eachRaw(f func(v [][]byte)) func(pgx.Rows) error {
 func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, error) {
 	holds := make(map[string]time.Time)
 	err := db.within(ctx, func(ctx context.Context) error {
-		rows, err := db.lists.Query(ctx, "SELECT domain, hold_until FROM hosts WHERE hold_until > $1 AND hold_until <= $2", now.Unix(), now.Add(store.FarthestHold).Unix())
-		if err != nil {
-			return err
-		}
+		rows, _ := db.lists.Query(ctx, "SELECT domain, hold_until FROM hosts WHERE hold_until > $1 AND hold_until <= $2", now.Unix(), now.Add(store.FarthestHold).Unix())
 		var domain string
 		var until int64
-		_, err = pgx.ForEachRow(rows, []any{&domain, &until}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&domain, &until}, func() error {
 			holds[domain] = time.Unix(until, 0)
 			return nil
 		})
@@ -172,7 +159,7 @@ func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, e
 // begins, permanent redirects are seen by this run: see Save. It forgets all but the
 // last 1000 runs. A run that has no end was killed.
 func (db *DB) BeginRun(ctx context.Context, r store.Run) (id int64, err error) {
-	err = db.note(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = db.note(ctx, "begin run", func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, "INSERT INTO runs (started, mode, workers, pid, owner) VALUES ($1, $2, $3, $4, $5) RETURNING id",
 			db.Now().Unix(), r.Mode, r.Workers, os.Getpid(), db.owner).Scan(&id)
 		if err != nil {
@@ -182,7 +169,7 @@ func (db *DB) BeginRun(ctx context.Context, r store.Run) (id int64, err error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("begin run: %w", err)
+		return 0, err
 	}
 	db.run.Store(id)
 	return id, nil
@@ -190,10 +177,9 @@ func (db *DB) BeginRun(ctx context.Context, r store.Run) (id int64, err error) {
 
 // EndRun records how the run with this id ended.
 func (db *DB) EndRun(ctx context.Context, id int64, r store.RunResult) error {
-	err := db.note(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return db.note(ctx, "end run", func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE runs SET finished = $1, feeds = $2, succeeded = $3, failed = $4, new = $5, updated = $6
 			WHERE id = $7`, db.Now().Unix(), r.Feeds, r.Succeeded, r.Failed, r.New, r.Updated, id)
 		return err
 	})
-	return wrapped(ctx, "end run", err)
 }

@@ -35,7 +35,7 @@ func (db *DB) save(ctx context.Context, outcomes []feeds.Outcome, may func(hostR
 	if len(outcomes) == 0 {
 		return nil, nil
 	}
-	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = db.transact(ctx, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
 		r := &rows{ctx: ctx, tx: tx, buf: &db.buf}
 		if err := r.load(outcomes, may); err != nil {
 			return err
@@ -93,7 +93,6 @@ type rows struct {
 	noted   []*sharedKey
 	succeed []*said
 	fail    []*said
-	backOff []*said
 	holds   map[string]int64
 }
 
@@ -186,10 +185,7 @@ func (r *rows) load(outcomes []feeds.Outcome, may func(hostRow) bool) error {
 // loadStates locks the feeds with these ids, reads their states and returns their domains.
 func (r *rows) loadStates(ids []int64) (domains map[int64]string, err error) {
 	r.states, domains = make(map[int64]*store.State, len(ids)), make(map[int64]string, len(ids))
-	got, err := r.tx.Query(r.ctx, statesSQL, ids)
-	if err != nil {
-		return nil, err
-	}
+	got, _ := r.tx.Query(r.ctx, statesSQL, ids)
 	var id int64
 	var domain string
 	var s store.State
@@ -201,16 +197,14 @@ func (r *rows) loadStates(ids []int64) (domains map[int64]string, err error) {
 	return domains, err
 }
 
-// States is part of store.Rows.
 func (r *rows) States([]int64) (map[int64]*store.State, error) { return r.states, nil }
 
-// LastID is part of store.Rows. Ids are given in the end, and counted from 1 until then.
+// Ids are given in the end, and counted from 1 until then.
 func (r *rows) LastID() (int64, error) { return 0, nil }
 
-// Removed is part of store.Rows.
 func (r *rows) Removed([]int64) (map[int64]map[feeds.Key]bool, error) { return r.removed, nil }
 
-// Known is part of store.Rows. An item whose edits are used up has the hash 0, but for
+// An item whose edits are used up has the hash 0, but for
 // another reader than the one that made them.
 func (r *rows) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 	all := make(map[int64]map[feeds.Key]uint64, len(ids))
@@ -227,7 +221,7 @@ func (r *rows) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 	return all, nil
 }
 
-// Newest is part of store.Rows. That the last arrival is among what has come, which
+// That the last arrival is among what has come, which
 // is most often so, needs no question.
 func (r *rows) Newest(feed int64, n int) (list []store.Stored, err error) {
 	if n == 1 {
@@ -247,10 +241,7 @@ func (r *rows) Newest(feed int64, n int) (list []store.Stored, err error) {
 	if err := r.flushUpdates(); err != nil {
 		return nil, err
 	}
-	got, err := r.tx.Query(r.ctx, `SELECT key, guid, link, title, coalesce(published, 0) FROM items WHERE feed_id = $1 ORDER BY seq DESC LIMIT $2`, feed, n)
-	if err != nil {
-		return nil, err
-	}
+	got, _ := r.tx.Query(r.ctx, `SELECT key, guid, link, title, coalesce(published, 0) FROM items WHERE feed_id = $1 ORDER BY seq DESC LIMIT $2`, feed, n)
 	var s store.Stored
 	var key [16]byte
 	_, err = pgx.ForEachRow(got, []any{&key, &s.GUID, &s.Link, &s.Title, &s.Published}, func() error {
@@ -261,7 +252,6 @@ func (r *rows) Newest(feed int64, n int) (list []store.Stored, err error) {
 	return list, err
 }
 
-// ByKey is part of store.Rows.
 func (r *rows) ByKey(feed int64, key feeds.Key) (it feeds.Item, there bool, err error) {
 	k := r.items[feed][key]
 	switch {
@@ -294,7 +284,6 @@ func clean(it *feeds.Item) feeds.Item {
 	return c
 }
 
-// Insert is part of store.Rows.
 func (r *rows) Insert(o *feeds.Outcome, it *feeds.Item, seq, id int64) (bool, error) {
 	all := r.items[o.ID]
 	if all[it.Key] != nil {
@@ -310,7 +299,6 @@ func (r *rows) Insert(o *feeds.Outcome, it *feeds.Item, seq, id int64) (bool, er
 	return true, nil
 }
 
-// Update is part of store.Rows.
 func (r *rows) Update(feed int64, it *feeds.Item) (bool, error) {
 	k := r.items[feed][it.Key]
 	if k == nil || k.hash == it.Hash || k.edits >= store.MaxEdits {
@@ -334,7 +322,6 @@ func (r *rows) become(k *known, it *feeds.Item) {
 	k.now = it
 }
 
-// Replace is part of store.Rows.
 func (r *rows) Replace(feed int64, key feeds.Key, it *feeds.Item) error {
 	k := r.items[feed][key]
 	if k == nil {
@@ -349,7 +336,6 @@ func (r *rows) Replace(feed int64, key feeds.Key, it *feeds.Item) error {
 	return nil
 }
 
-// Rekey is part of store.Rows.
 func (r *rows) Rekey(feed int64, from, to feeds.Key) (bool, error) {
 	all := r.items[feed]
 	k := all[from]
@@ -370,7 +356,6 @@ func (r *rows) Rekey(feed int64, from, to feeds.Key) (bool, error) {
 	return true, nil
 }
 
-// Share is part of store.Rows.
 func (r *rows) Share(feed int64, noted feeds.Key) (bool, error) {
 	all, asked := r.shared[feed]
 	if !asked {
@@ -378,10 +363,7 @@ func (r *rows) Share(feed int64, noted feeds.Key) (bool, error) {
 			r.shared = make(map[int64]map[feeds.Key]bool)
 		}
 		all = make(map[feeds.Key]bool)
-		got, err := r.tx.Query(r.ctx, `SELECT feed_id, key FROM shared WHERE feed_id = $1`, feed)
-		if err != nil {
-			return false, err
-		}
+		got, _ := r.tx.Query(r.ctx, `SELECT feed_id, key FROM shared WHERE feed_id = $1`, feed)
 		if err := eachKey(got, func(_ int64, key feeds.Key) { all[key] = true }); err != nil {
 			return false, err
 		}
@@ -395,52 +377,34 @@ func (r *rows) Share(feed int64, noted feeds.Key) (bool, error) {
 	return true, nil
 }
 
-// RemoveAlso is part of store.Rows.
 func (r *rows) RemoveAlso(feed int64, key, removed feeds.Key) error {
 	_, err := r.tx.Exec(r.ctx, `INSERT INTO removed (feed_id, key, seq) SELECT feed_id, $1, seq FROM removed WHERE feed_id = $2 AND key = $3
 		ON CONFLICT DO NOTHING`, [16]byte(key), feed, [16]byte(removed))
 	return err
 }
 
-// Succeed is part of store.Rows.
 func (r *rows) Succeed(o *feeds.Outcome, s *store.State, reader int64) error {
-	if err := r.oneEach(o.ID); err != nil {
-		return err
-	}
-	r.succeed = append(r.succeed, &said{o, *s, reader})
-	return nil
+	return r.say(&r.succeed, &said{o, *s, reader})
 }
 
-// Fail is part of store.Rows.
 func (r *rows) Fail(o *feeds.Outcome, s *store.State, reader int64) error {
-	if err := r.oneEach(o.ID); err != nil {
-		return err
-	}
-	r.fail = append(r.fail, &said{o, *s, reader})
-	return nil
+	return r.say(&r.fail, &said{o, *s, reader})
 }
 
-// BackOff is part of store.Rows.
-func (r *rows) BackOff(o *feeds.Outcome) error {
-	if err := r.oneEach(o.ID); err != nil {
-		return err
-	}
-	r.backOff = append(r.backOff, &said{o: o})
-	return nil
-}
-
-// oneEach writes what is said of feeds so far when one is among them: one statement
-// changes a row once.
-func (r *rows) oneEach(feed int64) error {
-	for _, list := range [][]*said{r.succeed, r.fail, r.backOff} {
-		if n := len(list); n > 0 && list[n-1].o.ID == feed { // they come by id
-			return r.flushFeeds()
+// say adds what is said of a feed to a list. What was said of it before is written
+// first: one statement changes a row once.
+func (r *rows) say(to *[]*said, x *said) error {
+	for _, list := range [][]*said{r.succeed, r.fail} {
+		if n := len(list); n > 0 && list[n-1].o.ID == x.o.ID { // they come by id
+			if err := r.flushFeeds(); err != nil {
+				return err
+			}
 		}
 	}
+	*to = append(*to, x)
 	return nil
 }
 
-// Move is part of store.Rows.
 func (r *rows) Move(feed int64, to string) (bool, error) { return move(r.ctx, r.tx, feed, to) }
 
 // move gives a feed another URL unless another feed has it, and reports whether it did.
@@ -465,7 +429,6 @@ func move(ctx context.Context, tx pgx.Tx, feed int64, to string) (bool, error) {
 	return err == nil, err
 }
 
-// Hold is part of store.Rows.
 func (r *rows) Hold(domain string, until time.Time) error {
 	r.holds[domain] = max(r.holds[domain], store.NotBefore(until))
 	return nil

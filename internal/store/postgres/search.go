@@ -56,7 +56,7 @@ DROP FUNCTION IF EXISTS search_follows, search_words, search_of, search_plain;`
 // there and of those that come, or drops it. An index that is there is made anew.
 // Meanwhile nothing can be stored.
 func (db *DB) SetIndex(ctx context.Context, on bool) error {
-	err := db.atLength(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return db.atLength(ctx, "change the index", func(ctx context.Context, tx pgx.Tx) error {
 		text := "LOCK TABLE items IN ACCESS EXCLUSIVE MODE;" + noIndexSQL
 		if on {
 			// The database's own may know no letters but those of ASCII, or be Turkish.
@@ -70,15 +70,12 @@ func (db *DB) SetIndex(ctx context.Context, on bool) error {
 		_, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll()
 		return err
 	})
-	return wrapped(ctx, "change the index", err)
 }
 
 // Indexed reports whether there is an index.
 func (db *DB) Indexed(ctx context.Context) (there bool, err error) {
-	err = db.within(ctx, func(ctx context.Context) error {
-		return db.lists.QueryRow(ctx, "SELECT to_regclass('search') IS NOT NULL").Scan(&there)
-	})
-	return there, wrapped(ctx, "look for an index", err)
+	err = db.ask(ctx, "look for an index", "SELECT to_regclass('search') IS NOT NULL", &there)
+	return there, err
 }
 
 // weights are the columns that a search may name, as the index knows them.

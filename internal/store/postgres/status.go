@@ -2,26 +2,14 @@ package postgres
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"feedmill/internal/feeds"
 	"feedmill/internal/store"
 )
 
-// statusSQL counts feeds. What may be asked is due.
-var statusSQL = strings.ReplaceAll(`SELECT count(*), count(*) FILTER (WHERE paused), count(*) FILTER (WHERE class = @gone),
-	count(*) FILTER (WHERE class = ANY(@killers)), count(*) FILTER (WHERE ASKABLE), count(*) FILTER (WHERE ASKABLE AND last_checked IS NULL),
-	coalesce(min(next_due) FILTER (WHERE ASKABLE AND last_checked IS NOT NULL AND next_due > 0), 0)
-	FROM feeds`, "ASKABLE", "next_due <= @now AND NOT paused AND class <> @gone")
-
 const (
-	totalSQL = `SELECT count(*), count(*) FILTER (WHERE finished IS NULL), coalesce(sum(feeds), 0)::bigint, coalesce(sum(succeeded), 0)::bigint,
-		coalesce(sum(failed), 0)::bigint, coalesce(sum(new), 0)::bigint, coalesce(sum(updated), 0)::bigint FROM runs WHERE started > $1`
-
 	ownersSQL = `SELECT owner, count(*), min(lease_until) FROM hosts WHERE owner <> '' AND lease_until >= now() GROUP BY owner ORDER BY owner`
 
 	// One whose lease has run out counts as lost, as it will when it is claimed.
@@ -34,17 +22,15 @@ const (
 func (db *DB) Status(ctx context.Context) (s store.Status, err error) {
 	s.Shared, s.Now = true, db.Now()
 	err = db.within(ctx, func(ctx context.Context) error {
-		o := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly} // one state of it
-		return pgx.BeginTxFunc(ctx, db.lists, o, func(tx pgx.Tx) error { return fill(ctx, tx, &s) })
+		return db.snapshot(ctx, func(tx pgx.Tx) error { return fill(ctx, tx, &s) })
 	})
 	return s, wrapped(ctx, "look at the store", err)
 }
 
 // fill asks for all that a Status says.
 func fill(ctx context.Context, tx pgx.Tx, s *store.Status) error {
-	killers := slices.DeleteFunc(feeds.Classes(), func(c feeds.Class) bool { return !c.Kills() })
 	var oldest int64
-	err := tx.QueryRow(ctx, statusSQL, pgx.NamedArgs{"now": s.Now.Unix(), "gone": string(feeds.Gone), "killers": killers}).
+	err := tx.QueryRow(ctx, store.StatusSQL, s.Now.Unix()).
 		Scan(&s.Feeds, &s.Paused, &s.Gone, &s.Killers, &s.Due, &s.Unasked, &oldest)
 	if err != nil {
 		return err
@@ -52,7 +38,7 @@ func fill(ctx context.Context, tx pgx.Tx, s *store.Status) error {
 	s.Oldest = store.TimeAt(oldest)
 	for _, span := range store.StatusSpans {
 		t := store.RunTotal{Span: span}
-		err := tx.QueryRow(ctx, totalSQL, s.Now.Add(-span).Unix()).
+		err := tx.QueryRow(ctx, store.TotalSQL, s.Now.Add(-span).Unix()).
 			Scan(&t.Runs, &t.Unended, &t.Feeds, &t.Succeeded, &t.Failed, &t.New, &t.Updated)
 		if err != nil {
 			return err
@@ -62,16 +48,11 @@ func fill(ctx context.Context, tx pgx.Tx, s *store.Status) error {
 	if err = tx.QueryRow(ctx, "SELECT count(*) FROM hosts WHERE hold_until > $1", s.Now.Unix()).Scan(&s.Held); err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, ownersSQL)
-	if err != nil {
-		return err
-	}
+	rows, _ := tx.Query(ctx, ownersSQL)
 	if s.Owners, err = pgx.CollectRows(rows, pgx.RowToStructByPos[store.Owner]); err != nil {
 		return err
 	}
-	if rows, err = tx.Query(ctx, lostDomainsSQL, lostOut); err != nil {
-		return err
-	}
+	rows, _ = tx.Query(ctx, lostDomainsSQL, lostOut)
 	s.Lost, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d store.LostDomain, err error) {
 		var until *time.Time
 		if err = row.Scan(&d.Domain, &d.Lost, &until); until != nil {
@@ -86,10 +67,8 @@ func fill(ctx context.Context, tx pgx.Tx, s *store.Status) error {
 func (db *DB) Risks(ctx context.Context) (risks []string, err error) {
 	var fsync, commit, names string
 	var standbys int
-	err = db.within(ctx, func(ctx context.Context) error {
-		return db.lists.QueryRow(ctx, `SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
-			(SELECT count(*) FROM pg_stat_replication)`).Scan(&fsync, &commit, &names, &standbys)
-	})
+	err = db.ask(ctx, "read the server's settings", `SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
+		(SELECT count(*) FROM pg_stat_replication)`, &fsync, &commit, &names, &standbys)
 	if fsync == "off" {
 		risks = append(risks, "fsync=off: a power cut may take all of it")
 	}
@@ -101,5 +80,5 @@ func (db *DB) Risks(ctx context.Context) (risks []string, err error) {
 	case names != "" && (commit == "local" || commit == "remote_write"):
 		risks = append(risks, "synchronous_commit="+commit+": a standby that takes over may lack what was reported last")
 	}
-	return risks, wrapped(ctx, "read the server's settings", err)
+	return risks, err
 }

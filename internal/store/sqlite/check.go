@@ -37,14 +37,10 @@ func check(c *sqlite.Conn, path string) error {
 	if err := script(c, "BEGIN"); err != nil {
 		return err
 	}
-	problems, err := column(c, fmt.Sprintf("PRAGMA integrity_check(%d)", store.MaxProblems))
-	if err == nil {
-		err = damage(path, problems)
-	}
-	if err != nil {
+	if err := sound(c, path, fmt.Sprintf("PRAGMA integrity_check(%d)", store.MaxProblems)); err != nil {
 		return err
 	}
-	problems, err = column(c, fmt.Sprintf(`SELECT format('%%s row %%d: belongs to no row of %%s', "table", rowid, parent)
+	problems, err := column(c, fmt.Sprintf(`SELECT format('%%s row %%d: belongs to no row of %%s', "table", rowid, parent)
 		FROM pragma_foreign_key_check LIMIT %d`, store.MaxProblems))
 	if err != nil {
 		return err

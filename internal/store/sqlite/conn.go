@@ -10,6 +10,8 @@ import (
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"feedmill/internal/store"
 )
 
 const (
@@ -95,17 +97,6 @@ func script(c *sqlite.Conn, text string) error {
 	return nil
 }
 
-// ask executes a query of one row and returns its first column.
-func ask(c *sqlite.Conn, query string) (answer string, err error) {
-	s, _, err := c.PrepareTransient(query)
-	if err != nil {
-		return "", err
-	}
-	defer s.Finalize()
-	err = rowsOf(s, func(*sqlite.Stmt) error { answer = s.ColumnText(0); return nil })
-	return answer, err
-}
-
 // ignore is for rows that nobody wants.
 func ignore(*sqlite.Stmt) error { return nil }
 
@@ -160,6 +151,12 @@ func query(c *sqlite.Conn, text string, row func(*sqlite.Stmt) error, args ...an
 	return rowsOf(s, row)
 }
 
+// ask returns the first column of a query's one row.
+func ask(c *sqlite.Conn, text string, args ...any) (answer string, err error) {
+	err = query(c, text, func(s *sqlite.Stmt) error { answer = s.ColumnText(0); return nil }, args...)
+	return answer, err
+}
+
 // column returns a query's rows, of one text column.
 func column(c *sqlite.Conn, text string) (list []string, err error) {
 	err = query(c, text, func(s *sqlite.Stmt) error {
@@ -182,3 +179,20 @@ func blob(s *sqlite.Stmt, col int, buf []byte) []byte {
 
 // errEnough ends a query of which no more rows are wanted.
 var errEnough = errors.New("enough rows")
+
+// text returns s as an argument of a statement that turns NULL into the empty
+// text: unlike an empty string, a nil costs no copy for SQLite.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return store.Readable(s)
+}
+
+// idList returns ids as a JSON array, the way to hand SQLite a list, and nil for none.
+func idList(ids []int64) any {
+	if ids == nil {
+		return nil
+	}
+	return store.JSON(ids)
+}

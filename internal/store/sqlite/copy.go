@@ -11,12 +11,12 @@ import (
 	"feedmill/internal/store"
 )
 
-// CopyOut implements store.Copier.
+// CopyOut is part of store.DB.
 func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRows, err error) {
 	err = db.read(ctx, "read rows", func(c *sqlite.Conn) error {
 		for _, t := range store.CopyTables {
 			var list [][]any
-			err := query(c, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %[3]s <= ? ORDER BY %s", names(t), t.Name, t.Feed, t.By), func(s *sqlite.Stmt) error {
+			err := query(c, fmt.Sprintf("SELECT %s FROM %s WHERE %s > ? AND %[3]s <= ? ORDER BY %s", strings.Join(t.Names(), ", "), t.Name, t.Feed, t.By), func(s *sqlite.Stmt) error {
 				row := make([]any, len(t.Cols))
 				for i, col := range t.Cols {
 					switch {
@@ -40,23 +40,14 @@ func (db *DB) CopyOut(ctx context.Context, after, upTo int64) (all store.CopyRow
 	return all, err
 }
 
-// names lists a table's columns.
-func names(t store.CopyTable) string {
-	var list []string
-	for _, c := range t.Cols {
-		list = append(list, c.Name)
-	}
-	return strings.Join(list, ", ")
-}
-
-// CopyIn implements store.Copier.
+// CopyIn is part of store.DB.
 func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error {
 	return db.write(ctx, "write rows", func(w *writer) error {
 		if _, err := w.run("DELETE FROM feeds WHERE id > ?", after); err != nil {
 			return err
 		}
 		for i, t := range store.CopyTables {
-			insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", t.Name, names(t), strings.Repeat(", ?", len(t.Cols)-1))
+			insert := fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", t.Name, strings.Join(t.Names(), ", "), strings.Repeat(", ?", len(t.Cols)-1))
 			for _, row := range all[i] {
 				args := make([]any, len(row))
 				for n, v := range row {
@@ -73,7 +64,7 @@ func (db *DB) CopyIn(ctx context.Context, after int64, all store.CopyRows) error
 	})
 }
 
-// CopyEnd implements store.Copier.
+// CopyEnd is part of store.DB.
 func (db *DB) CopyEnd(ctx context.Context, lastItem int64, holds map[string]time.Time) error {
 	return db.write(ctx, "end copy", func(w *writer) error {
 		if _, err := w.run("UPDATE arrivals SET last = ? WHERE last < ?", lastItem, lastItem); err != nil {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"zombiezen.com/go/sqlite"
-
 	"feedmill/internal/store"
 )
 
@@ -53,12 +51,8 @@ func (w *writer) edit(id int64, c store.Change) error {
 
 // setURL gives a feed another URL.
 func (w *writer) setURL(id int64, url string) error {
-	var before string
-	if err := w.query(urlSQL, func(s *sqlite.Stmt) error { before = s.ColumnText(0); return nil }, id); err != nil {
+	if before, err := ask(w.conn, urlSQL, id); err != nil || before == url {
 		return err
-	}
-	if before == url {
-		return nil
 	}
 	moved, err := w.Move(id, url)
 	if err != nil {
@@ -74,8 +68,7 @@ func (w *writer) setURL(id int64, url string) error {
 
 // setHeaders changes some of a feed's headers.
 func (w *writer) setHeaders(id int64, change []store.Header) error {
-	var have string
-	err := w.query("SELECT headers FROM feeds WHERE id = ?", func(s *sqlite.Stmt) error { have = s.ColumnText(0); return nil }, id)
+	have, err := ask(w.conn, "SELECT headers FROM feeds WHERE id = ?", id)
 	if err != nil {
 		return err
 	}

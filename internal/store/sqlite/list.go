@@ -23,10 +23,7 @@ func (db *DB) Feeds(ctx context.Context, q store.FeedQuery) iter.Seq2[store.Feed
 	if q.IDs != nil {
 		from, args = "(SELECT DISTINCT value FROM json_each(?3)) CROSS JOIN feeds ON id = value", append(args, idList(q.IDs))
 	}
-	return stream(ctx, db, "list feeds", scanFeed, `SELECT id, url, title, link, category, class, detail, status, fails,
-		next_due, coalesce(last_checked, 0), coalesce(last_success, 0), etag, last_modified, items,
-		name, headers, interval, paused, told
-		FROM `+from+`
+	return stream(ctx, db, "list feeds", scanFeed, `SELECT `+store.FeedColumns+` FROM `+from+`
 		WHERE (?1 IS NULL OR url IN (SELECT value FROM json_each(?1))
 		    OR id IN (SELECT feed_id FROM moved WHERE url IN (SELECT value FROM json_each(?1))))
 		  AND (NOT ?2 OR class NOT IN ('', `+store.SQLClasses(feeds.Class.OK)+`))
@@ -91,10 +88,7 @@ func itemsQuery(q store.ItemQuery) (string, []any) {
 		where += " AND i.id IN (SELECT rowid FROM search WHERE search MATCH ?6)"
 		args = append(args, q.Search)
 	}
-	return `SELECT i.id, f.id, f.url, coalesce(nullif(f.name, ''), f.title), f.category, i.seq, i.key, i.hash, i.first_seen, i.edits,
-		coalesce(i.published, 0), coalesce(i.updated, 0), i.guid, i.link, i.title, i.author, i.image,
-		i.categories, i.enclosures, i.summary, i.content
-		FROM items i CROSS JOIN feeds f ON f.id = i.feed_id
+	return `SELECT ` + store.ItemColumns + ` FROM items i CROSS JOIN feeds f ON f.id = i.feed_id
 		WHERE ` + where + ` ORDER BY ` + sort + ` LIMIT ?5`, args
 }
 

@@ -149,6 +149,7 @@ func (db *DB) openWriting(ctx context.Context, beside bool) (err error) {
 	if err = db.openWriter(ctx, version); err != nil {
 		return err
 	}
+	db.copier = newCopier(db.path)
 	db.readers, err = openReaders(db.path, db.readMode)
 	if err == nil {
 		if err = db.files.see(db.path); err != nil {
@@ -173,14 +174,8 @@ func (db *DB) openBeside(ctx context.Context) (done bool, err error) {
 		}
 		return false, err
 	}
-	c, err := openConn(db.path)
+	err = db.openWriter(ctx, latestVersion)
 	if err == nil {
-		if err = configure(c, db.path); err != nil {
-			c.Close()
-		}
-	}
-	if err == nil {
-		db.w = newWriter(c)
 		if err = db.files.see(db.path); err != nil {
 			db.w.close()
 		}
@@ -248,7 +243,7 @@ func (db *DB) openWriter(ctx context.Context, version int) (err error) {
 		c.Close()
 		return err
 	}
-	db.w, db.copier = newWriter(c), newCopier(db.path)
+	db.w = newWriter(c)
 	return nil
 }
 

@@ -27,11 +27,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 	if !q.Older.IsZero() {
 		older = q.Older.Unix()
 	}
-	var ids any
-	if q.FeedIDs != nil {
-		ids = idList(q.FeedIDs)
-	}
-	args := []any{ids, q.Keep, older, q.UpTo}
+	args := []any{idList(q.FeedIDs), q.Keep, older, q.UpTo}
 	err = db.write(ctx, "prune items", func(w *writer) error {
 		err := w.query(`SELECT count(*), count(DISTINCT feed_id) FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) error {
 			p.Items, p.Feeds = s.ColumnInt(0), s.ColumnInt(1)
@@ -74,12 +70,8 @@ func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
 
 // MoveCursor notes a cursor, or where it is now.
 func (db *DB) MoveCursor(ctx context.Context, c store.Cursor) error {
-	var at any
-	if c.At >= 0 {
-		at = c.At
-	}
 	return db.write(ctx, "note cursor", func(w *writer) error {
-		_, err := w.run("INSERT INTO cursors (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at", c.Name, at)
+		_, err := w.run("INSERT INTO cursors (name, at) VALUES (?, nullif(?, -1)) ON CONFLICT (name) DO UPDATE SET at = excluded.at", c.Name, c.At)
 		return err
 	})
 }

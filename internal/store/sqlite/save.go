@@ -66,7 +66,6 @@ const (
 // itemsSQL has a row for each feed, with what is known of its items.
 var itemsSQL = `SELECT f.id, ` + knownSQL + ` FROM json_each(?) j CROSS JOIN feeds f ON f.id = j.value`
 
-// States is part of store.Rows.
 func (w *writer) States(ids []int64) (map[int64]*store.State, error) {
 	states := make(map[int64]*store.State, len(ids))
 	return states, w.query(statesSQL, func(row *sqlite.Stmt) error {
@@ -78,13 +77,11 @@ func (w *writer) States(ids []int64) (map[int64]*store.State, error) {
 	}, idList(ids))
 }
 
-// LastID is part of store.Rows.
 func (w *writer) LastID() (id int64, err error) {
 	err = w.query(arrivedSQL, func(row *sqlite.Stmt) error { id = row.ColumnInt64(0); return nil })
 	return id, err
 }
 
-// Known is part of store.Rows.
 func (w *writer) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 	all := make(map[int64]map[feeds.Key]uint64, len(ids))
 	var known []feeds.Known
@@ -103,7 +100,6 @@ func (w *writer) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 	}, idList(ids))
 }
 
-// Removed is part of store.Rows.
 func (w *writer) Removed(ids []int64) (map[int64]map[feeds.Key]bool, error) {
 	all := make(map[int64]map[feeds.Key]bool)
 	return all, w.query(removedSQL, func(row *sqlite.Stmt) error {
@@ -118,7 +114,6 @@ func (w *writer) Removed(ids []int64) (map[int64]map[feeds.Key]bool, error) {
 	}, idList(ids))
 }
 
-// Newest is part of store.Rows.
 func (w *writer) Newest(feed int64, n int) (rows []store.Stored, err error) {
 	err = w.query(newestSQL, func(row *sqlite.Stmt) error {
 		r := store.Stored{GUID: row.ColumnText(1), Link: row.ColumnText(2), Title: row.ColumnText(3), Published: row.ColumnInt64(4)}
@@ -129,7 +124,6 @@ func (w *writer) Newest(feed int64, n int) (rows []store.Stored, err error) {
 	return rows, err
 }
 
-// ByKey is part of store.Rows.
 func (w *writer) ByKey(feed int64, key feeds.Key) (it feeds.Item, there bool, err error) {
 	err = w.query(sharerSQL, func(row *sqlite.Stmt) error {
 		there, it.Hash = true, uint64(row.ColumnInt64(0))
@@ -154,19 +148,16 @@ const (
 		ON CONFLICT DO NOTHING`
 )
 
-// Share is part of store.Rows.
 func (w *writer) Share(feed int64, noted feeds.Key) (bool, error) {
 	n, err := w.run(shareSQL, feed, noted[:])
 	return n > 0, err
 }
 
-// Rekey is part of store.Rows.
 func (w *writer) Rekey(feed int64, from, to feeds.Key) (bool, error) {
 	n, err := w.run(rekeySQL, to[:], feed, from[:])
 	return n > 0, err
 }
 
-// RemoveAlso is part of store.Rows.
 func (w *writer) RemoveAlso(feed int64, key, removed feeds.Key) error {
 	_, err := w.run(removeAlsoSQL, key[:], feed, removed[:])
 	return err
@@ -189,19 +180,16 @@ const (
 		summary = ifnull(?, ''), content = ifnull(?, '')`
 )
 
-// Insert is part of store.Rows.
 func (w *writer) Insert(o *feeds.Outcome, it *feeds.Item, seq, id int64) (bool, error) {
 	n, err := w.writeItem(insertSQL, it, o.ID, seq, it.Key[:], o.At.Unix(), id)
 	return n > 0, err
 }
 
-// Update is part of store.Rows.
 func (w *writer) Update(feed int64, it *feeds.Item) (bool, error) {
 	n, err := w.writeItem(updateSQL, it, feed, it.Key[:], int64(it.Hash), store.MaxEdits)
 	return n > 0, err
 }
 
-// Replace is part of store.Rows.
 func (w *writer) Replace(feed int64, key feeds.Key, it *feeds.Item) error {
 	_, err := w.writeItem(adoptSQL, it, it.Key[:], feed, key[:])
 	return err
@@ -257,9 +245,8 @@ const succeedSQL = `UPDATE feeds SET
 	last_full = ifnull(?, last_full), ttl = ?, skip_hours = ?, skip_days = ?, reader = ifnull(?, reader)
 	WHERE id = ?`
 
-// Succeed is part of store.Rows.
 func (w *writer) Succeed(o *feeds.Outcome, s *store.State, reader int64) error {
-	at := seconds(o.At)
+	at := o.At.Unix()
 	_, err := w.run(succeedSQL, text(o.Title), text(o.Link),
 		o.Validators.ETag, o.Validators.LastModified, o.Validators.URL, int64(o.BodyHash),
 		store.NotBefore(o.NextDue), at, at, string(o.Class), text(o.Detail), int64(o.Status),
@@ -268,24 +255,12 @@ func (w *writer) Succeed(o *feeds.Outcome, s *store.State, reader int64) error {
 	return err
 }
 
-const (
-	failSQL = `UPDATE feeds SET next_due = ?, last_checked = ?, fails = ?, class = ?, detail = ifnull(?, ''), status = ?,
-		seq = ?, items = ?, last_full = ifnull(?, last_full), reader = ifnull(?, reader) WHERE id = ?`
+const failSQL = `UPDATE feeds SET next_due = ?, last_checked = ifnull(?, last_checked), fails = ?, class = ?, detail = ifnull(?, ''), status = ?,
+	seq = ?, items = ?, last_full = ifnull(?, last_full), reader = ifnull(?, reader) WHERE id = ?`
 
-	// backOffSQL is for a feed that was not asked.
-	backOffSQL = `UPDATE feeds SET next_due = ?, fails = ?, class = ?, detail = ifnull(?, ''), status = ? WHERE id = ?`
-)
-
-// Fail is part of store.Rows.
 func (w *writer) Fail(o *feeds.Outcome, s *store.State, reader int64) error {
-	_, err := w.run(failSQL, store.NotBefore(o.NextDue), seconds(o.At), o.Fails, string(o.Class), text(o.Detail), o.Status,
+	_, err := w.run(failSQL, store.NotBefore(o.NextDue), some(store.AskedAt(o)), o.Fails, string(o.Class), text(o.Detail), o.Status,
 		s.Seq, s.Items, fullAt(o), some(reader), o.ID)
-	return err
-}
-
-// BackOff is part of store.Rows.
-func (w *writer) BackOff(o *feeds.Outcome) error {
-	_, err := w.run(backOffSQL, store.NotBefore(o.NextDue), o.Fails, string(o.Class), text(o.Detail), o.Status, o.ID)
 	return err
 }
 
@@ -303,7 +278,7 @@ func fullAt(o *feeds.Outcome) any {
 	if !o.Full {
 		return nil
 	}
-	return o.At.Unix()
+	return some(store.AskedAt(o))
 }
 
 const (
@@ -318,10 +293,9 @@ const (
 	moveSQL = `UPDATE feeds SET url = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM feeds WHERE url = ?1)`
 )
 
-// Move is part of store.Rows.
 func (w *writer) Move(feed int64, to string) (bool, error) {
-	var before string
-	if err := w.query(urlSQL, func(row *sqlite.Stmt) error { before = row.ColumnText(0); return nil }, feed); err != nil {
+	before, err := ask(w.conn, urlSQL, feed)
+	if err != nil {
 		return false, err
 	}
 	n, err := w.run(moveSQL, to, feed)
@@ -339,7 +313,6 @@ func (w *writer) Move(feed int64, to string) (bool, error) {
 const holdSQL = `INSERT INTO hosts (domain, hold_until) VALUES (?, ?)
 	ON CONFLICT (domain) DO UPDATE SET hold_until = max(hold_until, excluded.hold_until)`
 
-// Hold is part of store.Rows.
 func (w *writer) Hold(domain string, until time.Time) error {
 	_, err := w.run(holdSQL, domain, store.NotBefore(until))
 	return err

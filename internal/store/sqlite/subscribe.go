@@ -114,8 +114,5 @@ func (db *DB) Unsubscribe(ctx context.Context, urls []string) (int, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return removed, nil
+	return removed, err
 }

@@ -8,8 +8,8 @@ import (
 	"feedmill/internal/store"
 )
 
-// A writer is the one connection that writes. It keeps the statements that it has
-// executed. The DB's mutex guards it.
+// A writer is the one connection that writes, and a store.Rows. It keeps the
+// statements that it has executed. The DB's mutex guards it.
 type writer struct {
 	conn  *sqlite.Conn
 	waits store.Durability // of the next commit

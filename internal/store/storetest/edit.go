@@ -133,7 +133,7 @@ func testACopyIsInOneOrder(t *testing.T, e Engine) {
 			t.Fatal(err)
 		}
 	}
-	rows, err := db.DB.(store.Copier).CopyOut(t.Context(), 0, id)
+	rows, err := db.CopyOut(t.Context(), 0, id)
 	if err != nil {
 		t.Fatal(err)
 	}
