@@ -90,7 +90,7 @@ func (db *DB) items(ctx context.Context, q store.ItemQuery) iter.Seq2[store.Item
 		if err != nil {
 			return func(yield func(store.Item, error) bool) { yield(store.Item{}, fmt.Errorf("list items: %w", err)) }
 		}
-		where, args["search"] = append(where, "i.id IN (SELECT id FROM search WHERE words @@ @search::tsquery)"), query
+		where, args["search"] = append(where, "i.id IN (SELECT id FROM search WHERE words @@ to_tsquery('simple', @search))"), query
 	}
 	if q.Newest {
 		order += " DESC"

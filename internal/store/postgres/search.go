@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -81,128 +80,80 @@ func (db *DB) Indexed(ctx context.Context) (there bool, err error) {
 // weights are the columns that a search may name, as the index knows them.
 var weights = map[string]string{"title": "A", "author": "B", "summary": "C", "content": "D"}
 
-// tsquery returns a search in FTS5's language as a tsquery: words, "phrases", a word's
-// beginning with *, AND, OR, NOT, parentheses, and a column with a colon before one
-// of these. What else FTS5 has, NEAR and ^, is an error.
+// signs are the words of a search that join others, as the server has them.
+var signs = map[string]string{"AND": " & ", "OR": " | ", "NOT": " & !"}
+
+// tsquery returns a search in FTS5's language as to_tsquery has it: words, "phrases", a
+// word's beginning with *, AND, OR, NOT, parentheses, and a column with a colon before one
+// of these. What else FTS5 has, NEAR and ^, is an error. What is not joined as it should be
+// the server refuses, and it leaves out what has no word.
 func tsquery(search string) (string, error) {
-	p := &searchParser{rest: search}
-	p.next()
-	q, err := p.or()
-	if err == nil && p.token != "" {
-		err = fmt.Errorf("unexpected %s", p.token)
+	var b strings.Builder
+	and := "" // before the next word, where nothing is said
+	for token, rest := cutToken(search); token != ""; token, rest = cutToken(rest) {
+		sign, isSign := signs[token]
+		switch {
+		case isSign:
+			b.WriteString(sign)
+			and = ""
+			continue
+		case token == "(":
+			b.WriteString(and + token)
+			and = ""
+			continue
+		case token == ")":
+			b.WriteString(token)
+			and = signs["AND"]
+			continue
+		}
+		weight := weights[strings.ToLower(token)]
+		if colon, after := cutToken(rest); weight != "" && colon == ":" {
+			token, rest = cutToken(after)
+		} else {
+			weight = ""
+		}
+		if signs[token] != "" || !isWord(token) && (len(token) < 2 || token[0] != '"' || token[len(token)-1] != '"') {
+			return "", fmt.Errorf("search for %q: a word or a quotation mark is missing before %q", search, token+rest)
+		}
+		begins := ""
+		if star, after := cutToken(rest); star == "*" {
+			begins, rest = star, after
+		}
+		b.WriteString(and + phrase(token, begins, weight))
+		and = signs["AND"]
 	}
-	if err != nil {
-		return "", fmt.Errorf("search for %q: %w", search, err)
-	}
-	return q, nil
+	return b.String(), nil
 }
 
-// A searchParser reads one search, token by token.
-type searchParser struct {
-	rest   string
-	token  string // a word, a phrase with its quotes, or one sign; "" at the end
-	phrase bool   // it is a phrase
-}
-
-func (p *searchParser) next() {
-	p.rest = strings.TrimLeftFunc(p.rest, unicode.IsSpace)
-	p.phrase = false
-	if p.rest == "" {
-		p.token = ""
-		return
-	}
-	end := strings.IndexFunc(p.rest, func(r rune) bool { return r < 0x80 && !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
+// cutToken returns the first token of a search: a word, a phrase with its quotes, or one
+// sign; nothing at the end.
+func cutToken(search string) (token, rest string) {
+	search = strings.TrimLeftFunc(search, unicode.IsSpace)
+	end := strings.IndexFunc(search, func(r rune) bool { return r < 0x80 && !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
 	switch {
-	case p.rest[0] == '"':
-		p.phrase = true
-		end = strings.IndexByte(p.rest[1:], '"') + 2
-		if end == 1 { // which is an error then
-			end = len(p.rest)
+	case strings.HasPrefix(search, `"`):
+		if end = strings.IndexByte(search[1:], '"') + 2; end == 1 { // which is an error then
+			end = len(search)
 		}
 	case end == 0:
 		end = 1
 	case end < 0:
-		end = len(p.rest)
+		end = len(search)
 	}
-	p.token, p.rest = p.rest[:end], p.rest[end:]
+	return search[:end], search[end:]
 }
 
-func (p *searchParser) or() (string, error) {
-	left, err := p.and()
-	for err == nil && p.token == "OR" {
-		p.next()
-		var right string
-		right, err = p.and()
-		left = joined(left, " | ", right)
-	}
-	return left, err
-}
-
-// and is for AND, NOT, which binds more tightly, and for what stands side by side.
-func (p *searchParser) and() (string, error) {
-	left, err := p.term()
-	for err == nil && p.token != "" && p.token != "OR" && p.token != ")" {
-		sign := " & "
-		switch p.token {
-		case "AND":
-			p.next()
-		case "NOT":
-			sign = " & !"
-			p.next()
-		}
-		var right string
-		right, err = p.term()
-		left = joined(left, sign, right)
-	}
-	return left, err
-}
-
-// joined returns what two queries are together. A phrase without a word is none.
-func joined(left, sign, right string) string {
-	if left == "" || right == "" {
-		return left + right
-	}
-	return "(" + left + sign + right + ")"
-}
-
-func (p *searchParser) term() (string, error) {
-	if p.token == "(" {
-		p.next()
-		q, err := p.or()
-		if err == nil && p.token != ")" {
-			err = errors.New("a parenthesis is not closed")
-		}
-		p.next()
-		return q, err
-	}
-	weight := ""
-	if w := weights[strings.ToLower(p.token)]; w != "" && strings.HasPrefix(strings.TrimLeft(p.rest, " "), ":") {
-		weight = w
-		p.next() // the colon
-		p.next()
-	}
-	if p.token == "" || !p.phrase && !isWord(p.token) || p.token == "AND" || p.token == "OR" || p.token == "NOT" {
-		return "", fmt.Errorf("a word is missing before %q", p.token+p.rest)
-	}
-	if p.phrase && (len(p.token) < 2 || p.token[len(p.token)-1] != '"') {
-		return "", errors.New("a quotation mark is not closed")
-	}
-	words := strings.FieldsFunc(fold(strings.Trim(p.token, `"`)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	p.next()
-	if p.token == "*" {
-		weight = "*" + weight
-		p.next()
-	}
+// phrase returns the words of a token, the last of which may only begin so, all of a
+// column's, if one is said.
+func phrase(token, begins, weight string) string {
+	words := strings.FieldsFunc(fold(token), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	if len(words) == 0 {
-		return "", nil
+		return "' '"
 	}
 	for i, w := range words {
-		words[i] = "'" + w + "'"
-		if weight != "" && (weight[0] != '*' || i == len(words)-1) {
-			words[i] += ":" + weight
-		}
+		words[i] = "'" + w + "':" + weight
 	}
-	return "(" + strings.Join(words, " <-> ") + ")", nil
+	return "(" + strings.Join(words, " <-> ") + begins + ")"
 }
 
 func isWord(token string) bool {

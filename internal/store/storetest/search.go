@@ -91,6 +91,15 @@ func testASearchKnowsTheWordsOfAnyScript(t *testing.T, e Engine) {
 			t.Errorf("%s: got %q, want %q", query, got, guids)
 		}
 	}
+	for _, query := range []string{"bar AND", "bar AND AND bar", "OR bar", "NOT bar", "bar NOT", "bar OR NOT bar", "(bar", "bar)", "()", `"bar`, "*", "bar **", "title:", "title: AND", "bar, foo"} {
+		var err error
+		for _, err = range db.Items(t.Context(), store.ItemQuery{Search: query}) {
+			break
+		}
+		if err == nil {
+			t.Errorf("%s: no error, and it is no search", query)
+		}
+	}
 }
 
 // testPruneKeepsWhatItMust: the last of each feed, what is not old enough, and
