@@ -21,7 +21,8 @@ import (
 )
 
 // A Writer writes items. What was written is there when Close has returned nil,
-// and not before. The item may be used again when Write has returned.
+// and not before: what stands before the first item waits in a buffer. The item may be
+// used again when Write has returned.
 type Writer interface {
 	Write(*store.Item) error
 	Close() error
@@ -48,8 +49,8 @@ var forms = []struct {
 	make func(Options) (Writer, error)
 }{
 	{"jsonl", newLines},
-	{"csv", func(o Options) (Writer, error) { return newCells(o, ','), nil }},
-	{"tsv", func(o Options) (Writer, error) { return newCells(o, '\t'), nil }},
+	{"csv", func(o Options) (Writer, error) { return newCells(o, ',') }},
+	{"tsv", func(o Options) (Writer, error) { return newCells(o, '\t') }},
 	{"sfeed", newSfeed},
 	{"atom", newAtom},
 	{"rss", newRSS},

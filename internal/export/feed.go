@@ -33,11 +33,10 @@ import (
 // A feedWriter writes a document around its entries, one after the other. The
 // namespace of what feeds have no element for is feedmillNS.
 type feedWriter struct {
-	out        *bufio.Writer
-	head, tail string
-	begun      bool
-	entry      func(*store.Item) any // what encoding/xml writes
-	given      map[uint64]bool       // hashes of ids; two feeds may have the same one
+	out   *bufio.Writer
+	tail  string
+	entry func(*store.Item) any // what encoding/xml writes
+	given map[uint64]bool       // hashes of ids; two feeds may have the same one
 }
 
 const feedmillNS = "tag:feedmill,2026:item"
@@ -46,19 +45,7 @@ func newFeedWriter(o Options) *feedWriter {
 	return &feedWriter{out: bufio.NewWriter(o.Out), given: make(map[uint64]bool)}
 }
 
-func (w *feedWriter) begin() error {
-	if w.begun {
-		return nil
-	}
-	w.begun = true
-	_, err := w.out.WriteString(xml.Header + w.head)
-	return err
-}
-
 func (w *feedWriter) Write(it *store.Item) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
 	b, err := xml.MarshalIndent(w.entry(it), "  ", "  ")
 	if err != nil {
 		return err
@@ -70,9 +57,6 @@ func (w *feedWriter) Write(it *store.Item) error {
 }
 
 func (w *feedWriter) Close() error {
-	if err := w.begin(); err != nil {
-		return err
-	}
 	if _, err := w.out.WriteString(w.tail); err != nil {
 		return err
 	}
@@ -242,7 +226,7 @@ func newAtom(o Options) (Writer, error) {
 	}
 	id := cmp.Or(o.Self, uuid("feed", o.Title))
 	w.given[xxhash.Sum64String(id)] = true
-	w.head = `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:feedmill="` + feedmillNS + `">` + "\n" +
+	head := `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:feedmill="` + feedmillNS + `">` + "\n" +
 		"  <id>" + escaped(id) + "</id>\n  <title>" + escaped(o.Title) + "</title>\n" +
 		"  <updated>" + o.Updated.UTC().Format(time.RFC3339) + "</updated>\n  <author><name>" + escaped(o.Title) + "</name></author>\n" +
 		self + "  <generator>feedmill</generator>\n"
@@ -277,7 +261,8 @@ func newAtom(o Options) (Writer, error) {
 		e.Source = atomSource{uuid(strconv.FormatInt(it.FeedID, 10), feeds.RedactURL(it.FeedURL)), FeedOf(it), e.Updated}
 		return e
 	}
-	return w, nil
+	_, err := w.out.WriteString(xml.Header + head)
+	return w, err
 }
 
 // mediaType returns a type as a feed may say it, without its parameters.
@@ -326,7 +311,7 @@ func newRSS(o Options) (Writer, error) {
 	if o.Self != "" {
 		link, self = o.Self, `    <atom:link rel="self" type="application/rss+xml" href="`+escaped(o.Self)+"\"/>\n"
 	}
-	w.head = `<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom" xmlns:content="http://purl.org/rss/1.0/modules/content/"` +
+	head := `<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom" xmlns:content="http://purl.org/rss/1.0/modules/content/"` +
 		` xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:feedmill="` + feedmillNS + "\">\n  <channel>\n    <title>" + escaped(o.Title) +
 		"</title>\n    <link>" + escaped(link) + "</link>\n    <description>" + escaped(o.Title) + "</description>\n" + self +
 		"    <lastBuildDate>" + o.Updated.UTC().Format(rssDate) + "</lastBuildDate>\n    <generator>feedmill</generator>\n"
@@ -345,7 +330,8 @@ func newRSS(o Options) (Writer, error) {
 		}
 		return e
 	}
-	return w, nil
+	_, err := w.out.WriteString(xml.Header + head)
+	return w, err
 }
 
 // rssDate is RFC 822's, with a year of four digits.
@@ -354,35 +340,25 @@ const rssDate = "Mon, 02 Jan 2006 15:04:05 GMT"
 // A jsonFeed writes JSON Feed 1.1.
 type jsonFeed struct {
 	*feedWriter
-	head  map[string]any
 	comma string
 }
 
 func newJSONFeed(o Options) (Writer, error) {
-	w := &jsonFeed{newFeedWriter(o), map[string]any{"version": "https://jsonfeed.org/version/1.1", "title": o.Title}, ""}
+	head := map[string]any{"version": "https://jsonfeed.org/version/1.1", "title": o.Title}
 	if o.Self != "" {
-		w.head["feed_url"] = o.Self
+		head["feed_url"] = o.Self
 	}
-	return w, nil
-}
-
-func (w *jsonFeed) begin() error {
-	if w.begun {
-		return nil
-	}
-	w.begun = true
-	b, err := json.Marshal(w.head)
+	b, err := json.Marshal(head)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	w := &jsonFeed{feedWriter: newFeedWriter(o)}
+	w.tail = "]}\n"
 	_, err = fmt.Fprintf(w.out, "%s,\"items\":[\n", strings.TrimSuffix(string(b), "}"))
-	return err
+	return w, err
 }
 
 func (w *jsonFeed) Write(it *store.Item) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
 	item := map[string]any{
 		"id": w.id(it), "title": TitleOf(it), "content_html": body(it), "date_published": DateOf(it).Format(time.RFC3339),
 		"_feedmill": map[string]any{"id": it.ID, "feed": feeds.RedactURL(it.FeedURL), "name": FeedOf(it), "folder": folder(it)},
@@ -420,14 +396,4 @@ func (w *jsonFeed) Write(it *store.Item) error {
 	}
 	w.comma = ","
 	return JSON(w.out, item)
-}
-
-func (w *jsonFeed) Close() error {
-	if err := w.begin(); err != nil {
-		return err
-	}
-	if _, err := w.out.WriteString("]}\n"); err != nil {
-		return err
-	}
-	return w.out.Flush()
 }

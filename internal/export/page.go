@@ -65,12 +65,14 @@ func SafeLink(it *store.Item) string {
 
 // A page writes one page of HTML that needs nothing else.
 type page struct {
-	out   *bufio.Writer
-	o     Options
-	begun bool
+	out    *bufio.Writer
+	images bool
 }
 
-func newPage(o Options) (Writer, error) { return &page{out: bufio.NewWriter(o.Out), o: o}, nil }
+func newPage(o Options) (Writer, error) {
+	w := page{bufio.NewWriter(o.Out), o.Images}
+	return w, pageParts().ExecuteTemplate(w.out, "head", o)
+}
 
 var pageParts = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Parse(`{{define "head"}}<!DOCTYPE html>
@@ -91,29 +93,15 @@ img { max-width: 100%; height: auto } pre { overflow-x: auto } table { display: 
 {{end}}`))
 })
 
-func (w *page) begin() error {
-	if w.begun {
-		return nil
-	}
-	w.begun = true
-	return pageParts().ExecuteTemplate(w.out, "head", w.o)
-}
-
-func (w *page) Write(it *store.Item) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
+func (w page) Write(it *store.Item) error {
 	at := DateOf(it)
 	return pageParts().ExecuteTemplate(w.out, "item", map[string]any{
 		"ID": it.ID, "Link": SafeLink(it), "Title": TitleOf(it), "Feed": FeedOf(it), "Folder": folder(it), "Author": it.Author,
-		"Date": at.Format("2006-01-02T15:04:05Z"), "Day": at.Format("2 January 2006"), "Body": Clean(it, w.o.Images),
+		"Date": at.Format("2006-01-02T15:04:05Z"), "Day": at.Format("2 January 2006"), "Body": Clean(it, w.images),
 	})
 }
 
-func (w *page) Close() error {
-	if err := w.begin(); err != nil {
-		return err
-	}
+func (w page) Close() error {
 	if err := pageParts().ExecuteTemplate(w.out, "tail", nil); err != nil {
 		return err
 	}

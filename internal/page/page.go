@@ -15,6 +15,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,9 +65,7 @@ func (e *ForeignError) Error() string {
 // there is another file. An error of opml is returned as it is.
 func Write(dir string, items []store.Item, opml func(io.Writer) error, o Options) (Made, error) {
 	o.Title = cmp.Or(o.Title, "feedmill")
-	if o.Zone == nil {
-		o.Zone = time.UTC
-	}
+	o.Zone = cmp.Or(o.Zone, time.UTC)
 	before, err := known(dir)
 	if err != nil {
 		return Made{}, err
@@ -155,7 +154,7 @@ func (s *maker) atom(out io.Writer, items []*store.Item) error {
 
 // group sorts the items into days, folders and feeds.
 func (s *maker) group() {
-	days, folders, feeds := grouping{}, grouping{}, grouping{}
+	days, folders, feeds := grouping{at: make(map[string]int)}, grouping{at: make(map[string]int)}, grouping{at: make(map[string]int)}
 	for i := range s.items {
 		it := &s.items[i]
 		day := it.FirstSeen.In(s.o.Zone)
@@ -182,9 +181,6 @@ type grouping struct {
 func (g *grouping) add(to group, it *store.Item) {
 	i, there := g.at[to.File]
 	if !there {
-		if g.at == nil {
-			g.at = make(map[string]int)
-		}
 		i = len(g.groups)
 		g.at[to.File], g.groups = i, append(g.groups, to)
 	}
@@ -263,12 +259,8 @@ func (s *maker) entry(it *store.Item) entry {
 // goes first, with the files of both sites, so that a site that was cut off is
 // known as one.
 func (s *maker) save(dir string, before []string) (m Made, err error) {
-	var names, both []string
-	for name := range s.files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	both = append(slices.Clone(names), before...)
+	names := slices.Sorted(maps.Keys(s.files))
+	both := slices.Concat(names, before)
 	slices.Sort(both)
 	if _, err := replace(filepath.Join(dir, manifest), lines(slices.Compact(both))); err != nil {
 		return m, err
