@@ -60,10 +60,7 @@ func variable(flag string) string {
 // readSettings reads the configuration file that is named, or the usual one, which
 // need not be there.
 func readSettings(named string) (*settings, error) {
-	s := &settings{path: named, from: make(map[string]string)}
-	if named == "" {
-		s.path = usualConfig()
-	}
+	s := &settings{path: cmp.Or(named, usualConfig()), from: make(map[string]string)}
 	b, err := os.ReadFile(s.path)
 	// A service may have the home of somebody else, which it cannot look into.
 	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) && named == "" {
@@ -101,10 +98,7 @@ func (s *settings) check(root *cobra.Command) error {
 	}
 	known := make(map[string]bool) // by path, with dots
 	eachOf(root, func(c *cobra.Command) {
-		table := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), root.Name()), " "), " ", ".")
-		if table != "" {
-			table += "."
-		}
+		table := strings.Join(append(words(c), ""), ".")
 		c.InheritedFlags() // which adds those of its parents
 		eachFlag(c, func(f *pflag.Flag) { known[f.Name], known[table+f.Name] = true, true })
 	})
@@ -126,6 +120,9 @@ func (s *settings) check(root *cobra.Command) error {
 	}
 	return nil
 }
+
+// words are those that name c, without the program's.
+func words(c *cobra.Command) []string { return strings.Fields(c.CommandPath())[1:] }
 
 // eachOf calls f for c and all commands below it.
 func eachOf(c *cobra.Command, f func(*cobra.Command)) {
@@ -187,7 +184,7 @@ func (s *settings) set(c *cobra.Command, name, value string) error {
 // else at the top.
 func (s *settings) lookup(c *cobra.Command, name string) (any, bool) {
 	table := s.file
-	for _, word := range strings.Fields(c.CommandPath())[1:] {
+	for _, word := range words(c) {
 		table, _ = table[word].(map[string]any)
 	}
 	for _, keys := range []map[string]any{table, s.file} {
@@ -223,6 +220,7 @@ func (a *app) printConfig(of *cobra.Command) (err error) {
 	said := make(map[string]string) // of a flag that all have, where it comes from
 	fmt.Fprintf(a.stdout, "# %s\n", cmp.Or(s.path, usualConfig()+" (not there)"))
 	t := a.table(terminal.Column{Name: "COMMAND"}, terminal.Column{Name: "KEY"}, terminal.Column{Name: "VALUE", Least: 16}, terminal.Column{Name: "FROM", Least: 12})
+	var rows [][]string
 	eachOf(of, func(c *cobra.Command) {
 		if !c.Runnable() || c.Hidden || err != nil {
 			return
@@ -238,7 +236,7 @@ func (a *app) printConfig(of *cobra.Command) (err error) {
 		if err = s.apply(c); err != nil {
 			return
 		}
-		name := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), c.Root().Name()), " ")
+		name := strings.Join(words(c), " ")
 		eachFlag(c, func(f *pflag.Flag) {
 			from := s.from[f.Name]
 			if from == "" && f.Changed {
@@ -253,11 +251,12 @@ func (a *app) printConfig(of *cobra.Command) (err error) {
 					said[f.Name] = from
 				}
 			}
-			t.Row(name, f.Name, terminal.Printable(withoutSecrets(feeds.RedactURL(f.Value.String()))), cmp.Or(from, "default"))
+			rows = append(rows, []string{name, f.Name, terminal.Printable(withoutSecrets(feeds.RedactURL(f.Value.String()))), cmp.Or(from, "default")})
 		})
 	})
 	if err != nil {
 		return err
 	}
+	t.Rows = slices.Values(rows)
 	return a.show(t)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -59,11 +60,7 @@ func (l *leaseFlags) check() error {
 // a lease can be used no longer has a grace, and workers whose coordinator stands
 // still end before its leases do.
 func (l *leaseFlags) bound(o *feeds.Options) {
-	grace := o.DrainGrace
-	if grace == 0 {
-		grace = feeds.DefaultDrainGrace
-	}
-	o.DrainGrace = min(grace, lease.Grace(l.ttl))
+	o.DrainGrace = min(cmp.Or(o.DrainGrace, feeds.DefaultDrainGrace), lease.Grace(l.ttl))
 	o.Leash = min(mostLeash, lease.Leash(l.ttl))
 }
 
@@ -168,11 +165,9 @@ func (c *claims) Claim(ctx context.Context, most int, ttl time.Duration) ([]feed
 			return nil, leaseError(err)
 		}
 		if len(held) > 0 {
-			got := make(map[string]bool, len(held))
-			for _, l := range held {
-				got[l.Domain] = true
-			}
-			c.left = slices.DeleteFunc(c.left, func(domain string) bool { return got[domain] })
+			c.left = slices.DeleteFunc(c.left, func(domain string) bool {
+				return slices.ContainsFunc(held, func(l feeds.Lease) bool { return l.Domain == domain })
+			})
 			return held, nil
 		}
 	}

@@ -248,7 +248,7 @@ func TestASweepEndsThoughItsStoreHasNoEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &fakeStore{due: []string{"a", "b", "c"}, again: true}
 		rounds := 0
-		s := Sweep{Store: store, Domains: 2, Round: func(context.Context, []feeds.Lease, func()) (int, error) {
+		s := Sweep{Store: store, Domains: 2, TTL: ttl, Round: func(context.Context, []feeds.Lease, func()) (int, error) {
 			rounds++
 			return 0, nil
 		}}
@@ -277,7 +277,7 @@ func TestAFailureEndsTheSweepAndGivesBack(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				store := &fakeStore{due: []string{"a", "b", "c"}}
 				var done []string
-				s := Sweep{Store: store, Domains: 1, Round: func(ctx context.Context, held []feeds.Lease, tail func()) (int, error) {
+				s := Sweep{Store: store, Domains: 1, TTL: ttl, Round: func(ctx context.Context, held []feeds.Lease, tail func()) (int, error) {
 					done = append(done, held[0].Domain)
 					tail()
 					var err error
@@ -357,7 +357,7 @@ func TestRoundsThatAreAlwaysLostEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := &fakeStore{due: []string{"a"}, again: true}
 			rounds := 0
-			s := Sweep{Store: store, TTL: ttl, Round: func(context.Context, []feeds.Lease, func()) (int, error) {
+			s := Sweep{Store: store, Domains: 1, TTL: ttl, Round: func(context.Context, []feeds.Lease, func()) (int, error) {
 				if rounds++; rounds == 3*mostLost {
 					store.again = false
 				}

@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +10,6 @@ import (
 )
 
 const (
-	defaultDomains = 300
-	defaultTTL     = time.Minute
-
 	// atOnce is how many rounds are under way at most: one that works and one that
 	// waits for its slowest host.
 	atOnce = 2
@@ -30,13 +26,13 @@ const (
 type Round func(ctx context.Context, held []feeds.Lease, tail func()) (refreshed int, err error)
 
 // A Sweep does rounds of leased domains until nobody has domains left to refresh but
-// others. The zero value of each field but Store and Round means its default.
+// others.
 type Sweep struct {
 	Store Store
 	Round Round
 
-	Domains int           // in a round at most; 0 means 300
-	TTL     time.Duration // of a lease; 0 means a minute
+	Domains int           // in a round at most
+	TTL     time.Duration // of a lease
 
 	// Until is when a store that is lost is waited for no longer, unless a lease's
 	// time is over before; the zero time means never.
@@ -55,7 +51,7 @@ func (s *Sweep) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	w := sweep{
-		store: s.Store, round: s.Round, domains: cmp.Or(s.Domains, defaultDomains), ttl: cmp.Or(s.TTL, defaultTTL), until: s.Until,
+		store: s.Store, round: s.Round, domains: s.Domains, ttl: s.TTL, until: s.Until,
 		events: make(chan event, 2*atOnce), idle: make(map[string]bool),
 	}
 	var failed error

@@ -1,10 +1,14 @@
 package origin
 
 import (
+	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -101,17 +105,10 @@ func isCurrent(h http.Header, etag string, modified time.Time) bool {
 // lists reports whether one of the values of If-None-Match is, or lists, etag.
 // The origin's own tags hold no comma.
 func lists(values []string, etag string) bool {
-	for _, v := range values {
-		if v == "*" {
-			return true
-		}
-		for tag := range strings.SplitSeq(v, ",") {
-			if strings.Trim(tag, " \t") == etag {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Split(strings.Join(values, ","), ","), func(tag string) bool {
+		tag = strings.Trim(tag, " \t")
+		return tag == "*" || tag == etag
+	})
 }
 
 // pause waits for d, or until the client is gone or the server stops, which
@@ -128,4 +125,64 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// A bodyKey names a body: the tag of its representation, and its coding.
+type bodyKey struct {
+	tag string
+	enc coding
+}
+
+// maxEpoch keeps every date before 2037.
+const maxEpoch = 100_000
+
+// A cache has the present epoch, and keeps bodies of it up to a number of bytes.
+// What does not fit is made anew each time.
+//
+// Rejected: dropping the oldest. A round asks for each feed once, in an order
+// that the next one repeats, and then the oldest is just what comes next.
+type cache struct {
+	limit int64 // negative: keep nothing
+	epoch atomic.Int64
+
+	mu     sync.RWMutex
+	bodies map[bodyKey][]byte
+	size   int64
+}
+
+func (c *cache) get(k bodyKey) ([]byte, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	body, ok := c.bodies[k]
+	return body, ok
+}
+
+// put keeps a copy of body when there is room.
+func (c *cache) put(k bodyKey, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.size+int64(len(body)) > c.limit {
+		return
+	}
+	if _, ok := c.bodies[k]; ok {
+		return
+	}
+	c.bodies[k] = bytes.Clone(body)
+	c.size += int64(len(body))
+}
+
+// set begins epoch n, or the nearest one within bounds.
+func (c *cache) set(n int) { c.move(func(int64) int64 { return int64(n) }) }
+
+// add moves n epochs on and returns the new one.
+func (c *cache) add(n int) int { return c.move(func(old int64) int64 { return old + int64(n) }) }
+
+func (c *cache) move(to func(old int64) int64) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := min(max(to(c.epoch.Load()), 0), maxEpoch)
+	c.epoch.Store(next)
+	clear(c.bodies)
+	c.size = 0
+	return int(next)
 }

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -80,12 +81,8 @@ func (d folder) readFile(name string) (representation, error) {
 		return representation{}, fmt.Errorf("read served file: %w", err)
 	}
 	sum := sha256.Sum256(data)
-	contentType := fileTypes[strings.ToLower(path.Ext(name))]
-	if contentType == "" {
-		contentType = "application/octet-stream"
-	}
 	return representation{
-		contentType: contentType,
+		contentType: cmp.Or(fileTypes[strings.ToLower(path.Ext(name))], "application/octet-stream"),
 		tag:         hex.EncodeToString(sum[:8]),
 		body:        func(b []byte) []byte { return append(b, data...) },
 	}, nil

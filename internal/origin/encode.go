@@ -45,13 +45,14 @@ var gzipWriters = sync.Pool{New: func() any {
 	return w
 }}
 
-var zstdWriters = sync.Pool{New: func() any {
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+// zstdWriter is for several at once: each EncodeAll takes an encoder of its own.
+var zstdWriter = sync.OnceValue(func() *zstd.Encoder {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		panic(err) // the options are constants
 	}
 	return w
-}}
+})
 
 // encode appends plain in coding enc to dst.
 func encode(dst, plain []byte, enc coding) []byte {
@@ -68,9 +69,7 @@ func encode(dst, plain []byte, enc coding) []byte {
 		w.Write(plain)
 		w.Close()
 	case zstded:
-		w := zstdWriters.Get().(*zstd.Encoder)
-		defer zstdWriters.Put(w)
-		return w.EncodeAll(plain, dst)
+		return zstdWriter().EncodeAll(plain, dst)
 	default:
 		out.Write(plain)
 	}

@@ -26,7 +26,7 @@ func (c *content) epoch() int { return int(c.cache.epoch.Load()) }
 func (c *content) serveFeed(w http.ResponseWriter, r *http.Request) {
 	name, ext, _ := strings.Cut(r.PathValue("name"), ".")
 	n, err := strconv.Atoi(name)
-	if err != nil || n < 0 || n >= c.feeds || !format(ext).known() {
+	if err != nil || n < 0 || n >= c.feeds || !slices.Contains(formats, format(ext)) {
 		http.NotFound(w, r)
 		return
 	}
@@ -54,7 +54,7 @@ func (c *content) serveFeed(w http.ResponseWriter, r *http.Request) {
 // represent returns what a view stands for.
 func (c *content) represent(v view, k knobs) representation {
 	rep := representation{
-		contentType: v.format.contentType(),
+		contentType: contentTypes[v.format],
 		tag:         c.tag(v),
 		etag:        k.validators,
 		latency:     k.latency,
@@ -112,4 +112,30 @@ func (c *content) serveFile(w http.ResponseWriter, r *http.Request) {
 	rep.latency = k.latency
 	rep.etag = k.validators
 	c.cache.answer(w, r, rep, k.choose(r.Header))
+}
+
+// A format is how a generated feed is written. It is also the extension of
+// its URL: /feed/17.atom is feed 17 in Atom, whatever its own format is.
+type format string
+
+// The formats.
+const (
+	rss      format = "rss"  // RSS 2.0
+	atom     format = "atom" // Atom 1.0 (RFC 4287)
+	rdf      format = "rdf"  // RSS 1.0
+	jsonFeed format = "json" // JSON Feed 1.1
+)
+
+// formats has the formats in the order of their numbers in tags.
+var formats = []format{rss, atom, rdf, jsonFeed}
+
+// mixed is given to the feeds in turn: roughly that of the web.
+var mixed = []format{rss, atom, rss, jsonFeed, rss, atom, rss, rdf}
+
+// formatOf returns the format of feed number n.
+func formatOf(n int) format { return mixed[n%len(mixed)] }
+
+var contentTypes = map[format]string{
+	rss: "application/rss+xml; charset=utf-8", atom: "application/atom+xml; charset=utf-8",
+	rdf: "application/rdf+xml; charset=utf-8", jsonFeed: "application/feed+json",
 }

@@ -9,7 +9,7 @@ import (
 type hosts struct {
 	base      netip.AddrPort // of the first
 	loopbacks bool           // the others have addresses of their own
-	https     bool           // generated feeds and files have https URLs
+	scheme    string         // of generated feeds and files
 	counts    []int          // feeds of each host
 }
 
@@ -54,17 +54,9 @@ func (h *hosts) host(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
-// appendURL appends the URL of path on host number i.
-func (h *hosts) appendURL(b []byte, host netip.Addr, path string) []byte {
-	b = append(b, "http://"...)
+// appendURL appends the URL of a path on a host.
+func (h *hosts) appendURL(b []byte, scheme string, host netip.Addr, path string) []byte {
+	b = append(append(b, scheme...), "://"...)
 	b = netip.AddrPortFrom(host, h.base.Port()).AppendTo(b)
 	return append(b, path...)
-}
-
-// appendFeedURL is appendURL for a generated feed or a file.
-func (h *hosts) appendFeedURL(b []byte, host netip.Addr, path string) []byte {
-	if !h.https {
-		return h.appendURL(b, host, path)
-	}
-	return append(append(b, "https"...), h.appendURL(nil, host, path)[len("http"):]...)
 }

@@ -38,7 +38,7 @@ func (s *Server) URLs() iter.Seq[string] {
 		for i, count := range s.hosts.counts {
 			host := s.hosts.host(i)
 			for range count {
-				b = append(s.hosts.appendFeedURL(b[:0], host, "/feed/"), strconv.Itoa(n)...)
+				b = append(s.hosts.appendURL(b[:0], s.hosts.scheme, host, "/feed/"), strconv.Itoa(n)...)
 				b = append(append(b, '.'), formatOf(n)...)
 				if !yield(string(b)) {
 					return
@@ -48,7 +48,7 @@ func (s *Server) URLs() iter.Seq[string] {
 		}
 		for i, name := range s.content.folder.files() {
 			host := s.hosts.host(i % len(s.hosts.counts))
-			if !yield(string(s.hosts.appendFeedURL(nil, host, dirPath(name)))) {
+			if !yield(string(s.hosts.appendURL(nil, s.hosts.scheme, host, dirPath(name)))) {
 				return
 			}
 		}

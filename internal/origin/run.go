@@ -24,15 +24,18 @@ func New(opts Options) (*Server, error) {
 	if err := opts.complete(); err != nil {
 		return nil, fmt.Errorf("configure origin: %w", err)
 	}
-	s := &Server{opts: opts}
-	s.hosts.https, s.hosts.counts = opts.HTTPS, slices.Clone(opts.HostCounts)
+	s := &Server{opts: opts, counts: counters{hosts: make(map[netip.Addr]int64)}}
+	s.hosts.scheme, s.hosts.counts = "http", slices.Clone(opts.HostCounts)
+	if opts.HTTPS {
+		s.hosts.scheme = "https"
+	}
 	if len(opts.HostCounts) == 0 {
 		s.hosts.counts = spread(opts.Feeds, opts.Hosts)
 	}
 	c := &s.content
 	c.generator, c.feeds = newGenerator(opts.Seed, opts.NewsEvery), opts.Feeds
 	c.knobs = knobs{items: opts.Items, bytes: opts.Bytes, latency: opts.Latency, validators: !opts.NoValidators, gzip: !opts.NoGzip}
-	c.cache.limit = opts.CacheBytes
+	c.cache.limit, c.cache.bodies = opts.CacheBytes, make(map[bodyKey][]byte)
 	c.cache.set(opts.Epoch)
 	s.log = newRequestLog(opts.Log, opts.Now)
 	if err := s.open(); err != nil {
@@ -77,7 +80,7 @@ type stage struct{ *Server }
 
 func (s stage) Host(i int) netip.Addr { return s.hosts.host(i) }
 func (s stage) URL(host netip.Addr, path string) string {
-	return string(s.hosts.appendURL(nil, host, path))
+	return string(s.hosts.appendURL(nil, "http", host, path))
 }
 
 func (s stage) Listen(host netip.Addr) (net.Listener, error) {

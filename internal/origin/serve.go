@@ -35,9 +35,6 @@ type counters struct {
 func (c *counters) begin(host netip.Addr) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.hosts == nil {
-		c.hosts = make(map[netip.Addr]int64)
-	}
 	c.hosts[host]++
 	c.underWay++
 	c.all.Requests++

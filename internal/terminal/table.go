@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"io"
 	"iter"
-	"slices"
 	"strings"
 )
 
@@ -26,25 +25,15 @@ type Table struct {
 	Columns []Column
 	Width   int // of the terminal; 0: as wide as it comes
 
-	// Rows yields the rows, each with as many cells as there are columns, where
-	// those of Row would be too many to keep: a million feeds are 1.3 GB. It is
-	// walked twice, and a cell that is longer the second time is cut.
+	// Rows yields the rows, each with as many cells as there are columns. They are
+	// not kept: those of a million feeds are 1.3 GB. It is walked twice, and a cell
+	// that is longer the second time is cut.
 	Rows iter.Seq[[]string]
-
-	kept [][]string
 }
-
-// Row adds a row, which has as many cells as there are columns. It is kept until
-// Print.
-func (t *Table) Row(cells ...string) { t.kept = append(t.kept, cells) }
 
 // Print writes the names of the columns and all rows; nothing where there is no row,
 // since a job that has nothing to say should be silent.
 func (t *Table) Print(w io.Writer) error {
-	rows := t.Rows
-	if rows == nil {
-		rows = slices.Values(t.kept)
-	}
 	var names []string
 	widths := make([]int, len(t.Columns))
 	for i, c := range t.Columns {
@@ -52,7 +41,7 @@ func (t *Table) Print(w io.Writer) error {
 		widths[i] = columns(c.Name)
 	}
 	empty := true
-	for row := range rows {
+	for row := range t.Rows {
 		empty = false
 		for i, cell := range row {
 			widths[i] = max(widths[i], columns(cell))
@@ -64,7 +53,7 @@ func (t *Table) Print(w io.Writer) error {
 	t.fit(widths)
 	out := bufio.NewWriter(w)
 	printRow(out, names, widths)
-	for row := range rows {
+	for row := range t.Rows {
 		if err := printRow(out, row, widths); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -9,10 +10,7 @@ import (
 // as none, and no line ends in blanks.
 func TestTablesLineUpOnATerminal(t *testing.T) {
 	tab := Table{Columns: []Column{{Name: "FEED"}, {Name: "TITLE"}, {Name: "ERROR"}}}
-	tab.Row("한국", "plain", "")
-	tab.Row("e\u0301te\u0301", "", "gone")
-	tab.Row("🚲 up", "Zürich", "")
-	tab.Row("", "", "")
+	tab.Rows = slices.Values([][]string{{"한국", "plain", ""}, {"e\u0301te\u0301", "", "gone"}, {"🚲 up", "Zürich", ""}, {"", "", ""}})
 	var out strings.Builder
 	if err := tab.Print(&out); err != nil {
 		t.Fatal(err)
@@ -30,7 +28,7 @@ func TestTablesLineUpOnATerminal(t *testing.T) {
 // TestATableWithoutRowsIsNothing: cron mails whatever a job prints.
 func TestATableWithoutRowsIsNothing(t *testing.T) {
 	var out strings.Builder
-	if err := (&Table{Columns: []Column{{Name: "ID"}}}).Print(&out); err != nil || out.Len() > 0 {
+	if err := (&Table{Columns: []Column{{Name: "ID"}}, Rows: slices.Values([][]string{})}).Print(&out); err != nil || out.Len() > 0 {
 		t.Errorf("got %q, %v, want nothing", out.String(), err)
 	}
 }
@@ -45,7 +43,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		5:  "ID  FEED  ERROR\n1   한…   no a…\n",
 	} {
 		tab := Table{Width: width, Columns: []Column{{Name: "ID"}, {Name: "FEED", Least: 4}, {Name: "URL", Least: 8, Drop: 1}, {Name: "ERROR", Least: 5}}}
-		tab.Row("1", "한국한국한국한", "http://x/", "no answer")
+		tab.Rows = slices.Values([][]string{{"1", "한국한국한국한", "http://x/", "no answer"}})
 		var out strings.Builder
 		if err := tab.Print(&out); err != nil || out.String() != want {
 			t.Errorf("width %d: got %v\n%swant\n%s", width, err, out.String(), want)

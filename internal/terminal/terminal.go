@@ -1,11 +1,17 @@
+// Package terminal writes for people: text that no terminal obeys, tables that
+// fit it, bars, and a pager for what is longer than its window. It never writes
+// to what it was not given, and knows no command.
 package terminal
 
 import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"golang.org/x/term"
+	"golang.org/x/text/width"
 )
 
 // An Output is a stream of results that remembers the first error of writing
@@ -65,6 +71,76 @@ func Width(w io.Writer) int {
 	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	if err != nil || n < 0 {
 		return 0
+	}
+	return n
+}
+
+// Printable returns s with everything that could move a terminal's cursor,
+// change its colours or reorder its text made visible: what a feed says is
+// shown, never obeyed.
+func Printable(s string) string {
+	clean := func(r rune) bool {
+		if r < 0x7f { // nearly all: the others are looked up in tables
+			return r >= ' '
+		}
+		return unicode.IsPrint(r) && !unicode.Is(unicode.Cf, r) && r != unicode.ReplacementChar
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case clean(r):
+			b.WriteRune(r)
+		case r == '\t' || r == '\n' || r == '\r' || unicode.IsSpace(r):
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(unicode.ReplacementChar)
+		}
+	}
+	return b.String()
+}
+
+// PrintableLines is Printable for a text of several lines.
+func PrintableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// clip shortens s to at most so many columns, the last one an ellipsis.
+func clip(s string, n int) string {
+	if columns(s) <= n {
+		return s
+	}
+	used := 0
+	for i, r := range s {
+		if used += columns(string(r)); used > n-1 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+// columns returns how many columns of a terminal a printable text takes: two
+// for the characters of East Asia and for most pictures, none for marks that
+// stand on the one before.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case r < 0x300: // before all marks and wide characters
+			n++
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		default:
+			n++
+			if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+				n++
+			}
+		}
 	}
 	return n
 }

@@ -13,12 +13,14 @@ package manager
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"sync"
@@ -130,9 +132,7 @@ func (m *Server) Serve(ctx context.Context, l net.Listener) error {
 	m.mu.Lock()
 	m.lists, m.sessions = make(map[key]*list), make(map[Session]int)
 	m.mu.Unlock()
-	if m.Log == nil {
-		m.Log = slog.New(slog.DiscardHandler)
-	}
+	m.Log = cmp.Or(m.Log, slog.New(slog.DiscardHandler))
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var callers sync.WaitGroup
 	defer callers.Wait()
@@ -226,16 +226,7 @@ func (m *Server) leave(s Session) {
 		return
 	}
 	delete(m.sessions, s)
-	m.drop(func(k key) bool { return k.session == s })
-}
-
-// drop drops lists. The caller holds m.mu.
-func (m *Server) drop(which func(key) bool) {
-	for k := range m.lists {
-		if which(k) {
-			delete(m.lists, k)
-		}
-	}
+	maps.DeleteFunc(m.lists, func(k key, _ *list) bool { return k.session == s })
 }
 
 // do does what a caller asks for and returns the answer.
@@ -254,7 +245,7 @@ func (m *Server) do(s Session, r *request) (net.Buffers, error) {
 		}
 		return reply(0, l.parts), nil
 	case methodForget:
-		m.drop(func(o key) bool { return o.session == s && o.generation == k.generation })
+		maps.DeleteFunc(m.lists, func(o key, _ *list) bool { return o.session == s && o.generation == k.generation })
 		return reply(0, nil), nil
 	}
 	return nil, fmt.Errorf("method %d", r.method)
