@@ -26,7 +26,6 @@ second.
 With --offline nobody is asked: the feeds are due at once, and the next refresh
 asks for them.`
 
-// addFlags are the flags of feeds add.
 type addFlags struct {
 	offline, all bool
 	fetch        fetchFlags
@@ -51,7 +50,6 @@ func (a *app) feedsAddCommand() *cobra.Command {
 	return c
 }
 
-// addFeeds is the command.
 func (a *app) addFeeds(ctx context.Context, r *addFlags, args []string) error {
 	if err := r.fetch.check(); err != nil {
 		return err
@@ -68,7 +66,7 @@ func (a *app) addFeeds(ctx context.Context, r *addFlags, args []string) error {
 		bad := in.refused[0]
 		return usage("give an address such as https://example.org/feed.xml", "%s: %s", bad.URL, bad.Detail)
 	}
-	list, err := in.feeds.list()
+	list, err := collected(in.feeds.all())
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
-	"feedmill/internal/feeds"
-	"feedmill/internal/pool"
-	"feedmill/internal/terminal"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -12,6 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/pool"
+	"feedmill/internal/terminal"
 )
 
 // An app is one run of the program: its streams and what the flags that all
@@ -106,6 +109,20 @@ func showEach[T any](a *app, t *terminal.Table, all iter.Seq2[T, error], row fun
 	}
 	shown := a.show(t)
 	return empty, cmp.Or(err, shown)
+}
+
+// printEach prints each of all to standard output as print does.
+func printEach[T any](a *app, all iter.Seq2[T, error], print func(io.Writer, *T) error) error {
+	out := bufio.NewWriter(a.stdout)
+	for one, err := range all {
+		if err != nil {
+			return errors.Join(err, printError(out.Flush()))
+		}
+		if err := print(out, &one); err != nil {
+			return printError(err)
+		}
+	}
+	return printError(out.Flush())
 }
 
 // dbPath returns the store's file: --db, else the one in the user's data

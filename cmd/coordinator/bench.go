@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -141,9 +142,7 @@ func (b *benchFlags) settings(flags *pflag.FlagSet) (benchrun.Settings, error) {
 		}
 		*n.of(&s) = b.numbers[i]
 	}
-	if s.Seed = b.seed; s.Seed == 0 {
-		s.Seed = uint64(rand.Uint32()) + 1
-	}
+	s.Seed = cmp.Or(b.seed, uint64(rand.Uint32())+1)
 	if b.dir != "" {
 		folder, err := filepath.Abs(b.dir)
 		if err != nil {

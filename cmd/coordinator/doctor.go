@@ -204,13 +204,10 @@ func examineServer(ctx context.Context, w *tabwriter.Writer, db store.DB, n, fai
 // allows is tried: modes do not tell of read-only systems, lists and root.
 func creatable(path string) error {
 	dir := filepath.Dir(path)
-	for {
-		_, err := os.Stat(dir)
-		if up := filepath.Dir(dir); errors.Is(err, os.ErrNotExist) && up != dir {
-			dir = up
-			continue
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			break
 		}
-		break
 	}
 	f, err := os.CreateTemp(dir, ".feedmill-doctor-*")
 	if err != nil {

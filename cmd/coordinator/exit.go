@@ -48,30 +48,22 @@ func usage(hint, format string, args ...any) error {
 
 // errFeeds says that the round is done and some feeds failed. The report has
 // said so already, so nothing more is printed.
-var errFeeds = errors.New("some feeds failed")
+var errFeeds error = &problem{code: exitFeeds, err: errors.New("some feeds failed"), quiet: true}
 
 // A signalled is the cause of a context that a signal ended.
 type signalled struct{ sig os.Signal }
 
-func (s *signalled) Error() string {
-	switch s.code() {
-	case exitSIGTERM:
-		return "terminated"
-	case exitSIGHUP:
-		return "the terminal is gone"
-	}
-	return "interrupted"
-}
+func (s *signalled) Error() string { return signals[s.sig].what }
 
-// code is the exit status that shells have for whoever a signal ends.
-func (s *signalled) code() int {
-	switch s.sig {
-	case syscall.SIGTERM:
-		return exitSIGTERM
-	case syscall.SIGHUP:
-		return exitSIGHUP
-	}
-	return exitSIGINT
+// signals are those that end the program in order, with the exit status that shells
+// have for whoever one ends.
+var signals = map[os.Signal]struct {
+	status int
+	what   string
+}{
+	os.Interrupt:    {exitSIGINT, "interrupted"},
+	syscall.SIGTERM: {exitSIGTERM, "terminated"},
+	syscall.SIGHUP:  {exitSIGHUP, "the terminal is gone"},
 }
 
 // is reports whether err is, or wraps, an error of that type.
@@ -89,12 +81,9 @@ func status(err error) (code int, hint string) {
 		return p.code, p.hint
 	}
 	if s, ok := errors.AsType[*signalled](err); ok {
-		return s.code(), ""
+		return signals[s.sig].status, ""
 	}
-	switch {
-	case errors.Is(err, errFeeds):
-		return exitFeeds, ""
-	case errors.Is(err, context.Canceled):
+	if errors.Is(err, context.Canceled) {
 		return exitSIGINT, ""
 	}
 	return exitUsage, ""

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -138,16 +136,10 @@ func (a *app) exportFeeds(ctx context.Context, db store.DB, plain, passwords boo
 		}
 		return err
 	}
-	out := bufio.NewWriter(a.stdout)
-	for s, err := range exported(ctx, db, store.FeedQuery{}, passwords) {
-		if err != nil {
-			return errors.Join(err, printError(out.Flush()))
-		}
-		if _, err := fmt.Fprintln(out, s.URL); err != nil {
-			return printError(err)
-		}
-	}
-	return printError(out.Flush())
+	return printEach(a, exported(ctx, db, store.FeedQuery{}, passwords), func(out io.Writer, s *subs.Listed) error {
+		_, err := fmt.Fprintln(out, s.URL)
+		return err
+	})
 }
 
 // writeOPML writes all feeds of a store as OPML of that title.

@@ -110,13 +110,13 @@ func (g *gathering) whole(s feeds.Subscription) feeds.Subscription {
 	return s
 }
 
-// list returns the feeds of an input that is short, or is kept in memory anyway.
-func (g *gathering) list() (list []feeds.Subscription, err error) {
-	for s, err := range g.all() {
+// collected returns all of what is short, or is kept in memory anyway.
+func collected[T any](all iter.Seq2[T, error]) (list []T, err error) {
+	for one, err := range all {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, s)
+		list = append(list, one)
 	}
 	return list, nil
 }

@@ -48,7 +48,7 @@ func (a *app) readAll(ctx context.Context, o feeds.Options, in *input, args, lis
 			return err
 		}
 		if err != nil {
-			in.refuse(arg, err)
+			in.refuse(arg, "", err)
 			continue
 		}
 		if err := in.feeds.add(feeds.Subscription{URL: url}); err != nil {
@@ -242,14 +242,12 @@ func (in *input) readOPML(r io.Reader) error {
 // refuseLines refuses entries of a list, with their places.
 func (in *input) refuseLines(bad []*subs.ListError) {
 	for _, e := range bad {
-		in.refuseAt(e.URL, fmt.Sprintf("line %d of the list: ", e.Line), e.Err)
+		in.refuse(e.URL, fmt.Sprintf("line %d of the list: ", e.Line), e.Err)
 	}
 }
 
-// refuse makes a line that failed of what was given.
-func (in *input) refuse(given string, err error) { in.refuseAt(given, "", err) }
-
-func (in *input) refuseAt(given, place string, err error) {
+// refuse makes a line that failed of what was given, at a place if it was a list.
+func (in *input) refuse(given, place string, err error) {
 	l := feedLine{URL: feeds.RedactURL(given), Class: feeds.BlockedScheme, Detail: err.Error()}
 	if f, ok := errors.AsType[*feeds.Failure](err); ok {
 		l.Class, l.Detail = f.Class, f.Detail

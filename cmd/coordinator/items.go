@@ -34,7 +34,6 @@ const itemsExample = `  coordinator items
   coordinator items --cursor seen --format mbox >> news.mbox
   coordinator items --match 'go|rust' --format atom > news.xml`
 
-// itemFlags are the flags of items.
 type itemFlags struct {
 	query    store.ItemQuery
 	feeds    []string
@@ -127,7 +126,6 @@ func checkLabels(title, self string) error {
 	return nil
 }
 
-// items is the command.
 func (a *app) items(ctx context.Context, r *itemFlags) error {
 	match, err := r.check()
 	if err != nil {

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strconv"
@@ -81,22 +80,14 @@ type feedJSON struct {
 }
 
 func (a *app) printFeedsJSON(all iter.Seq2[store.Feed, error]) error {
-	out := bufio.NewWriter(a.stdout)
-	for f, err := range all {
-		if err != nil {
-			return errors.Join(err, printError(out.Flush()))
-		}
-		err = export.JSON(out, feedJSON{
+	return printEach(a, all, func(out io.Writer, f *store.Feed) error {
+		return export.JSON(out, feedJSON{
 			ID: f.ID, URL: feeds.RedactURL(f.URL), Name: f.Name, Title: f.Title, Category: f.Category, Class: f.Class, Detail: f.Detail,
 			Status: f.Status, Fails: f.Fails, Items: f.Items,
 			NextDue: known(f.NextDue), LastChecked: known(f.LastChecked), LastSuccess: known(f.LastSuccess),
 			Interval: int64(f.Settings.Interval / time.Second), Paused: f.Settings.Paused,
 		})
-		if err != nil {
-			return printError(err)
-		}
-	}
-	return printError(out.Flush())
+	})
 }
 
 // known returns nil for the zero time.

@@ -86,7 +86,7 @@ func (a *app) exit(err error) int {
 	if p, ok := errors.AsType[*problem](err); ok && p.quiet {
 		return code
 	}
-	if err != nil && !errors.Is(err, errFeeds) {
+	if err != nil {
 		fmt.Fprintf(a.stderr, "coordinator: error: %v\n", terminal.Printable(feeds.RedactText(err.Error())))
 		if hint != "" {
 			fmt.Fprintf(a.stderr, "coordinator: hint: %v\n", terminal.Printable(feeds.RedactText(hint)))

@@ -130,10 +130,7 @@ func fitParts(ctx context.Context, db store.DB, fits []fitting) error {
 // inFolder reports whether a feed of this category is in a folder, or in one
 // within that.
 func inFolder(category, folder string) bool {
-	for path := range strings.SplitSeq(category, "\n") {
-		if path == folder || strings.HasPrefix(path, folder+"/") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Split(category, "\n"), func(path string) bool {
+		return path == folder || strings.HasPrefix(path, folder+"/")
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -40,9 +41,7 @@ func (a *app) originCommand() *cobra.Command {
 		Example: originExample,
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if o.Feeds == 0 {
-				o.Feeds = -1 // to the origin 0 means its default
-			}
+			o.Feeds = cmp.Or(o.Feeds, -1) // to the origin 0 means its default
 			if skew && o.Feeds > 0 {
 				o.HostCounts = origin.WebSkew(o.Feeds)
 			}

@@ -23,7 +23,6 @@ images with --images, which their servers see.
 The folder must be new, or of a page that was made before: only what has changed
 is written then, and what is gone is removed.`
 
-// pageFlags are the flags of page.
 type pageFlags struct {
 	out, title, self string
 	since            age
@@ -67,12 +66,9 @@ func (a *app) page(ctx context.Context, r *pageFlags) error {
 		if r.limit > 0 {
 			q.Limit = r.limit + 1 // one more tells that there are more
 		}
-		var items []store.Item
-		for it, err := range db.Items(ctx, q) {
-			if err != nil {
-				return err
-			}
-			items = append(items, it)
+		items, err := collected(db.Items(ctx, q))
+		if err != nil {
+			return err
 		}
 		left := ""
 		if r.limit > 0 && len(items) > r.limit {

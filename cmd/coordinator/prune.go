@@ -21,7 +21,6 @@ then; with both, an item goes only when both let it. What a cursor has not
 passed stays: those of items --cursor and of refresh --exec and --post are
 known. Items that were deleted do not come back.`
 
-// pruneFlags are the flags of feeds prune.
 type pruneFlags struct {
 	keep   int
 	older  age
@@ -67,16 +66,10 @@ func (a *app) prune(ctx context.Context, r *pruneFlags, args []string) error {
 		if r.older > 0 {
 			q.Older = time.Now().Add(-time.Duration(r.older))
 		}
-		if len(args) > 0 {
-			list, err := namedFeeds(ctx, db, args)
-			if err != nil {
-				return err
-			}
-			for _, f := range list {
-				q.FeedIDs = append(q.FeedIDs, f.ID)
-			}
-		}
 		var err error
+		if q.FeedIDs, err = chosenFeeds(ctx, db, args, ""); err != nil {
+			return err
+		}
 		var last string
 		if q.UpTo, last, err = a.passed(ctx, db); err != nil {
 			return err

@@ -44,7 +44,6 @@ const refreshExample = `  coordinator refresh https://example.org/feed.xml
   coordinator refresh --force --json --quiet
   coordinator refresh --opml subscriptions.opml --per-host 2 --timeout 10s`
 
-// refreshFlags are the flags of refresh.
 type refreshFlags struct {
 	lists, opmls []string
 	runner       runnerFlags
@@ -176,7 +175,6 @@ func (r *refreshFlags) options() feeds.Options {
 // forPeople reports whether somebody watches the round, and not a program.
 func (r *refreshFlags) forPeople() bool { return !r.quiet && r.report.value == showAll }
 
-// refresh is the command.
 func (a *app) refresh(ctx context.Context, r *refreshFlags, args []string) (err error) {
 	if err := r.check(); err != nil {
 		return err

@@ -121,7 +121,7 @@ type report struct {
 }
 
 func newReport(out io.Writer, asJSON bool) *report {
-	return &report{out: out, json: asJSON, show: showAll, counts: make(map[feeds.Class]int), back: failureKind{class: "back"}}
+	return &report{out: out, json: asJSON, show: showAll, counts: make(map[feeds.Class]int), failures: make(failures), back: failureKind{class: "back"}}
 }
 
 // feed prints the line of one feed. For people only news and failures are

@@ -63,9 +63,7 @@ func (r *round) run(ctx context.Context) error {
 		return storeProblem(r.path, err)
 	}
 	crash.At("coordinator: after begin run")
-	if r.plan.Seed == 0 {
-		r.plan.Seed = rand.Uint64()
-	}
+	r.plan.Seed = cmp.Or(r.plan.Seed, rand.Uint64())
 	cpu, start := cpuTime(), time.Now()
 	r.sum.Classes = make(map[feeds.Class]int)
 	for _, l := range r.refused {
@@ -141,14 +139,16 @@ func (r *round) once(ctx context.Context, runner runner, db refresh.Store, refs 
 	plan.Logger = r.log
 	plan.Online = r.online.Load()
 	plan.Planned = r.bars.Planned
-	plan.Finished = func(worker int, res *feeds.Result) { r.bars.Finished(worker, res.Class) }
+	var end *tail
 	if nearly != nil {
-		end := newTail(refs, nearly)
-		plan.Finished = func(worker int, res *feeds.Result) {
-			r.bars.Finished(worker, res.Class)
-			if res.Status != 0 {
-				r.online.Store(true)
-			}
+		end = newTail(refs, nearly)
+	}
+	plan.Finished = func(worker int, res *feeds.Result) {
+		r.bars.Finished(worker, res.Class)
+		if res.Status != 0 {
+			r.online.Store(true)
+		}
+		if end != nil {
 			end.answered(res.ID)
 		}
 	}
@@ -234,6 +234,7 @@ func (r *round) summary(sum refresh.Summary, b bill) summaryLine {
 	s := summaryLine{
 		Mode: r.flags.mode.value, Workers: r.flags.workers,
 		Feeds: sum.Feeds + len(r.refused), Failed: len(r.refused),
+		OK: sum.Classes[feeds.OK], NotModified: sum.Classes[feeds.NotModified], Unchanged: sum.Classes[feeds.Unchanged], Cancelled: sum.Classes[feeds.Cancelled],
 		New: sum.New, Updated: sum.Updated,
 		WallMS:       sum.Wall.Milliseconds(),
 		CPUMS:        perProcess{Workers: b.cpu.Milliseconds()},
@@ -242,33 +243,16 @@ func (r *round) summary(sum refresh.Summary, b bill) summaryLine {
 		Readers:      r.report.readers,
 		WorkerDeaths: b.deaths, Sandbox: b.sandbox, Seed: r.plan.Seed, DB: r.path,
 	}
-	for class, n := range sum.Classes {
-		switch class {
-		case feeds.OK:
-			s.OK += n
-		case feeds.NotModified:
-			s.NotModified += n
-		case feeds.Unchanged:
-			s.Unchanged += n
-		case feeds.Cancelled:
-			s.Cancelled += n
-		default:
-			s.Failed += n
-		}
-	}
+	s.Failed += sum.Feeds - s.OK - s.NotModified - s.Unchanged - s.Cancelled
 	return s
 }
 
 // endRun writes the round into the store's table of runs. An interrupted
 // round is written too.
 func (r *round) endRun(ctx context.Context, id int64, s summaryLine) error {
-	err := r.db.EndRun(context.WithoutCancel(ctx), id, store.RunResult{
+	return storeProblem(r.path, r.db.EndRun(context.WithoutCancel(ctx), id, store.RunResult{
 		Feeds: s.Feeds, Succeeded: s.OK + s.NotModified + s.Unchanged, Failed: s.Failed, New: s.New, Updated: s.Updated,
-	})
-	if err != nil {
-		return storeProblem(r.path, err)
-	}
-	return nil
+	}))
 }
 
 // outcome says how the round ended: what stopped it, else whether feeds

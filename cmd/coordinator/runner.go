@@ -73,9 +73,7 @@ func (r *runnerFlags) complete() error {
 	if (r.manager == "") != (r.key == "") || r.manager != "" && r.mode.value != string(carrier.Manager) {
 		return usage("", "--manager and --manager-key go together, with --mode manager")
 	}
-	if r.workers == 0 {
-		r.workers = runtime.NumCPU()
-	}
+	r.workers = cmp.Or(r.workers, runtime.NumCPU())
 	return nil
 }
 

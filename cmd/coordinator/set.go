@@ -29,7 +29,6 @@ Headers go to the feed's own origin and to no other; a NAME without a value
 takes one away. With another URL a feed keeps its items. A feed that is paused
 is not asked until --pause=false.`
 
-// setFlags are the flags of feeds set.
 type setFlags struct {
 	in                             string
 	name, category, url, userAgent string

@@ -24,7 +24,6 @@ time on, and from the sixth on left alone for a day.
 --metrics FILE writes the same as OpenMetrics text, for a textfile collector; -
 is standard output.`
 
-// statusFlags are the flags of status.
 type statusFlags struct {
 	json    bool
 	metrics string
@@ -140,14 +139,10 @@ type statusLine struct {
 }
 
 type runsJSON struct {
-	Span      float64 `json:"span_seconds"`
-	Runs      int     `json:"runs"`
-	Unended   int     `json:"unended"`
-	Feeds     int     `json:"feeds"`
-	Succeeded int     `json:"succeeded"`
-	Failed    int     `json:"failed"`
-	New       int     `json:"new"`
-	Updated   int     `json:"updated"`
+	Span    float64 `json:"span_seconds"`
+	Runs    int     `json:"runs"`
+	Unended int     `json:"unended"`
+	store.RunResult
 }
 
 type ownerJSON struct {
@@ -169,7 +164,7 @@ func newStatusLine(path string, s *store.Status) statusLine {
 		Runs: []runsJSON{}, Leases: []ownerJSON{}, Lost: []lostJSON{},
 	}
 	for _, t := range s.Runs {
-		l.Runs = append(l.Runs, runsJSON{t.Span.Seconds(), t.Runs, t.Unended, t.Feeds, t.Succeeded, t.Failed, t.New, t.Updated})
+		l.Runs = append(l.Runs, runsJSON{t.Span.Seconds(), t.Runs, t.Unended, t.RunResult})
 	}
 	for _, o := range s.Owners {
 		l.Leases = append(l.Leases, ownerJSON{o.Name, o.Domains, o.Until.UTC().Truncate(time.Second)})

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"feedmill/internal/store"
 	"feedmill/internal/store/postgres"
@@ -80,7 +79,7 @@ func storeProblem(path string, err error) error {
 		p.hint = "use another file with --db"
 	case is[*store.CorruptError](err):
 		p.hint = "put a backup in its place, or save what can be read with: sqlite3 " + path + " .recover"
-	case isBadAddress(err):
+	case p.hint == serverHints[store.BadAddress]:
 		p.code = exitUsage
 	case p.hint == "" && errors.Is(err, fs.ErrPermission):
 		p.hint = "use another store with --db, or be the user whose store it is"
@@ -92,7 +91,7 @@ func storeProblem(path string, err error) error {
 // a server that would not.
 func storeHint(err error) string {
 	if server, ok := errors.AsType[*store.ServerError](err); ok {
-		return serverHint(server.Fault)
+		return serverHints[server.Fault]
 	}
 	if is[*store.GoneError](err) {
 		return "put it back: what the run had stored is where it is now; without it the next run fetches all that feeds still have"
@@ -110,7 +109,7 @@ func isShared(db string) bool {
 func (a *app) openShared(ctx context.Context, server string, o store.Options, l *leaseFlags) (store.DB, error) {
 	po := postgres.Options{Options: o}
 	if l != nil {
-		po.Owner, po.Patience = l.node, min(serverPatience, l.ttl)
+		po.Owner, po.Patience = l.node, l.ttl
 	}
 	db, err := postgres.Open(ctx, server, po)
 	if _, fails := errors.AsType[*store.ServerError](err); !fails && errors.Is(err, fs.ErrNotExist) {
@@ -135,40 +134,17 @@ func withoutSecrets(db string) string {
 	return "postgres://" + u.Host + u.Path
 }
 
-// serverPatience is how long a server may take over one question.
-const serverPatience = 20 * time.Second
-
-// isBadAddress reports whether err says that --db is no address of a server.
-func isBadAddress(err error) bool {
-	server, ok := errors.AsType[*store.ServerError](err)
-	return ok && server.Fault == store.BadAddress
-}
-
-// serverHint says what to do about a server that would not.
-func serverHint(f store.Fault) string {
-	switch f {
-	case store.BadAddress:
-		return "write --db postgres://HOST:PORT/DATABASE, or leave any of these out"
-	case store.Unreachable:
-		return "does the server run, and is it there? pg_isready says; see PGHOST, PGPORT and PGSERVICE, too"
-	case store.Untrusted:
-		return "sslmode, sslrootcert and the server's certificate must fit together: see docs/fleet.md"
-	case store.NoDatabase:
-		return "make it with: createdb NAME"
-	case store.Denied:
-		return "give the password in ~/.pgpass or PGPASSWORD; the server's pg_hba.conf says who may come from where"
-	case store.Forbidden:
-		return "the server's role lacks a right: docs/fleet.md says which one needs"
-	case store.Standby:
-		return "this server may only be read, as a standby: name the primary, or all of them with target_session_attrs=read-write"
-	case store.Starting:
-		return "the server starts or ends: try again"
-	case store.TooMany:
-		return "raise max_connections on the server: a coordinator takes up to eight"
-	case store.DiskFull:
-		return "make room on the server's disk; what was stored before stays"
-	case store.Lost:
-		return "what was stored before stays; the next run goes on where this one ended"
-	}
-	return ""
+// serverHints say what to do about a server that would not.
+var serverHints = map[store.Fault]string{
+	store.BadAddress:  "write --db postgres://HOST:PORT/DATABASE, or leave any of these out",
+	store.Unreachable: "does the server run, and is it there? pg_isready says; see PGHOST, PGPORT and PGSERVICE, too",
+	store.Untrusted:   "sslmode, sslrootcert and the server's certificate must fit together: see docs/fleet.md",
+	store.NoDatabase:  "make it with: createdb NAME",
+	store.Denied:      "give the password in ~/.pgpass or PGPASSWORD; the server's pg_hba.conf says who may come from where",
+	store.Forbidden:   "the server's role lacks a right: docs/fleet.md says which one needs",
+	store.Standby:     "this server may only be read, as a standby: name the primary, or all of them with target_session_attrs=read-write",
+	store.Starting:    "the server starts or ends: try again",
+	store.TooMany:     "raise max_connections on the server: a coordinator takes up to eight",
+	store.DiskFull:    "make room on the server's disk; what was stored before stays",
+	store.Lost:        "what was stored before stays; the next run goes on where this one ended",
 }

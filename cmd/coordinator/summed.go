@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,11 +18,8 @@ const fewAlike = 3
 // in them, and it may say something else each time. Further ones are one for each class.
 const mostKinds = 1000
 
-// failures sums up the feeds that failed, by what they failed of. The zero value
-// is ready to use.
-type failures struct {
-	kinds map[string]*failureKind
-}
+// failures are the feeds that failed, summed up by what they failed of.
+type failures map[string]*failureKind
 
 // A failureKind is feeds that failed in the same way, or that are back.
 type failureKind struct {
@@ -31,19 +29,16 @@ type failureKind struct {
 }
 
 // add takes in the line of a feed that failed.
-func (f *failures) add(l feedLine) {
+func (f failures) add(l feedLine) {
 	key := string(l.Class) + " " + withoutNames(l)
-	k := f.kinds[key]
-	if k == nil && len(f.kinds) >= mostKinds {
+	k := f[key]
+	if k == nil && len(f) >= mostKinds {
 		key = string(l.Class)
-		k = f.kinds[key]
+		k = f[key]
 	}
 	if k == nil {
-		if f.kinds == nil {
-			f.kinds = make(map[string]*failureKind)
-		}
 		k = &failureKind{class: l.Class}
-		f.kinds[key] = k
+		f[key] = k
 	}
 	k.add(l)
 }
@@ -66,15 +61,10 @@ func withoutNames(l feedLine) string {
 
 // print writes a line for each feed of a kind that has few, and one for each kind
 // that has many, the most frequent first.
-func (f *failures) print(line func(format string, args ...any)) {
-	var all []*failureKind
-	for _, k := range f.kinds {
-		all = append(all, k)
-	}
-	slices.SortFunc(all, func(a, b *failureKind) int {
+func (f failures) print(line func(format string, args ...any)) {
+	for _, k := range slices.SortedFunc(maps.Values(f), func(a, b *failureKind) int {
 		return cmp.Or(cmp.Compare(b.number, a.number), cmp.Compare(a.class, b.class), cmp.Compare(a.lines[0].URL, b.lines[0].URL))
-	})
-	for _, k := range all {
+	}) {
 		k.print(line)
 	}
 }

@@ -43,7 +43,6 @@ LIST is a file of URLs, one a line, or OPML; - is standard input; or a URL.
 One of the modes reads feeds within this program: a document that kills whoever
 reads it ends verify, too. The exit status is 3 when stores differ.`
 
-// verify is the command's flags.
 type verify struct {
 	runner runnerFlags
 	fetch  fetchFlags
@@ -84,7 +83,6 @@ func ways() []way {
 	return append(all, way{goroutineMode, "auto"})
 }
 
-// verify is the command.
 func (a *app) verify(ctx context.Context, v *verify, args []string) error {
 	if err := errors.Join(v.fetch.check(), v.runner.complete()); err != nil {
 		return err
@@ -116,7 +114,7 @@ func (a *app) readAny(in *input, args []string) error {
 		if strings.Contains(arg, "://") {
 			url, err := feeds.SubscriptionURL(arg)
 			if err != nil {
-				in.refuse(arg, err)
+				in.refuse(arg, "", err)
 				continue
 			}
 			if err := in.feeds.add(feeds.Subscription{URL: url}); err != nil {
@@ -172,7 +170,7 @@ func (k *collection) Read()         {}
 // is left out, and named.
 func (a *app) collect(ctx context.Context, v *verify, in *input, dir string) (*collection, error) {
 	k := &collection{dir: filepath.Join(dir, "documents"), names: make(map[int64]string), urls: make(map[int64]string)}
-	list, err := in.feeds.list()
+	list, err := collected(in.feeds.all())
 	if err != nil {
 		return nil, err
 	}
