@@ -291,7 +291,8 @@ func (c *Cluster) Exec(t testing.TB, db, sql string) string {
 }
 
 // Until reports whether the condition, in SQL, becomes true within limit. The server
-// looks, fifty times a second: a psql for each look takes a core.
+// looks, fifty times a second: a psql for each look takes a core. What others do it would
+// remember from the first look to the last, which are in one transaction.
 func (c *Cluster) Until(t testing.TB, db string, limit time.Duration, condition string) bool {
 	t.Helper()
 	return c.Exec(t, db, fmt.Sprintf(`SET client_min_messages = warning;
@@ -299,6 +300,7 @@ func (c *Cluster) Until(t testing.TB, db string, limit time.Duration, condition 
 			FOR i IN 1..%d LOOP
 				IF %s THEN RETURN true; END IF;
 				PERFORM pg_sleep(0.02);
+				PERFORM pg_stat_clear_snapshot();
 			END LOOP;
 			RETURN false;
 		END $$;
