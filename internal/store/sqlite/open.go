@@ -157,7 +157,7 @@ func (db *DB) openWriting(ctx context.Context, beside bool) (err error) {
 		}
 	}
 	if err != nil {
-		err = errors.Join(err, db.copier.close(), db.w.close())
+		err = errors.Join(err, db.copier.close(), db.w.conn.Close())
 	}
 	return err
 }
@@ -177,7 +177,7 @@ func (db *DB) openBeside(ctx context.Context) (done bool, err error) {
 	err = db.openWriter(ctx, latestVersion)
 	if err == nil {
 		if err = db.files.see(db.path); err != nil {
-			db.w.close()
+			db.w.conn.Close()
 		}
 	}
 	if err != nil {
@@ -243,7 +243,7 @@ func (db *DB) openWriter(ctx context.Context, version int) (err error) {
 		c.Close()
 		return err
 	}
-	db.w = newWriter(c)
+	db.w = &writer{conn: c, waits: store.Normal} // as configure left it
 	return nil
 }
 

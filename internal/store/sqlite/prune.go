@@ -29,7 +29,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 	}
 	args := []any{idList(q.FeedIDs), q.Keep, older, q.UpTo}
 	err = db.write(ctx, "prune items", func(w *writer) error {
-		err := w.query(`SELECT count(*), count(DISTINCT feed_id) FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) error {
+		err := query(w.conn, `SELECT count(*), count(DISTINCT feed_id) FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) error {
 			p.Items, p.Feeds = s.ColumnInt(0), s.ColumnInt(1)
 			return nil
 		}, args...)
@@ -37,7 +37,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 			return err
 		}
 		gone := make([]int64, 0, p.Items)
-		if err := w.query(`SELECT id FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) error {
+		if err := query(w.conn, `SELECT id FROM (`+pruneSQL+`)`, func(s *sqlite.Stmt) error {
 			gone = append(gone, s.ColumnInt64(0))
 			return nil
 		}, args...); err != nil {
@@ -60,7 +60,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 // Cursors returns all cursors that the store knows of, by name.
 func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
 	err = db.write(ctx, "list cursors", func(w *writer) error {
-		return w.query("SELECT name, ifnull(at, -1) FROM cursors ORDER BY name", func(s *sqlite.Stmt) error {
+		return query(w.conn, "SELECT name, ifnull(at, -1) FROM cursors ORDER BY name", func(s *sqlite.Stmt) error {
 			all = append(all, store.Cursor{Name: s.ColumnText(0), At: s.ColumnInt64(1)})
 			return nil
 		})

@@ -68,7 +68,7 @@ var itemsSQL = `SELECT f.id, ` + knownSQL + ` FROM json_each(?) j CROSS JOIN fee
 
 func (w *writer) States(ids []int64) (map[int64]*store.State, error) {
 	states := make(map[int64]*store.State, len(ids))
-	return states, w.query(statesSQL, func(row *sqlite.Stmt) error {
+	return states, query(w.conn, statesSQL, func(row *sqlite.Stmt) error {
 		states[row.ColumnInt64(0)] = &store.State{
 			Seq: row.ColumnInt64(1), Items: row.ColumnInt64(2), MovedTo: row.ColumnText(3), MovedRun: row.ColumnInt64(4),
 			Reader: row.ColumnInt64(5),
@@ -78,7 +78,7 @@ func (w *writer) States(ids []int64) (map[int64]*store.State, error) {
 }
 
 func (w *writer) LastID() (id int64, err error) {
-	err = w.query(arrivedSQL, func(row *sqlite.Stmt) error { id = row.ColumnInt64(0); return nil })
+	err = query(w.conn, arrivedSQL, func(row *sqlite.Stmt) error { id = row.ColumnInt64(0); return nil })
 	return id, err
 }
 
@@ -86,7 +86,7 @@ func (w *writer) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 	all := make(map[int64]map[feeds.Key]uint64, len(ids))
 	var known []feeds.Known
 	var list []byte
-	return all, w.query(itemsSQL, func(row *sqlite.Stmt) (err error) {
+	return all, query(w.conn, itemsSQL, func(row *sqlite.Stmt) (err error) {
 		list = blob(row, 1, list)
 		if known, err = appendKnown(known[:0], list); err != nil {
 			return err
@@ -102,7 +102,7 @@ func (w *writer) Known(ids []int64) (map[int64]map[feeds.Key]uint64, error) {
 
 func (w *writer) Removed(ids []int64) (map[int64]map[feeds.Key]bool, error) {
 	all := make(map[int64]map[feeds.Key]bool)
-	return all, w.query(removedSQL, func(row *sqlite.Stmt) error {
+	return all, query(w.conn, removedSQL, func(row *sqlite.Stmt) error {
 		id := row.ColumnInt64(0)
 		if all[id] == nil {
 			all[id] = make(map[feeds.Key]bool)
@@ -115,7 +115,7 @@ func (w *writer) Removed(ids []int64) (map[int64]map[feeds.Key]bool, error) {
 }
 
 func (w *writer) Newest(feed int64, n int) (rows []store.Stored, err error) {
-	err = w.query(newestSQL, func(row *sqlite.Stmt) error {
+	err = query(w.conn, newestSQL, func(row *sqlite.Stmt) error {
 		r := store.Stored{GUID: row.ColumnText(1), Link: row.ColumnText(2), Title: row.ColumnText(3), Published: row.ColumnInt64(4)}
 		row.ColumnBytes(0, r.Key[:])
 		rows = append(rows, r)
@@ -125,7 +125,7 @@ func (w *writer) Newest(feed int64, n int) (rows []store.Stored, err error) {
 }
 
 func (w *writer) ByKey(feed int64, key feeds.Key) (it feeds.Item, there bool, err error) {
-	err = w.query(sharerSQL, func(row *sqlite.Stmt) error {
+	err = query(w.conn, sharerSQL, func(row *sqlite.Stmt) error {
 		there, it.Hash = true, uint64(row.ColumnInt64(0))
 		it.GUID, it.Link, it.Title, it.Published = row.ColumnText(1), row.ColumnText(2), row.ColumnText(3), row.ColumnInt64(4)
 		return json.Unmarshal([]byte(row.ColumnText(5)), &it.Enclosures)

@@ -71,7 +71,7 @@ func (db *DB) Close() error {
 				errs = append(errs, script(db.w.conn, "PRAGMA wal_checkpoint(PASSIVE)"))
 			}
 		}
-		errs = append(errs, db.w.close())
+		errs = append(errs, db.w.conn.Close())
 		if db.lock != nil {
 			errs = append(errs, db.lock.release())
 		}

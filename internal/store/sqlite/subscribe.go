@@ -79,7 +79,7 @@ func (w *writer) subscribeOne(s feeds.Subscription, choose store.Choice) (store.
 	var id int64
 	var have feeds.Subscription
 	var title string // the feed's own
-	err := w.query(findSQL, func(row *sqlite.Stmt) error {
+	err := query(w.conn, findSQL, func(row *sqlite.Stmt) error {
 		id, have.Title, title, have.Category = row.ColumnInt64(0), row.ColumnText(1), row.ColumnText(2), row.ColumnText(3)
 		return nil
 	}, s.URL)
