@@ -188,8 +188,7 @@ func renameEntries(ctx context.Context, tx pgx.Tx, renamed []*entry) error {
 	return err
 }
 
-// Unsubscribe removes feeds with all their items and returns how many there were. A
-// URL that a feed had before it moved means that feed.
+// Unsubscribe removes feeds with all their items; see SQLite's.
 func (db *DB) Unsubscribe(ctx context.Context, urls []string) (removed int, err error) {
 	err = db.atLength(ctx, "unsubscribe feeds", func(ctx context.Context, tx pgx.Tx) error {
 		removed = 0
@@ -279,8 +278,7 @@ func pointed(s *string) *string {
 	return &clean
 }
 
-// Tell notes of which feeds the user has been told that they are failing, and of which
-// that they are back.
+// Tell notes what the user has been told; see SQLite's.
 func (db *DB) Tell(ctx context.Context, failing, back []int64) error {
 	if len(failing)+len(back) == 0 {
 		return nil

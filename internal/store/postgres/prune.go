@@ -14,9 +14,8 @@ const pruneSQL = `SELECT id, feed_id FROM (
 	WHERE $1::bigint[] IS NULL OR feed_id = ANY($1)) i
 	WHERE place > $2 AND first_seen < $3 AND id <= $4`
 
-// Prune deletes the items that q chooses, all of them or, with an error, none. They
-// do not come back: see the table removed, of which it forgets what no document
-// lists any more.
+// Prune deletes the items that q chooses, all of them or, with an error, none; see
+// SQLite's.
 func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, err error) {
 	older := int64(1) << 62
 	if !q.Older.IsZero() {

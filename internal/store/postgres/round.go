@@ -74,10 +74,7 @@ const (
 	leftAloneSQL = `SELECT feed_id, key FROM removed WHERE feed_id = ANY($1) UNION ALL SELECT feed_id, key FROM shared WHERE feed_id = ANY($1)`
 )
 
-// Jobs returns the jobs of the feeds with these ids, in their order, leaving out
-// ids that are no longer there. A job knows the keys of all items that the feed has,
-// and with hash 0 those of items that were removed or whose content was replaced too
-// often, and the notes that keys are shared. Memory is some 24 bytes an item.
+// Jobs returns the jobs of the feeds with these ids, in their order; see SQLite's.
 func (db *DB) Jobs(ctx context.Context, ids []int64) ([]feeds.Job, error) {
 	jobs := make([]feeds.Job, 0, len(ids))
 	for some := range slices.Chunk(ids, store.JobsAtOnce) {
@@ -134,9 +131,7 @@ func eachRaw(f func(v [][]byte)) func(pgx.Rows) error {
 	}
 }
 
-// Holds returns the registrable domains that asked to be left alone, each with the
-// time until which they did, where that is after now. A time more than 8 days ahead
-// is taken for a wrong clock's, and the domain is not held.
+// Holds returns the registrable domains that asked to be left alone; see SQLite's.
 func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, error) {
 	holds := make(map[string]time.Time)
 	err := db.within(ctx, func(ctx context.Context) error {
@@ -155,9 +150,7 @@ func (db *DB) Holds(ctx context.Context, now time.Time) (map[string]time.Time, e
 	return holds, nil
 }
 
-// BeginRun records the begin of a round and returns its id. Until the next one
-// begins, permanent redirects are seen by this run: see Save. It forgets all but the
-// last 1000 runs. A run that has no end was killed.
+// BeginRun records the begin of a round and returns its id; see SQLite's.
 func (db *DB) BeginRun(ctx context.Context, r store.Run) (id int64, err error) {
 	err = db.note(ctx, "begin run", func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, "INSERT INTO runs (started, mode, workers, pid, owner) VALUES ($1, $2, $3, $4, $5) RETURNING id",
