@@ -5,6 +5,7 @@ package hooks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -68,10 +69,7 @@ func (p *Post) Send(ctx context.Context, body []byte) error {
 	if client == nil {
 		client = &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	pause := p.Pause
-	if pause == 0 {
-		pause = time.Second
-	}
+	pause := cmp.Or(p.Pause, time.Second)
 	for try := 1; ; try++ {
 		wait, err := p.once(ctx, client, body)
 		if err == nil {

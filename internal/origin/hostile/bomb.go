@@ -21,14 +21,16 @@ const (
 // gzipBomb returns about 100 KB that expand to bombSize bytes. It is made at
 // its first use, in a tenth of a second, and then kept, as brotliBomb is.
 var gzipBomb = sync.OnceValue(func() []byte {
-	return bomb(func(w io.Writer) io.WriteCloser {
-		g, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-		if err != nil {
-			panic(err) // the level is a constant
-		}
-		return g
-	})
+	return bomb(func(w io.Writer) io.WriteCloser { return gzipTo(w) })
 })
+
+func gzipTo(w io.Writer) *gzip.Writer {
+	g, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return g
+}
 
 // brotliBomb returns some 20 KB of brotli that expand to bombSize bytes.
 var brotliBomb = sync.OnceValue(func() []byte {

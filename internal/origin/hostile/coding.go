@@ -5,17 +5,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // zip returns s as one gzip member.
 func zip(s string) []byte {
 	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err != nil {
-		panic(err) // the level is a constant
-	}
+	w := gzipTo(&b)
 	io.WriteString(w, s) // to memory: cannot fail
 	w.Close()
 	return b.Bytes()
