@@ -165,9 +165,11 @@ func (c *claims) Claim(ctx context.Context, most int, ttl time.Duration) ([]feed
 			return nil, leaseError(err)
 		}
 		if len(held) > 0 {
-			c.left = slices.DeleteFunc(c.left, func(domain string) bool {
-				return slices.ContainsFunc(held, func(l feeds.Lease) bool { return l.Domain == domain })
-			})
+			got := make(map[string]bool, len(held))
+			for _, l := range held {
+				got[l.Domain] = true
+			}
+			c.left = slices.DeleteFunc(c.left, func(domain string) bool { return got[domain] })
 			return held, nil
 		}
 	}
