@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -98,6 +99,32 @@ func benchmarkHTTPS(b *testing.B, l *load, roots *x509.CertPool, start func() *p
 	}
 	b.ReportMetric(float64(peak)/(1<<20), "worker-MB")
 	b.ReportMetric(80, "worker-MB-at-most")
+}
+
+// BenchmarkRoundUnderWay is what each request that waits for an answer over TLS adds
+// to a worker's largest resident set: that of a round with many under way all the
+// time, less that of one with few.
+func BenchmarkRoundUnderWay(b *testing.B) {
+	const few, many = 16, 512
+	l, _ := startHTTPS(b, "--feeds", strconv.Itoa(many), "--hosts", strconv.Itoa(many), "--items", "2", "--bytes", "200", "--latency", "5s")
+	peak := func(b *testing.B, n int, args ...string) int64 {
+		list := writeFile(b, "feeds.txt", strings.Join(l.urls[:n], "\n"))
+		out := refreshed(b, filepath.Join(b.TempDir(), "feeds.db"), append(args, "-n", "1", "--fetches", strconv.Itoa(n), "--list", list)...)
+		out.want(b, exitOK)
+		return out.summary.PeakRSS.Worker
+	}
+	run := func(name string, args ...string) {
+		b.Run(name, func(b *testing.B) {
+			var grown int64
+			for b.Loop() {
+				grown += peak(b, many, args...) - peak(b, few, args...)
+			}
+			b.ReportMetric(float64(grown)/float64(b.N)/(many-few)/1024, "KB/request")
+			b.ReportMetric(60, "KB/request-at-most")
+		})
+	}
+	run("http2")
+	run("http1", "--http1")
 }
 
 // BenchmarkRoundWeb is a round of hosts whose latencies and fates are those of

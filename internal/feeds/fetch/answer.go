@@ -12,22 +12,10 @@ import (
 	"time"
 )
 
-// refresh does one job. stop ends ctx. With holds, it has a turn at place p
-// and gives it back.
-func (r *Refresher) refresh(ctx context.Context, stop context.CancelCauseFunc, job *feeds.Job, p place, holds bool) feeds.Result {
-	res := feeds.Result{ID: job.ID}
-	url, err := feeds.NormalizeURL(job.URL)
-	if err != nil {
-		if holds {
-			r.gate.leave(p.domain)
-		}
-		return failed(res, err.(*feeds.Failure))
-	}
-	f := &fetch{r: r, job: job, clock: newClock(r.limits, stop), trail: newTrail(url), place: p, holds: holds}
-	f.clock.late = func() { r.overdue.CompareAndSwap(0, job.ID) }
-	resp, fail := f.run(ctx)
-	r.overdue.CompareAndSwap(job.ID, 0)
-	res.Attempts, res.Cost.Fetch = f.attempts, f.spent
+// result says what became of the job, of what run returned. It frees the body.
+func (f *fetch) result(ctx context.Context, resp *http.Response, fail *feeds.Failure) feeds.Result {
+	f.r.overdue.CompareAndSwap(f.job.ID, 0)
+	res := feeds.Result{ID: f.job.ID, Attempts: f.attempts, Cost: feeds.Cost{Fetch: f.spent}}
 	if resp != nil {
 		res.Status = resp.StatusCode
 	}
@@ -41,7 +29,7 @@ func (r *Refresher) refresh(ctx context.Context, stop context.CancelCauseFunc, j
 	}
 	switch {
 	case hasDocument(res.Status):
-		res = r.document(ctx, f, resp, res)
+		res = f.r.document(ctx, f, resp, res)
 	case res.Status == http.StatusNotModified:
 		res = f.notModified(resp, res)
 	default:

@@ -35,13 +35,23 @@ type fetch struct {
 	body     *body // of an answer that hasDocument
 }
 
+// newFetch begins a job, whose context stop ends. With holds, it has a turn at
+// place p and gives it back.
+func (r *Refresher) newFetch(stop context.CancelCauseFunc, job *feeds.Job, p place, holds bool) *fetch {
+	f := &fetch{r: r, job: job, clock: newClock(r.limits, stop), place: p, holds: holds}
+	f.clock.late = func() { r.overdue.CompareAndSwap(0, job.ID) }
+	return f
+}
+
 // run fetches and returns the last answer, whose body is closed. If the answer
 // hasDocument it is in f.body, which the caller must free.
-func (f *fetch) run(ctx context.Context) (*http.Response, *feeds.Failure) {
+func (f *fetch) run(ctx context.Context) (resp *http.Response, fail *feeds.Failure) {
 	defer f.finish()
+	if f.trail, fail = newTrail(f.job.URL); fail != nil {
+		return nil, fail
+	}
 	for {
-		resp, fail := f.ask(ctx)
-		if fail != nil {
+		if resp, fail = f.ask(ctx); fail != nil {
 			return nil, f.unhinted(fail)
 		}
 		f.r.gate.reached(f.place)

@@ -28,10 +28,14 @@ type trail struct {
 	moved     string          // where the leading permanent hops end
 }
 
-// newTrail begins a trail at a normalized URL.
-func newTrail(raw string) *trail {
-	own := feeds.WithoutUser(raw)
-	return &trail{home: feeds.SplitURL(raw), own: own, at: own, permanent: true}
+// newTrail begins a trail at a job's URL.
+func newTrail(raw string) (*trail, *feeds.Failure) {
+	home, err := feeds.NormalizeURL(raw)
+	if err != nil {
+		return nil, err.(*feeds.Failure)
+	}
+	own := feeds.WithoutUser(home)
+	return &trail{home: feeds.SplitURL(home), own: own, at: own, permanent: true}, nil
 }
 
 // statusText returns a status as people know it, never in the server's words.

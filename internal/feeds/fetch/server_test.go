@@ -137,5 +137,7 @@ func TestMain(m *testing.M) {
 func (r *Refresher) Refresh(ctx context.Context, job feeds.Job) feeds.Result {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	return r.refresh(ctx, stop, &job, place{}, false)
+	f := r.newFetch(stop, &job, place{}, false)
+	resp, fail := f.run(ctx)
+	return f.result(ctx, resp, fail)
 }

@@ -231,10 +231,25 @@ func (t *transport) connect(ctx context.Context, to *url.URL, c *clock) (*connec
 
 // open makes a connection. The error is one of those of dialer.dial, or of a
 // handshake.
+//
+// It does so in a goroutine of its own: the stack that a handshake has made grow,
+// to 16 KB and more, ends with it, and the request that then waits for an answer
+// keeps a small one.
 func (t *transport) open(ctx context.Context, to *url.URL, origin, host, port string, c *clock) (conn *connection, err error) {
 	if err := t.token(ctx, c); err != nil {
 		return nil, err
 	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err = t.build(ctx, to, origin, host, port)
+	}()
+	<-done
+	return conn, err
+}
+
+// build makes a connection, for which there is a token.
+func (t *transport) build(ctx context.Context, to *url.URL, origin, host, port string) (conn *connection, err error) {
 	conn = &connection{origin: origin, host: host, by: t}
 	defer func() {
 		if err != nil {
