@@ -199,7 +199,7 @@ func TestAHostileWorkerGetsNothing(t *testing.T) {
 				t.Errorf("%d answers, want %d", len(got), len(attacks))
 			}
 			if !enclosed && slices.Contains(want, "fork") {
-				killHolders(t, fifo) // as docs/fault-cases.md says
+				killHolders(t, fifo) // a filter stands for the lack of filters: the pool takes it for one that refuses this
 			}
 			select {
 			case err := <-held:

@@ -167,40 +167,47 @@ func eachCgroupFile(f func(limit, events string)) {
 	}
 }
 
-// sealDeathSignal makes sure that no process that this thread starts ever clears
-// its death signal (see starter): what refuses that is inherited, by whatever
-// program is run, and cannot be taken off. It is for workers that run without
-// their sandbox, which refuses it too. The thread must end with whoever calls
-// this, and cannot gain privileges any more, nor can what it starts.
+// sealThread makes sure that no process that this thread starts ever clears its
+// death signal (see starter) or the limit that marks it: what refuses that is
+// inherited, by whatever program is run, and cannot be taken off. It is for workers
+// that run without their sandbox, which refuses it too. The thread must end with
+// whoever calls this, and cannot gain privileges any more, nor can what it starts.
 //
 // A process that it starts can still fork; a child has no death signal. The
-// sandbox refuses that, and an enclosure ends it.
-func sealDeathSignal() error {
+// sandbox refuses that; an enclosure or an undertaker ends it.
+func sealThread() error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
 	machine, ok := machines[runtime.GOARCH]
 	if !ok {
 		return errors.ErrUnsupported
 	}
 	const (
-		number, arch, what, whatHigh, signal = 0, 4, 16, 20, 24 // in struct seccomp_data, little-endian
-		x32                                  = 0x40000000       // another name of the same call
-		refuse                               = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+		number, arch, args = 0, 4, 16   // in struct seccomp_data, little-endian
+		x32                = 0x40000000 // another name of the same call
+		refuse             = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 	)
 	load := func(at uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
 	}
-	unless := func(k uint32, skip uint8) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: skip}
+	is := func(k uint32, skip, skipElse uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jt: skip, Jf: skipElse}
 	}
 	filter := []unix.SockFilter{
-		load(arch), unless(machine, 8), // what is built for another machine has other numbers: refused
-		load(number), {Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: ^uint32(x32)}, unless(unix.SYS_PRCTL, 4),
-		load(what), unless(unix.PR_SET_PDEATHSIG, 2),
-		load(signal), unless(uint32(unix.SIGKILL), 1),
+		load(arch), is(machine.arch, 0, 18), // what is built for another machine has other numbers: refused
+		load(number), {Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: ^uint32(x32)},
+		is(unix.SYS_PRCTL, 0, 4),
+		load(args), is(unix.PR_SET_PDEATHSIG, 0, 12),
+		load(args + 8), is(uint32(unix.SIGKILL), 10, 11),
+		is(machine.setrlimit, 0, 2),
+		load(args), is(unix.RLIMIT_RTTIME, 8, 7),
+		is(unix.SYS_PRLIMIT64, 0, 6),
+		load(args + 8), is(unix.RLIMIT_RTTIME, 0, 4),
+		load(args + 16), is(0, 0, 3), // it may be asked for
+		load(args + 20), is(0, 0, 1),
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 		{Code: unix.BPF_RET | unix.BPF_K, K: refuse},
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
 	}
 	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, uintptr(unsafe.Pointer(prog)))
@@ -210,9 +217,12 @@ func sealDeathSignal() error {
 	return nil
 }
 
-// machines are those whose system calls sealDeathSignal can tell apart.
-var machines = map[string]uint32{
-	"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64, "riscv64": unix.AUDIT_ARCH_RISCV64,
+// machines are those whose system calls sealThread can tell apart. Rejected: those of
+// 32 bits, as what they run may well be built for 64.
+var machines = map[string]struct{ arch, setrlimit uint32 }{
+	"amd64":   {unix.AUDIT_ARCH_X86_64, 160},
+	"arm64":   {unix.AUDIT_ARCH_AARCH64, 164},
+	"riscv64": {unix.AUDIT_ARCH_RISCV64, 164},
 }
 
 // envFirst tells this program that it is the first process of an enclosure.

@@ -46,9 +46,6 @@ func memoryLimit() int64 { return 0 }
 // oomKills returns 0.
 func oomKills() int64 { return 0 }
 
-// sealDeathSignal fails: only Linux ends a process with the one that started it.
-func sealDeathSignal() error { return errors.ErrUnsupported }
-
 // An enclosure is there on Linux only.
 type enclosure struct{}
 
@@ -56,11 +53,17 @@ func enclose() (*enclosure, error)     { return nil, errors.ErrUnsupported }
 func (*enclosure) admit(cmd *exec.Cmd) {}
 func (*enclosure) close()              {}
 
+// A mark is there on Linux only.
+type mark struct{}
+
+func newMark() mark                   { return mark{} }
+func (mark) put(f func() error) error { return f() }
+
+// seal fails: only Linux ends a process with the one that started it.
+func (*mark) seal() error { return errors.ErrUnsupported }
+
 // An undertaker is there on Linux only.
 type undertaker struct{}
 
-func (*undertaker) take(int, int64, *slog.Logger) (leave func()) { return func() {} }
-func (*undertaker) close()                                       {}
-
-// filtersOf returns 0: only Linux tells.
-func filtersOf(string) int64 { return 0 }
+func (*undertaker) take(*exec.Cmd, mark, *slog.Logger) {}
+func (*undertaker) close(mark)                         {}

@@ -168,7 +168,6 @@ func (r *run) close() {
 	}
 	r.keeper.close()
 	r.starter.close()
-	r.last.close()
 }
 
 // A Greeting is what a worker says of itself.

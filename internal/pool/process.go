@@ -57,7 +57,6 @@ type process struct {
 
 	drained atomic.Bool // Drain was sent, or is about to be
 	grown   atomic.Bool // it has more memory than it should
-	leave   func()      // the undertaker; called by stop
 
 	mu      sync.Mutex // guards the fields below
 	cause   error      // why the coordinator killed it; nil when it did not
@@ -333,7 +332,6 @@ func (w *process) stop(grace time.Duration) {
 // exiting, its exit status is settled already and a signal changes nothing.
 func (w *process) reap(grace time.Duration) {
 	w.kill(nil)
-	w.leave()
 	w.mu.Lock()
 	w.waiting = true
 	w.mu.Unlock()

@@ -22,7 +22,6 @@ type run struct {
 	carrier carrier.Carrier
 	keeper  *keeper
 	slots   []*slot
-	last    undertaker // of what workers start
 
 	reached atomic.Bool   // some worker has said Hello
 	spareC  chan *process // workers for slots that reach none

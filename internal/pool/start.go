@@ -31,9 +31,13 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	o := s.shared.o
+	bury := func() { s.shared.starter.last.take(w.cmd, s.shared.starter.mark, w.log) }
+	late := time.AfterFunc(o.HelloWithin/10, bury)
 	err = w.greet(ctx, o.HelloWithin, &ipc.Hello{
 		Version: ipc.Version, Build: o.Build, MaxFrame: ipc.DefaultMaxFrame,
 	}, o.Refresh)
+	late.Stop()
+	bury()
 	if err == nil {
 		s.shared.count.note(func(st *Stats) { st.Sandbox = w.hello.Sandbox })
 		s.shared.reached.Store(true)
@@ -41,7 +45,6 @@ func (s *slot) begin(ctx context.Context) (*process, error) {
 		s.elsewhere = w.link.elsewhere
 		s.mu.Unlock()
 		s.shared.announce()
-		w.leave = s.shared.last.take(w.cmd.Process.Pid, s.shared.starter.filters, w.log)
 		w.log.Debug("worker ready", "build", w.hello.Build, "sandbox", w.hello.Sandbox)
 		return w, nil
 	}
@@ -75,7 +78,7 @@ func (s *slot) start(trial bool) (*process, error) {
 		cmd: cmd, stdin: pipes.stdin.w, stdout: pipes.stdout.r, stderr: pipes.stderr.r,
 		watch:  &watch{silence: o.HangAfter, parse: parsePatience * o.HangAfter, stall: o.patience(), most: o.mostOfAJob()},
 		helloC: make(chan error, 1), byeC: make(chan struct{}), endC: make(chan struct{}),
-		begun: time.Now(), link: link{beatC: make(chan time.Duration, 1)}, leave: func() {},
+		begun: time.Now(), link: link{beatC: make(chan time.Duration, 1)},
 	}
 	w.owner.Store(s)
 	w.share(o, log, trial)
@@ -219,17 +222,21 @@ type starter struct {
 	// starts at once would not have enough.
 	making sync.Mutex
 
-	filters int64 // what holds all that it starts; set before the first start returns
-	cmds    chan *exec.Cmd
-	errs    chan error
-	done    sync.WaitGroup
+	mark mark       // of all that it starts
+	last undertaker // of that
+	cmds chan *exec.Cmd
+	errs chan error // gets one value when the thread is ready, then one for each of cmds
+	done sync.WaitGroup
 }
 
 // newStarter returns a starter that must be closed, when all that it started
 // is gone.
 func newStarter(log *slog.Logger, enclosed bool) *starter {
-	s := &starter{cmds: make(chan *exec.Cmd), errs: make(chan error)}
-	s.done.Go(func() { s.run(log, enclosed) })
+	s := &starter{mark: newMark(), cmds: make(chan *exec.Cmd), errs: make(chan error)}
+	mark{}.put(func() error {
+		s.done.Go(func() { s.run(log, enclosed) })
+		return <-s.errs
+	})
 	return s
 }
 
@@ -237,11 +244,9 @@ func newStarter(log *slog.Logger, enclosed bool) *starter {
 // enclosed it hands over to another thread: this one may be half of an enclosure.
 func (s *starter) run(log *slog.Logger, enclosed bool) {
 	runtime.LockOSThread() // and the thread ends with this goroutine, since it is sealed
-	if err := sealDeathSignal(); err != nil {
+	if err := s.mark.seal(); err != nil {
 		log.Debug("the death signal of workers is not sealed", "err", err)
 	}
-	// Of this thread, not of the process: the first thread may have more, or fewer.
-	s.filters = filtersOf("thread-self")
 	admit := func(*exec.Cmd) {}
 	if enclosed {
 		in, err := enclose()
@@ -251,8 +256,9 @@ func (s *starter) run(log *slog.Logger, enclosed bool) {
 			return
 		}
 		defer in.close()
-		admit = in.admit
+		admit, s.mark = in.admit, mark{} // the system ends what is in there
 	}
+	s.errs <- nil
 	for cmd := range s.cmds {
 		admit(cmd)
 		s.errs <- cmd.Start()
@@ -261,13 +267,17 @@ func (s *starter) run(log *slog.Logger, enclosed bool) {
 
 // start starts cmd. It may be called by several goroutines.
 func (s *starter) start(cmd *exec.Cmd) error {
-	s.cmds <- cmd
-	return <-s.errs
+	return s.mark.put(func() error {
+		s.cmds <- cmd
+		return <-s.errs
+	})
 }
 
+// close ends what is left of all that was started.
 func (s *starter) close() {
 	close(s.cmds)
 	s.done.Wait()
+	s.last.close(s.mark)
 }
 
 // A pipe is both ends of a pipe.

@@ -2,22 +2,28 @@ package pool_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"feedmill/internal/feeds"
+	"feedmill/internal/pool"
 )
 
 func init() {
+	if os.Getenv(envBehaviour) == "ends its first thread" {
+		runtime.LockOSThread()
+	}
 	if os.Getenv(envFiltered) != "" {
 		runtime.LockOSThread() // and no thread is made out of this one any more
 		if err := filter(0); err != nil {
@@ -31,29 +37,37 @@ func init() {
 		serve(os.Stdin, os.Stdout)
 	}
 	behaviours["wants to live"] = wantsToLive
-	behaviours["has a child that wants to live"] = hasAChildThatWantsToLive
-	behaviours["has a child in its group"] = func() {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), envBehaviour+"=child that wants to live")
-		if err := cmd.Start(); err != nil {
-			panic(err)
-		}
-		wantsToLive()
+	for name, start := range offspring {
+		behaviours["has a "+name] = func() { start(); wantsToLive() }
 	}
-	behaviours["child that wants to live"] = func() {
+	behaviours["leaves a daemon"] = offspring["daemon"]
+	behaviours["has a daemon and no Hello"] = func() { offspring["daemon"](); forever() }
+	behaviours["daemon"] = func() {
 		ignoreEverything()
 		child(os.Getenv(envOffspring))
 	}
+	behaviours["ends its first thread"] = func() {
+		ignoreEverything()
+		note(os.Getenv(envOffspring))
+		note(os.Getenv(envOffspring))
+		syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0) // the runtime has others
+	}
 }
 
-// ignoreEverything ignores all signals, and asks for none, or another one, when
-// the parent dies.
+// ignoreEverything ignores all signals, asks for none, or another one, when the
+// parent dies, and wants no limits.
 func ignoreEverything() {
 	for s := syscall.Signal(1); s < 65; s++ {
 		signal.Ignore(s)
 	}
 	for _, args := range [][2]uintptr{{unix.PR_SET_PDEATHSIG, 0}, {unix.PR_SET_PDEATHSIG, uintptr(unix.SIGURG)}, {unix.PR_SET_PDEATHSIG | 1<<(unix.SizeofPtr*4), 0}} {
 		unix.Syscall6(unix.SYS_PRCTL, args[0], args[1], 0, 0, 0, 0)
+	}
+	none := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	unix.Prlimit(0, unix.RLIMIT_RTTIME, &none, nil)
+	unix.Prlimit(os.Getpid(), unix.RLIMIT_RTTIME, &none, nil)
+	if number := map[string]uintptr{"amd64": 160, "arm64": 164, "riscv64": 164}[runtime.GOARCH]; number != 0 { // setrlimit
+		unix.Syscall(number, unix.RLIMIT_RTTIME, uintptr(unsafe.Pointer(&none)), 0)
 	}
 }
 
@@ -77,16 +91,45 @@ func TestAWorkerThatWantsToLiveDoesNotOutliveItsCoordinator(t *testing.T) {
 	outlived(t, as(t, "coordinates", "wants to live"))
 }
 
-// hasAChildThatWantsToLive is a worker that starts a process in a session of its
-// own, whose parent has ended, and which holds none of its files.
-func hasAChildThatWantsToLive() {
-	cmd := exec.Command("/bin/sh", "-c", `"$0" <&- >&- 2>&- &`, os.Args[0])
-	cmd.Env = append(os.Environ(), envBehaviour+"=child that wants to live")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Run(); err != nil {
+// offspring start what a worker may leave behind. Each says so in a file, and holds a
+// lock on another one.
+var offspring = map[string]func(){
+	"child in its group": func() { leave(exec.Command(os.Args[0]), "daemon") },
+	// In a session of its own; its parent has ended.
+	"daemon": func() {
+		cmd := exec.Command("/bin/sh", "-c", `"$0" <&- >&- 2>&- &`, os.Args[0])
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		leave(cmd, "daemon")
+		cmd.Wait()
+	},
+	// Each link of which is gone when the next one is there. One is enough.
+	"chain of forks": func() {
+		if os.Getenv("FEEDMILL_WORKER") != "0" {
+			return
+		}
+		leave(exec.Command("/bin/sh", "-c", `echo >"$0"; f() { f & }; f`, os.Getenv(envOffspring)), "")
+	},
+	"child without its first thread": func() { leave(exec.Command(os.Args[0]), "ends its first thread") },
+}
+
+// leave starts a process that behaves as named, and holds the lock.
+func leave(cmd *exec.Cmd, behaviour string) {
+	path := os.Getenv(envOffspring)
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_SH)
+	}
+	if err != nil {
 		panic(err)
 	}
-	wantsToLive()
+	cmd.Env = []string{envBehaviour + "=" + behaviour, envOffspring + "=" + path}
+	cmd.ExtraFiles = []*os.File{lock}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	for _, err := os.Stat(path); err != nil; _, err = os.Stat(path) {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // needsEnclosure skips a test where no PID namespace can be made.
@@ -102,39 +145,135 @@ func needsEnclosure(t *testing.T) {
 	}
 }
 
-// numberIn returns the number of a process that writes it to a file.
-func numberIn(t *testing.T, path string) int {
+// left awaits something that a worker leaves behind, and returns what tells whether
+// any of it lives.
+func left(t *testing.T, path string) (lives func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(ages); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if text, err := os.ReadFile(path); err == nil {
-			pid, err := strconv.Atoi(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return pid
+	for deadline := time.Now().Add(ages); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no worker leaves anything")
 		}
 	}
-	t.Fatal("no process has written its number to", path)
-	return 0
+	lock, err := os.Open(path + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	return func() bool { return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil }
 }
 
 // TestNothingThatAWorkerStartsOutlivesItsCoordinator: not even what has left its
-// session, its parent, its files and its signals.
+// session, its parent, its files and its signals. No privileges are needed for that.
 func TestNothingThatAWorkerStartsOutlivesItsCoordinator(t *testing.T) {
-	needsEnclosure(t)
-	t.Parallel()
-	for _, name := range []string{"has a child that wants to live", "child that wants to live"} {
-		usedBehaviours.Store(name, true)
+	usedBehaviours.Store("daemon", true)
+	usedBehaviours.Store("ends its first thread", true)
+	for name := range offspring {
+		for _, enclosed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, enclosed %v", name, enclosed), func(t *testing.T) {
+				usedBehaviours.Store("has a "+name, true)
+				var env []string
+				if enclosed {
+					needsEnclosure(t)
+					env = []string{envEnclose + "=1"}
+				}
+				t.Parallel()
+				childOutlived(t, "has a "+name, 4, env...)
+			})
+		}
 	}
-	childOutlived(t, "has a child that wants to live", envEnclose+"=1")
 }
 
-// TestWhatStaysInAWorkersGroupDoesNotOutliveItsCoordinator: no privileges are needed
-// for that.
-func TestWhatStaysInAWorkersGroupDoesNotOutliveItsCoordinator(t *testing.T) {
+// TestAWorkerThatNeverSaysHelloLeavesNothing, soon.
+func TestAWorkerThatNeverSaysHelloLeavesNothing(t *testing.T) {
 	t.Parallel()
-	usedBehaviours.Store("has a child in its group", true)
-	childOutlived(t, "has a child in its group")
+	childOutlived(t, "has a daemon and no Hello", 0)
+}
+
+// TestNothingThatAWorkerStartsOutlivesItsRun, nor what a script does that becomes our
+// own worker then.
+func TestNothingThatAWorkerStartsOutlivesItsRun(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	self, err := os.Executable()
+	if err == nil {
+		err = os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\n"+envBehaviour+"='leaves a daemon' %[1]s\nexec %[1]s\n", self), 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range offspring {
+		name = "has a " + name
+		t.Run(name, func(t *testing.T) { t.Parallel(); leavesNothing(t, as(t, name)) })
+	}
+	usedBehaviours.Store("leaves a daemon", true)
+	t.Run("script", func(t *testing.T) {
+		t.Parallel()
+		o := as(t, "has a filter")
+		o.Path = script
+		leavesNothing(t, o)
+	})
+	t.Run("no Hello", func(t *testing.T) {
+		t.Parallel()
+		o := as(t, "has a daemon and no Hello")
+		o.HelloWithin = time.Second
+		leavesNothing(t, o)
+	})
+}
+
+// leavesNothing does a round with workers that leave something behind, and fails the
+// test if that is there when Run has returned.
+func leavesNothing(t *testing.T, o pool.Options) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "offspring")
+	o.Env, o.StopGrace = append(o.Env, envOffspring+"="+path), 100*time.Millisecond
+	newRound(jobs(2, nil), o.Workers, 1).run(t, t.Context(), o)
+	if lives := left(t, path); lives() {
+		t.Error("what a worker started outlives the run")
+	}
+}
+
+// TestRunsBesideEachOtherLeaveEachOthersWorkers, and hooks, which other threads start.
+func TestRunsBesideEachOtherLeaveEachOthersWorkers(t *testing.T) {
+	t.Parallel()
+	o := as(t, "wants to live")
+	o.Workers, o.StopGrace = 1, 100*time.Millisecond
+	hook := exec.Command("/bin/sh", "-c", "read x; exit 7")
+	end, err := hook.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pool.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, between := 0, make(chan bool)
+	err = p.Run(t.Context(), func(context.Context, int) ([]feeds.Job, error) {
+		switch asked++; asked {
+		case 2:
+			<-between
+			fallthrough
+		case 1:
+			return []feeds.Job{{ID: int64(asked), URL: "ok"}}, nil
+		}
+		return nil, nil
+	}, func(r feeds.Result) {
+		if r.ID == 1 {
+			if err := hook.Start(); err != nil {
+				t.Error(err)
+			}
+			newRound(jobs(1, nil), 1, 1).run(t, t.Context(), o)
+			close(between)
+		}
+	})
+	if st := p.Stats(); err != nil || st.Spawns != 1 || st.Deaths != 0 {
+		t.Errorf("got %v, %d workers and %d deaths, want one that lives", err, st.Spawns, st.Deaths)
+	}
+	end.Close()
+	if hook.Wait(); hook.ProcessState.ExitCode() != 7 {
+		t.Errorf("the hook ended with %v, want exit status 7", hook.ProcessState)
+	}
 }
 
 // filter puts a filter that allows everything on this thread.
@@ -175,12 +314,7 @@ func TestAWorkerWithAFilterNeedsNoUndertaker(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		started := 0
-		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
-		for _, list := range lists {
-			text, _ := os.ReadFile(list)
-			started += len(bytes.Fields(text))
-		}
+		started := children(cmd.Process.Pid)
 		cmd.Process.Kill()
 		cmd.Wait()
 		if started != 4 {
@@ -189,10 +323,11 @@ func TestAWorkerWithAFilterNeedsNoUndertaker(t *testing.T) {
 	}
 }
 
-// childOutlived kills a coordinator whose workers have a child each.
-func childOutlived(t *testing.T, workers string, env ...string) {
+// childOutlived kills a coordinator whose workers leave something behind, when so many
+// of them have worked, or when there is an undertaker.
+func childOutlived(t *testing.T, workers string, work int, env ...string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "pid")
+	path := filepath.Join(t.TempDir(), "offspring")
 	o := as(t, "coordinates", workers)
 	cmd := exec.Command(o.Path)
 	cmd.Env = append(os.Environ(), append(append(o.Env, envOffspring+"="+path), env...)...)
@@ -203,16 +338,35 @@ func childOutlived(t *testing.T, workers string, env ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	pid := numberIn(t, path)
-	for range 4 { // from then on all workers are known
+	lives := left(t, path)
+	for range work { // from then on all workers are known
 		if _, err := fmt.Fscanln(out, new(int)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if !alive(pid) {
-		t.Fatalf("process %d is gone already: the test shows nothing", pid)
+	for begun := time.Now(); work == 0 && children(cmd.Process.Pid) < 5; time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 5*time.Second {
+			t.Fatal("no undertaker for workers that say no Hello")
+		}
+	}
+	if !lives() {
+		t.Fatal("what the workers left is gone already: the test shows nothing")
 	}
 	cmd.Process.Kill()
-	awaitGone(t, pid, time.Second)
+	for deadline := time.Now().Add(time.Second); lives(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what the workers left still lives after a second")
+		}
+	}
 	cmd.Wait()
+}
+
+// children returns how many children a process has.
+func children(pid int) (n int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		n += len(bytes.Fields(text))
+	}
+	return n
 }

@@ -2,7 +2,7 @@ package pool
 
 import (
 	"errors"
-	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"syscall"
@@ -13,39 +13,90 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAnUndertakerThatIsClosedKillsNobody, whatever it was told last, and is waited
-// for also when a signal has stopped it.
-func TestAnUndertakerThatIsClosedKillsNobody(t *testing.T) {
-	cmd := exec.Command("/bin/sh", "-c", "read x; exit 7") // in the group whose number was not taken back
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+var quiet = slog.New(slog.DiscardHandler)
+
+// lastsLong returns a program that lives until it is killed, or the test ends.
+func lastsLong(t *testing.T) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", "-c", "read x")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() {
+		stdin.Close()
+		if cmd.ProcessState == nil {
+			cmd.Wait()
+		}
+	})
+	return cmd
+}
+
+// TestASweepReachesWhatItsStarterStartedAlone: not what another one did, nor a hook that
+// some other thread starts while a worker is being started.
+func TestASweepReachesWhatItsStarterStartedAlone(t *testing.T) {
+	ours, others := newStarter(quiet, false), newStarter(quiet, false)
+	defer others.close()
+	defer ours.close()
+	if ours.mark == (mark{}) {
+		t.Skip("nothing can be marked here")
 	}
-	for _, stopped := range []bool{false, true} {
-		var u undertaker
-		if err := u.say(cmd.Process.Pid); err != nil {
+	worker, another, hook := lastsLong(t), lastsLong(t), lastsLong(t)
+	for cmd, start := range map[*exec.Cmd]func() error{
+		worker:  func() error { return ours.start(worker) },
+		another: func() error { return others.start(another) },
+		hook:    func() error { return ours.mark.put(hook.Start) },
+	} {
+		if err := start(); err != nil {
 			t.Fatal(err)
 		}
-		if stopped {
-			u.cmd.Process.Signal(syscall.SIGSTOP)
-		}
-		closed := make(chan struct{})
-		go func() { u.close(); close(closed) }()
-		select {
-		case <-closed:
-		case <-time.After(10 * time.Second):
-			u.cmd.Process.Kill()
-			t.Errorf("an undertaker (stopped: %v) is still waited for", stopped)
-		}
+		defer cmd.Process.Kill()
 	}
-	fmt.Fprintln(stdin)
-	if cmd.Wait(); cmd.ProcessState.ExitCode() != 7 {
-		t.Errorf("who was in the group ended with %v, want exit status 7", cmd.ProcessState)
+	var limit unix.Rlimit
+	if err := unix.Prlimit(hook.Process.Pid, unix.RLIMIT_RTTIME, nil, &limit); err != nil || limit.Cur != ours.mark.limit.Cur {
+		t.Fatalf("the hook has the limit %d, %v, want %d: the test shows nothing", limit.Cur, err, ours.mark.limit.Cur)
 	}
+	ours.mark.sweep(10 * time.Second)
+	wantKilled(t, "the worker", worker, true)
+	wantKilled(t, "a worker of another run", another, false)
+	wantKilled(t, "a hook", hook, false)
+}
+
+// wantKilled ends a process that need not be there any more, and fails the test unless
+// that was killed, or was not.
+func wantKilled(t *testing.T, name string, cmd *exec.Cmd, want bool) {
+	t.Helper()
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if got := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL; got != want {
+		t.Errorf("%s ended with %v, want killed: %v", name, cmd.ProcessState, want)
+	}
+}
+
+// TestAnUndertakerIsClosedAlsoWhenItWasStopped, and does its work.
+func TestAnUndertakerIsClosedAlsoWhenItWasStopped(t *testing.T) {
+	s := newStarter(quiet, false)
+	if s.mark == (mark{}) {
+		t.Skip("nothing can be marked here")
+	}
+	worker := lastsLong(t)
+	if err := s.start(worker); err != nil {
+		t.Fatal(err)
+	}
+	defer worker.Process.Kill()
+	if s.last.take(worker, s.mark, quiet); s.last.cmd == nil {
+		t.Fatal("no undertaker for a program that can start others")
+	}
+	s.last.cmd.Process.Signal(syscall.SIGSTOP)
+	closed := make(chan struct{})
+	go func() { s.last.close(s.mark); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		s.last.cmd.Process.Kill()
+		t.Error("an undertaker that is stopped is still waited for")
+	}
+	wantKilled(t, "who bears the mark", worker, true)
+	s.close()
 }
 
 // TestAnUndertakerThatDoesNotStartIsNone: nothing of it is left, and the next worker
@@ -72,15 +123,15 @@ func TestAnUndertakerThatDoesNotStartIsNone(t *testing.T) {
 		}
 	}
 	var u undertaker
-	defer func() { u.close() }()
+	defer func() { u.close(mark{}) }()
 	for range 2 {
 		room(2) // enough for its stdin
-		if err := u.say(1 << 30); !errors.Is(err, syscall.EMFILE) || u.cmd != nil {
+		if err := u.begin(mark{}); !errors.Is(err, syscall.EMFILE) || u.cmd != nil {
 			t.Fatalf("without a file to start it with: got %v, %v, want %v and no process", err, u.cmd, syscall.EMFILE)
 		}
 	}
 	room(20)
-	if err := u.say(1 << 30); err != nil || u.cmd == nil {
+	if err := u.begin(mark{}); err != nil || u.cmd == nil {
 		t.Errorf("with files again: got %v, %v, want a process", err, u.cmd)
 	}
 }

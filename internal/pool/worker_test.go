@@ -430,11 +430,15 @@ func startChild(ownGroup bool) {
 
 // child is a process that a worker starts. It writes its number to a file.
 func child(path string) {
+	note(path)
+	forever()
+}
+
+func note(path string) {
 	if err := os.WriteFile(path+".new", []byte(hostPID()), 0o600); err != nil {
 		panic(err)
 	}
 	os.Rename(path+".new", path)
-	forever()
 }
 
 // A cutWriter ends the process after so many bytes of stdout.
