@@ -124,29 +124,27 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 	}))
 }
 
-// gcPercent is the GOGC of a worker: what it keeps is a few megabytes beside
-// the document at hand. It saves 3 % of a worker's CPU time for 3 MB with
-// generated feeds and 7 MB with real ones.
+// The garbage collector lets the heap grow by gcPercent of what is in use and of
+// ballast, in bytes: by some megabytes where a worker has little in use, and by less
+// than that for each request that waits where it has hundreds.
 //
-// Rejected: 400, which saves no more for another 6 and 10 MB (while gofeed read
-// everything it saved an eighth); 800 and off, which are still larger. And the
-// coordinator's own: 200 and 400 saved it 2 and 8 % in a round of new items,
-// and its heap grows with the list.
-const gcPercent = 200
+// Rejected: GOGC=200 alone, which is as much for few requests and three times what is in
+// use for many; a limit on memory beside it, near which half of the CPU time is collecting.
+const (
+	gcPercent = 30
+	ballast   = 16 << 20
+)
 
-// easyMemory is up to which memory of the Go runtime, in bytes, a worker collects
-// so seldom; past it as often as it must, for at most half of the CPU time. With
-// hundreds of requests under way over HTTP/2 it has some 70 MB and not 120; a
-// document of 19 MB costs 0.3 s and not 0.2.
-const easyMemory = 64 << 20
+// heap is the ballast: nobody writes to it, so it takes no memory but its numbers.
+var heap []byte
 
-// collectLess makes the garbage collector run less often, provided that there
-// is a limit on memory near which it will run more often again, and that nobody
-// has set it otherwise.
+// collectLess makes the garbage collector run less often while there is little to
+// collect, provided that there is a limit on memory and that nobody has set it otherwise.
 func collectLess() {
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 && os.Getenv("GOGC") == "" {
+		heap = make([]byte, ballast)
 		debug.SetGCPercent(gcPercent)
-		debug.SetMemoryLimit(min(limit, easyMemory))
+		debug.SetMemoryLimit(limit + ballast)
 	}
 }
 
@@ -159,7 +157,7 @@ const (
 
 // mapped is how much the runtime maps and does not use, in bytes, which counts
 // towards the hard limit on memory all the same: an arena of 64 MiB, and more.
-const mapped = 128 << 20
+const mapped = 128<<20 + ballast
 
 // policy returns what is given up. A GOMEMLIMIT says that there is less memory
 // than there usually is.
