@@ -43,12 +43,12 @@ type bonds struct {
 }
 
 // bondsOf returns those of a process or thread, by its folder in /proc, and whether
-// that, or the first thread of it, has ended.
+// that has ended with all its threads, and so has no file any more.
 func bondsOf(dir string) (b bonds, ended bool) {
 	status, _ := os.ReadFile(dir + "/status")
 	has := func(line string) bool { return bytes.Contains(status, []byte("\n"+line)) }
 	b = bonds{alone: has("NoNewPrivs:\t1\n"), filters: kilobytes(status, "\nSeccomp_filters:") >> 10}
-	return b, has("State:\tZ")
+	return b, has("State:\tZ") && has("Threads:\t1\n")
 }
 
 // newMark draws a mark. A number of few digits could be a limit that somebody has.
@@ -96,13 +96,17 @@ func (m mark) on(dir string) (marked, ended bool) {
 	return b.alone && b.filters >= m.bonds.filters, ended
 }
 
+// mostSweep bounds a sweep, a pass of which takes 12 ms with 100 processes. What still
+// forks after it does so faster than it can be found.
+const mostSweep = 10 * time.Second
+
 // sweep kills what bears the mark, in passes over all processes until one finds nothing
 // that may have left a child meanwhile: neither what bears the mark, though it has ended
 // since, nor what is gone when it is looked at. Each pass begins with the youngest and
 // leaves out what is done with, so that it is quick enough for a chain of forks.
-func (m mark) sweep(within time.Duration) {
+func (m mark) sweep() {
 	done := make(map[string]bool)
-	for begun, found := time.Now(), true; found && time.Since(begun) < within; {
+	for begun, found := time.Now(), true; found && time.Since(begun) < mostSweep; {
 		proc, err := os.Open("/proc")
 		if err != nil {
 			return
@@ -141,7 +145,7 @@ func init() {
 		var m mark
 		fmt.Sscan(text, &m.limit.Cur, &m.bonds.filters)
 		io.Copy(io.Discard, os.Stdin) // which ends when the coordinator does
-		m.sweep(10 * time.Second)
+		m.sweep()
 		os.Exit(0) // and must not get as far as main
 	}
 }
@@ -204,7 +208,7 @@ func (u *undertaker) close(m mark) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed = true; u.needed {
-		m.sweep(time.Second)
+		m.sweep()
 	}
 	if u.cmd != nil {
 		u.cmd.Process.Kill()

@@ -55,7 +55,7 @@ func TestASweepReachesWhatItsStarterStartedAlone(t *testing.T) {
 	if err := unix.Prlimit(hook.Process.Pid, unix.RLIMIT_RTTIME, nil, &limit); err != nil || limit.Cur != ours.mark.limit.Cur {
 		t.Fatalf("the hook has the limit %d, %v, want %d: the test shows nothing", limit.Cur, err, ours.mark.limit.Cur)
 	}
-	ours.mark.sweep(10 * time.Second)
+	ours.mark.sweep()
 	wantKilled(t, "the worker", worker, true)
 	wantKilled(t, "a worker of another run", another, false)
 	wantKilled(t, "a hook", hook, false)
