@@ -113,7 +113,7 @@ func run(args []string, stdin, wire *os.File, stderr io.Writer, refresher func(f
 	if err != nil {
 		return exit(stderr, refusal(err.Error()))
 	}
-	collectLess()
+	defer runtime.KeepAlive(collectLess())
 	return exit(stderr, worker.Serve(context.Background(), conn, worker.Options{
 		Build:        version.Build(),
 		Sandbox:      level.String(),
@@ -135,17 +135,17 @@ const (
 	ballast   = 16 << 20
 )
 
-// heap is the ballast: nobody writes to it, so it takes no memory but its numbers.
-var heap []byte
-
 // collectLess makes the garbage collector run less often while there is little to
-// collect, provided that there is a limit on memory and that nobody has set it otherwise.
-func collectLess() {
+// collect, provided that there is a limit on memory and that nobody has set it otherwise,
+// for as long as what it returns is kept: the ballast, to which nobody writes, so that it
+// takes addresses and no memory.
+func collectLess() (kept []byte) {
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 && os.Getenv("GOGC") == "" {
-		heap = make([]byte, ballast)
+		kept = make([]byte, ballast)
 		debug.SetGCPercent(gcPercent)
 		debug.SetMemoryLimit(limit + ballast)
 	}
+	return kept
 }
 
 // The file descriptors at which a coordinator may have put a scoreboard and a
