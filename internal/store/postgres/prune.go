@@ -42,7 +42,7 @@ func (db *DB) Prune(ctx context.Context, q store.PruneQuery) (p store.Pruned, er
 func (db *DB) Cursors(ctx context.Context) (all []store.Cursor, err error) {
 	err = db.within(ctx, func(ctx context.Context) error {
 		rows, _ := db.lists.Query(ctx, `SELECT name, coalesce(at, -1) FROM cursors ORDER BY name`)
-		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[store.Cursor])
+		all, err = pgx.AppendRows(all, rows, pgx.RowToStructByPos[store.Cursor]) // nil where there is none
 		return err
 	})
 	return all, wrapped(ctx, "list cursors", err)

@@ -143,6 +143,9 @@ func testPruneKeepsWhatItMust(t *testing.T, e Engine) {
 // testCursorsAreRemembered until they are dropped.
 func testCursorsAreRemembered(t *testing.T, e Engine) {
 	db := newStore(t, e)
+	if all, err := db.Cursors(t.Context()); err != nil || all != nil {
+		t.Errorf("got %v, %v, want nil where there is none", all, err)
+	}
 	for _, c := range []store.Cursor{{Name: "/a", At: -1}, {Name: "exec b", At: 3}, {Name: "exec b", At: 7}} {
 		if err := db.MoveCursor(t.Context(), c); err != nil {
 			t.Fatal(err)
