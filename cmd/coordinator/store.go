@@ -79,12 +79,18 @@ func storeProblem(path string, err error) error {
 		p.hint = "use another file with --db"
 	case is[*store.CorruptError](err):
 		p.hint = "put a backup in its place, or save what can be read with: sqlite3 " + path + " .recover"
-	case p.hint == serverHints[store.BadAddress]:
+	case isBadAddress(err):
 		p.code = exitUsage
 	case p.hint == "" && errors.Is(err, fs.ErrPermission):
 		p.hint = "use another store with --db, or be the user whose store it is"
 	}
 	return p
+}
+
+// isBadAddress reports whether err says that --db is no address of a server.
+func isBadAddress(err error) bool {
+	server, ok := errors.AsType[*store.ServerError](err)
+	return ok && server.Fault == store.BadAddress
 }
 
 // storeHint says what to do about a store that was taken away under a run, and about
