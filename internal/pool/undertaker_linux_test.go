@@ -38,7 +38,7 @@ func TestASweepReachesWhatItsStarterStartedAlone(t *testing.T) {
 	defer others.close()
 	defer ours.close()
 	if ours.mark == (mark{}) {
-		t.Skip("nothing can be marked here")
+		t.Skip("needs RLIMIT_RTTIME, and a filter of system calls or no_new_privs that this process lacks")
 	}
 	worker, another, hook := lastsLong(t), lastsLong(t), lastsLong(t)
 	for cmd, start := range map[*exec.Cmd]func() error{
@@ -76,7 +76,7 @@ func wantKilled(t *testing.T, name string, cmd *exec.Cmd, want bool) {
 func TestAnUndertakerIsClosedAlsoWhenItWasStopped(t *testing.T) {
 	s := newStarter(quiet, false)
 	if s.mark == (mark{}) {
-		t.Skip("nothing can be marked here")
+		t.Skip("needs RLIMIT_RTTIME, and a filter of system calls or no_new_privs that this process lacks")
 	}
 	worker := lastsLong(t)
 	if err := s.start(worker); err != nil {
