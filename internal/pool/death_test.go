@@ -87,12 +87,14 @@ func TestKill9AtRandomMomentsLosesNothing(t *testing.T) {
 	inEveryMode(t, kill9AtRandomMoments)
 }
 
+// kill9AtRandomMoments has 25 rounds in which each of two workers is killed once, at
+// a moment of its own.
 func kill9AtRandomMoments(t *testing.T, mode carrier.Mode) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
-	for i := range 50 / fewer {
-		micros := random.IntN(30_000)
-		o := onlyOnce(t, as(t, "kills itself", micros))
+	for i := range 25 / fewer {
+		micros := []int{random.IntN(30_000), random.IntN(30_000)}
+		o := onceEach(t, as(t, "kills itself", micros[0], micros[1]))
 		o.Mode, o.StallAfter = mode, 5*time.Second
 		r := newRound(jobs(40, map[int64]string{3: "sleep", 9: "sleep", 20: "items 300 of 2000", 27: "sleep", 34: "items 3 of 20000"}), o.Workers, 4)
 		if _, err := r.run(t, t.Context(), o); err != nil {
@@ -100,7 +102,7 @@ func kill9AtRandomMoments(t *testing.T, mode carrier.Mode) {
 		}
 		r.check(t, nil)
 		if t.Failed() {
-			t.Fatalf("seed %d, round %d: killed after %d µs", seed, i, micros)
+			t.Fatalf("seed %d, round %d: killed after %v µs", seed, i, micros)
 		}
 	}
 }

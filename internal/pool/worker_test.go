@@ -34,7 +34,7 @@ import (
 // The test binary is the worker: it plays the behaviour that the first of
 // these variables names. The second is an argument of the behaviour. The
 // third names a file: only the process that can create it misbehaves, all
-// others are good.
+// others are good. The name may have variables in it.
 const (
 	envBehaviour = "FEEDMILL_TEST_WORKER"
 	envArg       = "FEEDMILL_TEST_ARG"
@@ -110,7 +110,7 @@ var usedBehaviours sync.Map
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(envBehaviour); name != "" {
-		if once := os.Getenv(envOnce); once != "" {
+		if once := os.ExpandEnv(os.Getenv(envOnce)); once != "" {
 			f, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL, 0o600)
 			if err != nil {
 				name = "good"
@@ -174,6 +174,12 @@ func textLogger(w io.Writer) *slog.Logger {
 // onlyOnce makes all workers of o but one be good.
 func onlyOnce(tb testing.TB, o pool.Options) pool.Options {
 	o.Env = append(o.Env, envOnce+"="+tb.TempDir()+"/once")
+	return o
+}
+
+// onceEach makes all processes of a worker but the first be good.
+func onceEach(tb testing.TB, o pool.Options) pool.Options {
+	o.Env = append(o.Env, envOnce+"="+tb.TempDir()+"/once-$FEEDMILL_WORKER")
 	return o
 }
 
@@ -406,8 +412,18 @@ func isTakenOver() {
 	}
 }
 
+// killsItself is a worker that is good until the moment that the argument has for its
+// number, in microseconds.
 func killsItself() {
-	time.AfterFunc(time.Duration(argument())*time.Microsecond, func() {
+	worker, err := strconv.Atoi(os.Getenv("FEEDMILL_WORKER"))
+	if err != nil {
+		panic(err)
+	}
+	after, err := time.ParseDuration(strings.Fields(os.Getenv(envArg))[worker] + "us")
+	if err != nil {
+		panic(err)
+	}
+	time.AfterFunc(after, func() {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	})
 	serve(os.Stdin, os.Stdout)
