@@ -5,6 +5,7 @@ package run_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,37 +66,73 @@ func TestPlantedCostsAreFoundWhereTheyAre(t *testing.T) {
 		{"encode", "bytes"}, {"decode", "bytes"}, {"write", "pipe"},
 	} {
 		t.Run(tt.stage, func(t *testing.T) {
-			o := small(t)
-			// Each feed is one frame. Who reads from a slow writer sleeps before each
-			// frame, and to be woken is dear on a virtual machine: so a part of the
-			// cost is in both, and what more there is of it wakes nobody more often.
-			const part, cost, off = 300 * time.Microsecond, 600 * time.Microsecond, 150 * time.Microsecond
-			natural, l, others := ledgers(t, &o, tt.stage, func(c *run.Cell) (string, time.Duration) {
-				if c.Mode == run.Codec && tt.stage == "write" {
-					return "", 0 // a write to memory, which is none to a pipe
+			// Who else uses the machine moves a row now and then, by anything; what is
+			// planted moves the same rows by the same each time.
+			const attempts = 3
+			for i := 1; ; i++ {
+				wrong := misplaced(t, tt.stage, tt.row)
+				if len(wrong) == 0 {
+					return
 				}
-				return tt.stage, part + cost*time.Duration(c.Twin)
-			})
-			for i, row := range l.Rows {
-				want := 0.0
-				if row.Name == "process" { // in which Bye and shards are frames, too
-					want = others * float64(cost)
-				}
-				low, high := want-float64(off), want+float64(off)
-				if row.Name == tt.row {
-					want, low, high = float64(cost), float64(cost)*7/8, float64(cost+off)
-				}
-				moved := row.Ladder.Minus(natural.Rows[i].Ladder)
-				half := max(moved.High-moved.Estimate, moved.Estimate-moved.Low)
-				if moved.Estimate < min(low, want-half) || moved.Estimate > max(high, want+half) {
-					t.Errorf("row %s moved by %.0f ns a feed %v, want %.0f to %.0f", row.Name, moved.Estimate, moved, low, high)
-				}
-				if row.Name == tt.row {
-					checkPart(t, row, tt.stage, float64(part+cost))
+				t.Logf("attempt %d:\n%s", i, strings.Join(wrong, "\n"))
+				if i == attempts {
+					t.Fatal("in no attempt was the cost where it had been planted")
 				}
 			}
 		})
 	}
+}
+
+// misplaced plants a cost in a stage and returns what is wrong with where it is found.
+func misplaced(t *testing.T, stage, home string) (wrong []string) {
+	t.Helper()
+	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	o := small(t)
+	// One worker: of two, whoever waits looks for work meanwhile, in a row of its own
+	// choice. Each feed is one frame, and who reads from a slow writer may sleep before
+	// each, and to be woken takes up to 0.2 ms on a virtual machine: so a part of the
+	// cost is in both, and what is compared is ten times as much.
+	const part, cost, off = 600 * time.Microsecond, 2400 * time.Microsecond, 600 * time.Microsecond
+	o.Settings.Workers, o.Settings.Feeds = 1, 40
+	natural, l, others := ledgers(t, &o, stage, func(c *run.Cell) (string, time.Duration) {
+		if c.Mode == run.Codec && stage == "write" {
+			return "", 0 // a write to memory, which is none to a pipe
+		}
+		return stage, part + cost*time.Duration(c.Twin)
+	})
+	for i, row := range l.Rows {
+		want := 0.0
+		if row.Name == "process" { // in which Bye and shards are frames, too
+			want = others * float64(cost)
+		}
+		low, high := want-float64(off), want+float64(off)
+		if row.Name == home {
+			want, low, high = float64(cost), float64(cost)*7/8, float64(cost+off)
+		}
+		moved := row.Ladder.Minus(natural.Rows[i].Ladder)
+		half := max(moved.High-moved.Estimate, moved.Estimate-moved.Low)
+		if moved.Estimate < min(low, want-half) || moved.Estimate > max(high, want+half) {
+			complain("row %s moved by %.0f ns a feed %v, want %.0f to %.0f", row.Name, moved.Estimate, moved, low, high)
+		}
+		if row.Name == home {
+			const whole = float64(part + cost)
+			if clock := direct(row, stage); clock < whole || clock > 1.1*whole {
+				complain("the clock of %s says %.0f ns a feed, want %.0f and little more", stage, clock, whole)
+			}
+		}
+	}
+	return wrong
+}
+
+// direct returns the direct estimate of a stage in a row, in nanoseconds a feed, and 0
+// if it has none.
+func direct(row analyse.Row, stage string) float64 {
+	for _, p := range row.Parts {
+		if p.Name == stage {
+			return p.Value.Estimate
+		}
+	}
+	return 0
 }
 
 // ledgers takes the samples of a ladder without and with (twins) a cost in a stage, in
@@ -140,21 +177,6 @@ func ledgers(t *testing.T, o *run.Options, stage string, planting func(*run.Cell
 		return l
 	}
 	return part(0), part(1), frames/results - 1
-}
-
-// checkPart checks that the direct estimate of a stage is a cost and little
-// more.
-func checkPart(t *testing.T, row analyse.Row, stage string, cost float64) {
-	t.Helper()
-	for _, p := range row.Parts {
-		if p.Name == stage {
-			if p.Value.Estimate < cost || p.Value.Estimate > 1.1*cost {
-				t.Errorf("the clock of %s says %.0f ns a feed, want %.0f and little more", stage, p.Value.Estimate, cost)
-			}
-			return
-		}
-	}
-	t.Errorf("row %s has no direct estimate of %s: %v", row.Name, stage, row.Parts)
 }
 
 // TestACostInOneOfTwoEqualCellsIsSeen, and none where there is none: what is at the edge
