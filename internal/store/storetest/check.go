@@ -10,6 +10,7 @@ import (
 
 // testCheckFindsEachBrokenPromise breaks a sound store in one way at a time.
 func testCheckFindsEachBrokenPromise(t *testing.T, e Engine) {
+	db := newStore(t, e)
 	for _, c := range []struct{ statement, want string }{
 		{"UPDATE items SET seq = 9 WHERE guid = 'b'", "seq is above the last one given, 3"},
 		{"UPDATE items SET seq = -1 WHERE guid = 'a'", "seq is below 1"},
@@ -27,7 +28,9 @@ func testCheckFindsEachBrokenPromise(t *testing.T, e Engine) {
 		{"UPDATE feeds SET seq = -1", "a count is negative"},
 		{"UPDATE items SET feed_id = 77 WHERE guid = 'c'", "belongs to no row of feeds"},
 	} {
-		db := newStore(t, e)
+		for _, table := range []string{"feeds", "items", "removed"} {
+			shell(t, db, "DELETE FROM "+table)
+		}
 		id := Subscribe(t, db, 1)[0]
 		Save(t, db, Succeeded(id, Epoch, Item("a", "1"), Item("b", "1"), Item("c", "1")))
 		shell(t, db, c.statement)
@@ -35,8 +38,8 @@ func testCheckFindsEachBrokenPromise(t *testing.T, e Engine) {
 		if _, ok := errors.AsType[*store.CorruptError](err); !ok || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want a CorruptError that says %q", c.statement, err, c.want)
 		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -90,6 +90,9 @@ func earlier(t *testing.T, db *opened) { shell(t, db, "UPDATE feeds SET reader =
 // testAnUpgradeIsNoNews: what another version of the reader makes of what is stored
 // replaces it in silence, also where it has another key now; what is new is news.
 func testAnUpgradeIsNoNews(t *testing.T, e Engine) {
+	db := newStore(t, e)
+	ids := Subscribe(t, db, 9)
+	n := 0 // feeds that were tried
 	base := feeds.Item{GUID: "g", Link: "https://pond.example/1", Title: "Don&#39;t", Content: "<p>a<br/></p>", Published: 100}
 	for name, now := range map[string]feeds.Item{
 		"another text":              {GUID: "g", Link: base.Link, Title: "Don't", Content: "<p>a<br></p>", Published: 100},
@@ -103,14 +106,15 @@ func testAnUpgradeIsNoNews(t *testing.T, e Engine) {
 		"a link elsewhere":          {GUID: "x", Link: "https://feeds.example/1", Title: base.Title},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := newStore(t, e)
-			id := Subscribe(t, db, 1)[0]
+			url := FeedURL(n)
+			id := ids[n]
+			n++
 			refreshed(t, db, id, true, base, feeds.Item{GUID: "h", Title: "Another", Published: 99})
 			shell(t, db, "UPDATE items SET edits = 24 WHERE guid = 'g'")
 			earlier(t, db)
 			news := feeds.Item{GUID: "n", Link: "https://pond.example/2", Title: "News", Published: 101}
 			saved := refreshed(t, db, id, true, feeds.Item{GUID: "h", Title: "Another", Published: 99}, now, news)
-			items := ItemsOf(t, db, FeedURL(0))
+			items := ItemsOf(t, db, url)
 			if saved.New != 1 || saved.Updated != 0 || len(items) != 3 {
 				t.Fatalf("got %d new, %d updated, %d stored; want 1, 0, 3", saved.New, saved.Updated, len(items))
 			}
