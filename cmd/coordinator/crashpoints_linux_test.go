@@ -86,6 +86,7 @@ func crashSite(t *testing.T) *site {
 // workers, and the next run makes the store that an uninterrupted run makes;
 // when a worker dies the round itself does.
 func TestDeathAtEveryPointIsAsIfNothingHappened(t *testing.T) {
+	t.Parallel()
 	s := crashSite(t)
 	whole := filepath.Join(t.TempDir(), "whole.db")
 	refreshed(t, whole, append(crashRound, "--list", s.list)...).want(t, exitOK)

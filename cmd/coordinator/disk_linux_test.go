@@ -43,6 +43,7 @@ func apart(t *testing.T, out, script string) string {
 // status 4 and said in the system's words, and with room again the next round makes
 // what it would have made.
 func TestAFileSystemWithoutRoomIsSaid(t *testing.T) {
+	t.Parallel()
 	s := serve(t, origin.Options{Feeds: 40, Hosts: 40, Items: 10, Bytes: 2000})
 	whole := filepath.Join(t.TempDir(), "whole.db")
 	refreshed(t, whole, "--list", s.list).want(t, exitOK)

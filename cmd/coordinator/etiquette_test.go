@@ -215,8 +215,10 @@ func TestEtiquette(t *testing.T) {
 	if !manyHosts() {
 		t.Skip("this system answers on one loopback address only")
 	}
+	t.Parallel()
 	for _, scheme := range []string{"http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
 			if raceEnabled && scheme == "https" {
 				t.Skip("three days of TLS are ten times the work under the race detector, and show no other races")
 			}
@@ -247,7 +249,7 @@ func alone(t *testing.T) bool {
 	}
 	parts := strings.Split(t.Name(), "/")
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+strings.Join(parts, "$/^")+"$")
-	cmd.Env = append(os.Environ(), variable+"="+t.Name())
+	cmd.Env = append(os.Environ(), variable+"="+t.Name(), envPrograms+"="+programs)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {

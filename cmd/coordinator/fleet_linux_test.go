@@ -364,6 +364,7 @@ func TestAFleetThatIsKilledLosesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("a program with the race detector needs ten times the CPU, and leases and graces are seconds")
 	}
+	t.Parallel() // most of it is waiting for leases that end
 	cluster := pgtest.Start(t)
 	seed := uint64(time.Now().UnixNano())
 	f := newFleet(t, cluster, fleetSite(120, 30), seed)
@@ -449,6 +450,7 @@ func TestTheCheckOfAFleetFindsALoss(t *testing.T) {
 	if raceEnabled {
 		t.Skip("a program with the race detector needs ten times the CPU, and leases and graces are seconds")
 	}
+	t.Parallel() // most of it is waiting for leases that end
 	cluster := pgtest.Start(t)
 	f := newFleet(t, cluster, fleetSite(120, 30), 1, "--durability", "normal")
 	f.exec("ALTER DATABASE " + f.db + " SET synchronous_commit = off")

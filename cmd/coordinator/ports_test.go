@@ -15,6 +15,7 @@ import (
 // TestAnotherPortNeedsTheUsersWord in every mode: a server that sends a feed to
 // a port that no feed is at is not followed, until that is allowed.
 func TestAnotherPortNeedsTheUsersWord(t *testing.T) {
+	t.Parallel()
 	s := serve(t, origin.Options{Feeds: 1})
 	target := strings.TrimSpace(string(readFile(t, s.list)))
 	u, err := url.Parse(target)
@@ -46,6 +47,7 @@ func TestAnotherPortNeedsTheUsersWord(t *testing.T) {
 // TestAFeedThatMovedToAnotherPortIsFoundByItsOldName: the workers that were
 // started for the port in its name are of no use then.
 func TestAFeedThatMovedToAnotherPortIsFoundByItsOldName(t *testing.T) {
+	t.Parallel()
 	s := serve(t, origin.Options{Feeds: 1})
 	target := strings.TrimSpace(string(readFile(t, s.list)))
 	u, err := url.Parse(target)

@@ -27,6 +27,7 @@ func manyHosts() bool {
 // TestASecondRoundStoresNothing: against an unchanged origin it gets 304s and
 // adds nothing.
 func TestASecondRoundStoresNothing(t *testing.T) {
+	t.Parallel()
 	s := serve(t, origin.Options{Feeds: 60, Hosts: 20, Items: 6})
 	db := filepath.Join(t.TempDir(), "feeds.db")
 	for _, mode := range modes {

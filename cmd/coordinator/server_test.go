@@ -19,6 +19,7 @@ var onServers = []string{"refresh.txtar", "feeds.txtar", "items.txtar", "named.t
 // TestScriptOnAServer runs what users of a server type and see, and the sessions
 // that do not care where the store is.
 func TestScriptOnAServer(t *testing.T) {
+	t.Parallel()
 	cluster := pgtest.Shared(t)
 	dir := filepath.Join("testdata", "script")
 	var files []string
