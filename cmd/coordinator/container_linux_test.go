@@ -124,7 +124,7 @@ func TestARoundFitsATightContainer(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes several times the memory")
 	}
-	s := serve(t, origin.Options{Feeds: 600, Hosts: 60, Items: 20, Bytes: 1500})
+	s := serve(t, origin.Options{Feeds: 200, Hosts: 60, Items: 20, Bytes: 1500})
 	big := serve(t, origin.Options{Feeds: 4, Hosts: 4, Items: 4000, Bytes: 1500})
 	list := string(readFile(t, s.list)) + string(readFile(t, big.list))
 	heavy := []string{"many-items", "huge-content", "too-large", "gzip-bomb", "zstd-bomb", "zstd-window", "doctype-5mb", "quadratic-text"}

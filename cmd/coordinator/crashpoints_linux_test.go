@@ -106,7 +106,7 @@ func TestDeathAtEveryPointIsAsIfNothingHappened(t *testing.T) {
 				m := newMortal(t, mortal, p.name, visit)
 				db := filepath.Join(t.TempDir(), "feeds.db")
 				m.run(t, db, s.list)
-				args, want := []string{"--list", s.list, "-n", "2"}, want
+				args, want := []string{"--list", s.list, "-n", "1"}, want
 				if p.name == beforeParse {
 					args, want = append(args, "--parser", "gofeed"), wantGofeed
 				}

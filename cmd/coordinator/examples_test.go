@@ -27,6 +27,7 @@ func TestEveryExampleWorks(t *testing.T) {
 	}
 	t.Parallel()
 	s := serve(t, origin.Options{Feeds: 4, Hosts: 1, Items: 3})
+	house := furnished(t, s)
 	var examples []string
 	eachOf((&app{}).rootCommand(), func(c *cobra.Command) {
 		for line := range strings.Lines(c.Example) {
@@ -37,7 +38,10 @@ func TestEveryExampleWorks(t *testing.T) {
 		t.Fatalf("%d examples found, want one for nearly every command", len(examples))
 	}
 	for _, example := range append(examples, sessions(t, "../../README.md")...) {
-		t.Run(example, func(t *testing.T) { runExample(t, s, example) })
+		t.Run(example, func(t *testing.T) {
+			t.Parallel()
+			runExample(t, s, house, example)
+		})
 	}
 }
 
@@ -61,10 +65,18 @@ func sessions(t *testing.T, path string) []string {
 	return typed
 }
 
-// runExample runs one line in a folder that has what examples name.
-func runExample(t *testing.T, s *site, example string) {
+// exampleCommand is a line of shell in a folder with what examples name.
+func exampleCommand(dir, line string) *exec.Cmd {
+	c := exec.Command("sh", "-c", line)
+	c.Dir, c.Env = dir, append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "XDG_DATA_HOME="+dir)
+	return c
+}
+
+// furnished returns a folder that has what examples name, the usual store among it.
+func furnished(t *testing.T, s *site) string {
+	t.Helper()
 	dir := t.TempDir()
-	feed := "http://" + s.Addr() + "/feed/0.rss"
+	feed := exampleFeed(s)
 	for name, text := range map[string]string{
 		"feeds.txt":          feed + "\n",
 		"subscriptions.opml": `<opml version="2.0"><body><outline xmlUrl="` + feed + `"/></body></opml>`,
@@ -76,28 +88,36 @@ func runExample(t *testing.T, s *site, example string) {
 			t.Fatal(err)
 		}
 	}
-	env := append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "XDG_DATA_HOME="+dir)
-	run := func(line string) *exec.Cmd {
-		c := exec.Command("sh", "-c", line)
-		c.Dir, c.Env = dir, env
-		return c
+	for _, db := range []string{"", " --db feeds.db"} {
+		if out, err := exampleCommand(dir, "coordinator feeds import feeds.txt"+db).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
-	stores := []string{"", " --db feeds.db"}
+	return dir
+}
+
+// exampleFeed is the feed of all examples.
+func exampleFeed(s *site) string { return "http://" + s.Addr() + "/feed/0.rss" }
+
+// runExample runs one line in a copy of a folder that has what examples name.
+func runExample(t *testing.T, s *site, house, example string) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(house)); err != nil {
+		t.Fatal(err)
+	}
+	run := func(line string) *exec.Cmd { return exampleCommand(dir, line) }
 	server := "postgres:///feedmill"
 	if strings.Contains(example, server) {
 		server = "'" + pgtest.Shared(t).CreateDB(t) + "'"
-		if !strings.HasSuffix(example, "postgres:///feedmill") {
-			stores = append(stores, " --db "+server) // it is read
-		}
-	}
-	for _, db := range stores {
-		if out, err := run("coordinator feeds import feeds.txt" + db).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+		if !strings.HasSuffix(example, "postgres:///feedmill") { // it is read
+			if out, err := run("coordinator feeds import feeds.txt --db " + server).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
 		}
 	}
 	line := strings.NewReplacer(
 		"postgres:///feedmill", server,
-		"https://example.org/feed.xml", feed,
+		"https://example.org/feed.xml", exampleFeed(s),
 		"127.0.0.1:8080", "127.0.0.1:0",
 		"coordinator refresh", "coordinator refresh --allow-net 127.0.0.0/8",
 		"coordinator verify", "coordinator verify --allow-net 127.0.0.0/8",

@@ -87,7 +87,7 @@ func (s *shelf) at(t *testing.T, name string) (at int64) {
 // whole last part comes again, of posts at most the last one.
 func TestKilledHooksLoseNothing(t *testing.T) {
 	t.Parallel()
-	const runs = 24
+	const runs = 12
 	coordinator := filepath.Join(programs, "coordinator")
 	for _, kind := range []string{"exec", "post"} {
 		t.Run(kind, func(t *testing.T) {

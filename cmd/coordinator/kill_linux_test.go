@@ -74,8 +74,8 @@ func costlyModes() []string {
 }
 
 // kills returns how often a test is to kill something in a mode: what
-// FEEDMILL_KILLS says, else twenty times in the mode that is the default and
-// some in the others.
+// FEEDMILL_KILLS says, else ten times in the mode that is the default and some in
+// the others. TestDeathAtEveryPointIsAsIfNothingHappened tries each moment by name.
 func kills(t *testing.T, mode string) int {
 	t.Helper()
 	if s := os.Getenv("FEEDMILL_KILLS"); s != "" {
@@ -89,9 +89,9 @@ func kills(t *testing.T, mode string) int {
 	case raceEnabled: // every try is three rounds, ten times as long
 		return 3
 	case mode == string(carrier.Pipe):
-		return 20
+		return 10
 	}
-	return 6
+	return 3
 }
 
 // TestKilledCoordinatorLosesNothing kills the coordinator in mid-round, in each
