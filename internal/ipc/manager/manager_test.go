@@ -204,7 +204,7 @@ func TestAManagerOutlivesItsCallers(t *testing.T) {
 func TestAListHasABound(t *testing.T) {
 	_, a := startManager(t, "unix", t.TempDir()+"/m")
 	p := dial(t, a, Session{1})
-	part := make([]byte, 32<<20)
+	part := make([]byte, 8<<20)
 	var err error
 	n := 0
 	for ; err == nil && n < 100; n++ {
