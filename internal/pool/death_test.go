@@ -87,12 +87,12 @@ func TestKill9AtRandomMomentsLosesNothing(t *testing.T) {
 	inEveryMode(t, kill9AtRandomMoments)
 }
 
-// kill9AtRandomMoments has 25 rounds in which each of two workers is killed once, at
+// kill9AtRandomMoments has 15 rounds in which each of two workers is killed once, at
 // a moment of its own.
 func kill9AtRandomMoments(t *testing.T, mode carrier.Mode) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
-	for i := range 25 / fewer {
+	for i := range max(15/fewer, 5) {
 		micros := []int{random.IntN(30_000), random.IntN(30_000)}
 		o := onceEach(t, as(t, "kills itself", micros[0], micros[1]))
 		o.Mode, o.StallAfter = mode, 5*time.Second
