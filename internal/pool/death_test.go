@@ -29,11 +29,9 @@ func TestNothingIsLostWhereverStdoutIsCut(t *testing.T) {
 }
 
 // inEveryMode runs a test in every mode of modes, beside other tests.
-func inEveryMode(t *testing.T, test func(*testing.T, carrier.Mode)) { inModes(t, modes(), test) }
-
-func inModes(t *testing.T, modes []carrier.Mode, test func(*testing.T, carrier.Mode)) {
+func inEveryMode(t *testing.T, test func(*testing.T, carrier.Mode)) {
 	t.Parallel()
-	for _, mode := range modes {
+	for _, mode := range modes() {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			test(t, mode)
