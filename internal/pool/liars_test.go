@@ -59,17 +59,12 @@ type liar struct {
 	in    []carrier.Mode
 }
 
-// A liar lies in each mode that carries its lie in a way of its own.
+// A liar lies in every mode, except that bytes which are no message are written only
+// where what is told goes over the worker's stdout, as it does beside the manager:
+// TestHostileFramesAreNamedAndDropped has them for the others.
 var (
-	// What a message or an end means is judged behind the mode, which brings a lie
-	// as it brings the truth: TestEveryJobIsAnsweredOnceThoughAWorkerMisbehaves and
-	// TestOnlyTheKillerIsBlamed have one of each kind in every mode. So has
-	// TestHostileFramesAreNamedAndDropped for bytes that are no message.
-	inOne = []carrier.Mode{carrier.Pipe}
-	// Lists go to the manager, where there is one, and the rest does not.
-	withLists = slices.DeleteFunc(carrier.Modes(), func(m carrier.Mode) bool { return m != carrier.Pipe && m != carrier.Manager })
-	// How much came, and when, each mode counts itself, and some for all workers.
-	inEach = carrier.Modes()
+	inEach   = carrier.Modes()
+	onStdout = []carrier.Mode{carrier.Pipe, carrier.Manager}
 )
 
 // endless repeats do.
@@ -95,10 +90,10 @@ var liars = map[string]liar{
 			time.Sleep(200 * time.Millisecond)
 		}
 		endless(func() { time.Sleep(time.Second) })
-	}, "has not ended", true, inOne},
+	}, "has not ended", true, onStdout},
 	"stops within a frame": {func(c *ipc.Conn, r *feeds.Result) {
 		raw(encoded(r)[:20])
-	}, "has not ended", true, inOne},
+	}, "has not ended", true, onStdout},
 	"drips items": {func(c *ipc.Conn, r *feeds.Result) {
 		endless(func() {
 			c.Send(&ipc.Items{ID: r.ID, Items: []feeds.Item{{GUID: "x"}}})
@@ -107,87 +102,87 @@ var liars = map[string]liar{
 	}, "answered nothing", true, inEach},
 	"floods small items": {func(c *ipc.Conn, r *feeds.Result) {
 		endless(func() { c.Send(&ipc.Items{ID: r.ID, Items: []feeds.Item{{GUID: "x"}}}) })
-	}, "parts", false, withLists},
+	}, "parts", false, inEach},
 	"floods large items": {func(c *ipc.Conn, r *feeds.Result) {
 		large := []feeds.Item{{Content: strings.Repeat("x", 1<<20)}}
 		endless(func() { c.Send(&ipc.Items{ID: r.ID, Items: large}) })
 	}, "bytes without a result", false, inEach},
 	"sends empty parts": {func(c *ipc.Conn, r *feeds.Result) {
 		endless(func() { c.Send(&ipc.Items{ID: r.ID}) })
-	}, "parts", false, withLists},
+	}, "parts", false, inEach},
 	"answers for a feed of others": {func(c *ipc.Conn, r *feeds.Result) {
 		r.ID += 1000
 		c.SendResult(r)
-	}, "which it does not have", false, withLists},
+	}, "which it does not have", false, inEach},
 	"answers for no feed": {func(c *ipc.Conn, r *feeds.Result) {
 		r.ID = 0
 		c.SendResult(r)
-	}, "", false, withLists}, // the sender itself refuses that number
+	}, "", false, inEach}, // the sender itself refuses that number
 	"answers for a feed below zero": {func(c *ipc.Conn, r *feeds.Result) {
 		r.ID = -r.ID
 		c.SendResult(r)
-	}, "", false, withLists},
+	}, "", false, inEach},
 	"has items for a feed of others": {func(c *ipc.Conn, r *feeds.Result) {
 		c.Send(&ipc.Items{ID: r.ID + 1000, Items: []feeds.Item{{GUID: "x"}}})
-	}, "which it does not have", false, withLists},
+	}, "which it does not have", false, inEach},
 	"says Bye with jobs": {func(c *ipc.Conn, r *feeds.Result) {
 		c.Send(&ipc.Bye{})
-	}, "Bye with jobs unanswered", false, inOne},
+	}, "Bye with jobs unanswered", false, inEach},
 	"says Hello again": {func(c *ipc.Conn, r *feeds.Result) {
 		c.Send(goodHello())
-	}, "a message that a worker does not send", false, inOne},
+	}, "a message that a worker does not send", false, inEach},
 	"gives the coordinator jobs": {func(c *ipc.Conn, r *feeds.Result) {
 		c.Send(&ipc.Shard{Jobs: []feeds.Job{{ID: 1, URL: "http://169.254.169.254/"}}})
-	}, "a message that a worker does not send", false, inOne},
+	}, "a message that a worker does not send", false, inEach},
 	"tells the coordinator to drain": {func(c *ipc.Conn, r *feeds.Result) {
 		c.Send(&ipc.Drain{})
-	}, "a message that a worker does not send", false, inOne},
+	}, "a message that a worker does not send", false, inEach},
 	"sends no message": {func(c *ipc.Conn, r *feeds.Result) {
 		raw([]byte("<!DOCTYPE html><title>It works!</title>"))
-	}, "not a frame", false, inOne},
+	}, "not a frame", false, onStdout},
 	"sends zeros": {func(c *ipc.Conn, r *feeds.Result) {
 		endless(func() { raw(make([]byte, 60_000)) })
-	}, "not a frame", false, inOne},
+	}, "not a frame", false, onStdout},
 	"announces 4 GB": {func(c *ipc.Conn, r *feeds.Result) {
 		b := encoded(r)
 		copy(b[13:], "\xff\xff\xff\xff")
 		raw(b)
-	}, "frame too large", false, inOne},
+	}, "frame too large", false, onStdout},
 	"sends an old frame": {func(c *ipc.Conn, r *feeds.Result) {
 		raw(encoded(r))
-	}, "wrong sequence", false, inOne},
+	}, "wrong sequence", false, onStdout},
 	"damages a frame": {func(c *ipc.Conn, r *feeds.Result) {
 		b := encoded(r)
 		b[len(b)-1] ^= 1
 		raw(b)
-	}, "checksum", false, inOne},
+	}, "checksum", false, onStdout},
 	"closes its output": {func(c *ipc.Conn, r *feeds.Result) {
 		os.Stdout.Close()
 		os.Stderr.Close()
 		os.Exit(0)
-	}, "", false, inOne}, // how it ends comes before or after that is noticed
-	"ends well":                     {func(*ipc.Conn, *feeds.Result) { os.Exit(0) }, "exit status 0", false, inOne},
-	"ends as failed":                {func(*ipc.Conn, *feeds.Result) { os.Exit(ipc.ExitInternal) }, "exit status 70", false, inOne},
-	"refuses late":                  {func(*ipc.Conn, *feeds.Result) { os.Exit(ipc.ExitRefused) }, "exit status 64", false, inOne},
-	"ends as one who heard nothing": {func(*ipc.Conn, *feeds.Result) { os.Exit(73) }, "exit status 73", false, inOne}, // and has no leash
-	"says nothing":                  {func(*ipc.Conn, *feeds.Result) { ignoreAll() }, "", true, inOne},
+	}, "", false, inEach}, // how it ends comes before or after that is noticed
+	"ends well":                     {func(*ipc.Conn, *feeds.Result) { os.Exit(0) }, "exit status 0", false, inEach},
+	"ends as failed":                {func(*ipc.Conn, *feeds.Result) { os.Exit(ipc.ExitInternal) }, "exit status 70", false, inEach},
+	"refuses late":                  {func(*ipc.Conn, *feeds.Result) { os.Exit(ipc.ExitRefused) }, "exit status 64", false, inEach},
+	"ends as one who heard nothing": {func(*ipc.Conn, *feeds.Result) { os.Exit(73) }, "exit status 73", false, inEach}, // and has no leash
+	"says nothing":                  {func(*ipc.Conn, *feeds.Result) { ignoreAll() }, "", true, inEach},
 	"stops": {func(*ipc.Conn, *feeds.Result) {
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-	}, "", true, inOne},
+	}, "", true, inEach},
 	"kills its group": {func(*ipc.Conn, *feeds.Result) {
 		syscall.Kill(0, syscall.SIGKILL)
-	}, "", false, inOne},
+	}, "", false, inEach},
 	"floods stderr": {func(*ipc.Conn, *feeds.Result) {
 		line := bytes.Repeat([]byte("no harm meant "), 5000)
 		endless(func() { os.Stderr.Write(line) })
-	}, "to stderr", false, inOne},
+	}, "to stderr", false, inEach},
 	"closes stdin and goes on": {func(c *ipc.Conn, r *feeds.Result) {
 		os.Stdin.Close()
 		endless(func() {
 			c.Send(&ipc.Heartbeat{})
 			time.Sleep(100 * time.Millisecond)
 		})
-	}, "", true, inOne}, // whoever writes to it finds out first
+	}, "", true, inEach}, // whoever writes to it finds out first
 }
 
 // encoded returns a frame with r that is the first of a conversation.
