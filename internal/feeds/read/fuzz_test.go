@@ -32,6 +32,7 @@ var itemPieces = []string{
 	"<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'> <p>x<br/>y</p> </div></content><summary type='html'>&lt;a href='x'>y</summary>",
 	"<content type='text' mode='base64'>eHg=</content><title type='TEXT/HTML'>&lt;b></title><summary mode='escaped'>&lt;</summary>",
 	"<content xml:base='http://b.example/c' type='html'>&lt;p&gt;&lt;a href=&quot;d&quot;&gt;'e' &amp;amp; &amp;quot;f&amp;quot;&lt;/a&gt;</content>",
+	"<author>a@b.example (</author><dc:creator>A</dc:creator>", "<author>\"\" &lt;a@b.example></author>", "<author><name>&#160;</name></author><creator>A</creator>",
 	"<author><name>A</name><name>B</name><email>x</email></author><author><email> y </email></author><author/>",
 	"<updated>2020-01-02T03:04:05.678-05:00</updated><issued>x</issued><modified/><category label='l' term='t'/><category term='u'/>",
 	"<x:title xmlns:x=''>t</x:title><y:title xmlns:y='http://purl.org/rss/1.0/'>u</y:title><dc:title xmlns:dc='urn:x'>v</dc:title>",

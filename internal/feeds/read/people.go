@@ -72,10 +72,11 @@ func (m *maker) person(raw []byte) (named, said bool) {
 	}
 	before := len(m.names)
 	for _, name := range m.children(raw, "name") {
-		m.addName(m.line(name))
-		said = said || !isBlank(name)
+		text := bytes.TrimSpace(m.line(name)) // of spaces that do not break, too
+		m.addName(text)
+		named = named || len(text) > 0
 	}
-	if said {
+	if named {
 		return true, true
 	}
 	for _, address := range m.children(raw, "email") {
@@ -103,7 +104,7 @@ func (m *maker) people(text []byte) (named bool) {
 	}
 	if bytes.IndexByte(text, '@') < 0 {
 		m.addName(text)
-		return len(text) > 0
+		return len(bytes.TrimSpace(text)) > 0
 	}
 	names, isList, addresses := len(m.names), false, true
 	for rest := text; len(rest) > 0; {
@@ -118,8 +119,13 @@ func (m *maker) people(text []byte) (named bool) {
 	}
 	m.names = m.names[:names]
 	if at := bytes.IndexByte(text, ' '); at > 0 && isAddress(text[:at]) && bytes.IndexByte(text[at:], '@') < 0 {
-		if text = text[at:]; bytes.IndexByte(text, ')') < 0 { // "ann@example.org Ann"
-			text = bytes.TrimLeft(text, " (") // a bracket that is not shut
+		address, name := text[:at], text[at:] // "ann@example.org Ann"
+		if bytes.IndexByte(name, ')') < 0 {
+			name = bytes.TrimLeft(name, " (") // a bracket that is not shut
+		}
+		if text = bytes.TrimSpace(name); len(text) == 0 {
+			m.addName(address)
+			return false
 		}
 	}
 	m.addName(text)
@@ -174,7 +180,10 @@ func nameIn(one []byte) (name []byte, told bool) {
 	case isAddress(outer):
 		return inner, true
 	case isAddress(bytes.TrimPrefix(inner, []byte("mailto:"))):
-		return bytes.Trim(outer, `" `), true
+		if name = bytes.TrimSpace(bytes.Trim(outer, `" `)); len(name) == 0 {
+			return bytes.TrimPrefix(inner, []byte("mailto:")), false
+		}
+		return name, true
 	}
 	return one, false
 }
