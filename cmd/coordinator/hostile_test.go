@@ -75,7 +75,7 @@ func TestHostileListEndsAsDocumented(t *testing.T) {
 	t.Parallel() // most of it is waiting for servers that do not answer
 	var log requestLog
 	s, list := kit(t, origin.Options{TLS: true, Log: &log})
-	out := refreshed(t, filepath.Join(t.TempDir(), "feeds.db"), "--list", list, "-n", "2", "--timeout", "15s")
+	out := refreshed(t, filepath.Join(t.TempDir(), "feeds.db"), "--list", list, "-n", "2")
 	out.want(t, exitFeeds)
 
 	ended := make(map[string]feedLine)
