@@ -1,13 +1,11 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -36,9 +34,6 @@ func testMain(m *testing.M) int {
 			return play(value)
 		}
 	}
-	// Most of the tests that go on beside each other wait for most of their time: for
-	// servers that do not answer, leases that end, processes that begin.
-	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // before the command line is read, which may say otherwise
 	if programs = os.Getenv(envPrograms); programs != "" {
 		defer pgtest.Stop()
 		return m.Run()
