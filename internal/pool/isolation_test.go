@@ -246,7 +246,7 @@ func TestAWorkerCannotHideBehindASignal(t *testing.T) {
 func TestARunInWhichNothingMovesSaysWhoWaitsForWhom(t *testing.T) {
 	t.Parallel()
 	o := as(t, "good")
-	o.StallAfter = 800 * time.Millisecond
+	o.StallAfter = 3 * time.Second // in which a full machine starts two workers
 	var told *pool.StallError
 	o.Stalled = func(e *pool.StallError) { told = e }
 	js := jobs(40, nil)
@@ -268,7 +268,7 @@ func TestARunInWhichNothingMovesSaysWhoWaitsForWhom(t *testing.T) {
 	wants := []string{"the coordinator waits for results", "worker 0: ", "worker 1: ", "jobs with it", "waits for answers", "unread in stdin", " goroutines; "}
 	if runtime.GOOS == "linux" {
 		// How much is unread is what it was at that moment: often nothing,
-		// but a Tick may have come.
+		// but a heartbeat may have come.
 		wants = append(wants, "parse of feed ", "in stdout ")
 	}
 	for _, want := range wants {
