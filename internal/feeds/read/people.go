@@ -72,9 +72,7 @@ func (m *maker) person(raw []byte) (named, said bool) {
 	}
 	before := len(m.names)
 	for _, name := range m.children(raw, "name") {
-		text := bytes.TrimSpace(m.line(name)) // of spaces that do not break, too
-		m.addName(text)
-		named = named || len(text) > 0
+		named = m.addName(m.line(name)) || named
 	}
 	if named {
 		return true, true
@@ -86,13 +84,14 @@ func (m *maker) person(raw []byte) (named, said bool) {
 	return false, said
 }
 
-// addName adds the name of an author that is not there yet.
-func (m *maker) addName(name []byte) {
+// addName adds the name of an author that is not there yet, and reports whether it is
+// a name: spaces, also those that do not break, are none.
+func (m *maker) addName(name []byte) bool {
 	name = bytes.TrimSpace(name)
-	if len(name) == 0 || len(m.names) >= maxNames || slices.ContainsFunc(m.names, func(n string) bool { return n == string(name) }) {
-		return
+	if len(name) > 0 && len(m.names) < maxNames && !slices.ContainsFunc(m.names, func(n string) bool { return n == string(name) }) {
+		m.names = append(m.names, m.keep(name))
 	}
-	m.names = append(m.names, m.keep(name))
+	return len(name) > 0
 }
 
 // people adds the names in the text of an author: that of one, or of a list of such
@@ -103,8 +102,7 @@ func (m *maker) people(text []byte) (named bool) {
 		text = bytes.TrimSpace(m.untagged(text))
 	}
 	if bytes.IndexByte(text, '@') < 0 {
-		m.addName(text)
-		return len(bytes.TrimSpace(text)) > 0
+		return m.addName(text)
 	}
 	names, isList, addresses := len(m.names), false, true
 	for rest := text; len(rest) > 0; {
@@ -123,13 +121,13 @@ func (m *maker) people(text []byte) (named bool) {
 		if bytes.IndexByte(name, ')') < 0 {
 			name = bytes.TrimLeft(name, " (") // a bracket that is not shut
 		}
-		if text = bytes.TrimSpace(name); len(text) == 0 {
+		if !m.addName(name) {
 			m.addName(address)
 			return false
 		}
+		return true
 	}
-	m.addName(text)
-	return true
+	return m.addName(text)
 }
 
 // cutPerson cuts the first of several people off text. A comma in quotes or brackets
@@ -172,6 +170,7 @@ func nameIn(one []byte) (name []byte, told bool) {
 		return one, false // there is more around the brackets
 	}
 	outer, inner := bytes.TrimSpace(append(one[:open:open], one[shut+1:]...)), bytes.TrimSpace(one[open+1:shut])
+	address := bytes.TrimPrefix(inner, []byte("mailto:"))
 	switch {
 	case len(outer) == 0:
 		return inner, false
@@ -179,9 +178,9 @@ func nameIn(one []byte) (name []byte, told bool) {
 		return outer, true
 	case isAddress(outer):
 		return inner, true
-	case isAddress(bytes.TrimPrefix(inner, []byte("mailto:"))):
+	case isAddress(address):
 		if name = bytes.TrimSpace(bytes.Trim(outer, `" `)); len(name) == 0 {
-			return bytes.TrimPrefix(inner, []byte("mailto:")), false
+			return address, false
 		}
 		return name, true
 	}
