@@ -37,7 +37,7 @@ func limited(t testing.TB, files int, db string, args ...string) output {
 // such a list.
 func TestEveryHostSpeaksHTTP2(t *testing.T) {
 	t.Parallel()
-	const hosts = 240 // for two workers, of 64 descriptors each
+	const hosts = 600
 	s := trusted(t, origin.Options{Feeds: hosts, Hosts: hosts, Items: 2})
 	for _, mode := range append(costlyModes(), goroutineMode) {
 		files := []int{20_000}

@@ -14,7 +14,7 @@ import (
 
 // onServers are the sessions that must go the same way when their store is on a
 // server instead of in a file.
-var onServers = []string{"refresh.txtar", "feeds.txtar", "items.txtar", "named.txtar", "add.txtar", "operate.txtar", "page.txtar"}
+var onServers = []string{"refresh.txtar", "feeds.txtar", "items.txtar", "named.txtar", "add.txtar", "failures.txtar", "operate.txtar", "page.txtar"}
 
 // TestScriptOnAServer runs what users of a server type and see, and the sessions
 // that do not care where the store is.

@@ -106,23 +106,17 @@ func kill9AtRandomMoments(t *testing.T, mode carrier.Mode) {
 }
 
 func TestOnlyTheKillerIsBlamed(t *testing.T) {
-	killers := map[string]struct {
-		killer
-		one bool // it is told from others by stderr alone, which is the same in every mode
-	}{
-		"panic":    {killer{feeds.WorkerSignal, "panic: parser: boom"}, true},
-		"overflow": {killer{feeds.WorkerStack, "stack exceeds"}, true},
-		"memory":   {killer{feeds.WorkerMemory, "out of memory"}, true},
-		"exit":     {killer{feeds.WorkerSignal, "exit status 7"}, false},
-		"kill":     {killer{feeds.WorkerSignal, "signal: killed"}, false},
-		"stop":     {killer{feeds.WorkerCPU, "said nothing"}, false},
-		"garbage":  {killer{feeds.WorkerProtocol, "not a frame"}, false},
+	killers := map[string]killer{
+		"panic":    {feeds.WorkerSignal, "panic: parser: boom"},
+		"overflow": {feeds.WorkerStack, "stack exceeds"},
+		"memory":   {feeds.WorkerMemory, "out of memory"},
+		"exit":     {feeds.WorkerSignal, "exit status 7"},
+		"kill":     {feeds.WorkerSignal, "signal: killed"},
+		"stop":     {feeds.WorkerCPU, "said nothing"},
+		"garbage":  {feeds.WorkerProtocol, "not a frame"},
 	}
 	inEveryMode(t, func(t *testing.T, mode carrier.Mode) {
 		for url, k := range killers {
-			if k.one && mode != carrier.Pipe {
-				continue
-			}
 			t.Run(url, func(t *testing.T) {
 				t.Parallel()
 				k.isBlamed(t, url, mode)
@@ -135,17 +129,12 @@ func TestOnlyTheKillerIsBlamed(t *testing.T) {
 // on spinning for longer than that; to spin until the end would show nothing more.
 const spinHang = 3 * time.Second
 
-// TestOnlyWhatSpinsIsBlamed waits for 24 seconds in each mode, so both modes go on
-// at once, and early: they do not queue behind other tests' parts. What a worker
-// says beside a job that spins comes in other modes as it does in pipe, but for
-// locked-pipe, where a worker that waits for the lock has more time.
+// TestOnlyWhatSpinsIsBlamed waits for 24 seconds in each mode, so all modes go on
+// at once, and early: they do not queue behind other tests' parts.
 func TestOnlyWhatSpinsIsBlamed(t *testing.T) {
 	t.Parallel()
 	var waiting sync.WaitGroup
 	for _, mode := range modes() {
-		if mode != carrier.Pipe && mode != carrier.LockedPipe {
-			continue
-		}
 		waiting.Go(func() {
 			t.Run(string(mode), func(t *testing.T) {
 				killer{feeds.WorkerCPU, "parsed one document"}.isBlamed(t, "spin and wait", mode)
