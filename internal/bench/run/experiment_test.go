@@ -301,7 +301,7 @@ func TestALargeDocumentKillsNobodyAndItsWorkerGivesTheMemoryBack(t *testing.T) {
 // tenth's, and a round on one CPU is one.
 func TestTheRealProgramIsMeasured(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it builds the programs")
+		t.Skip("-short was asked for, and this builds the programs")
 	}
 	o := small(t)
 	dir, folder := t.TempDir(), t.TempDir()
