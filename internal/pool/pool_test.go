@@ -303,12 +303,7 @@ func hundredThousand(t *testing.T, mode carrier.Mode) {
 	o := as(t, "reads slowly")
 	o.Mode = mode
 	o.Workers, o.Refresh.Fetches = 1, 50_000
-	n := 100_000 / fewer
-	if mode != carrier.Pipe {
-		// Of these, too, the answers fill the way back and the rest the way there.
-		n = min(n, 20_000)
-	}
-	r := newRound(jobs(n, nil), 1, n)
+	r := newRound(jobs(100_000/fewer, nil), 1, 100_000)
 	if _, err := r.run(t, t.Context(), o); err != nil {
 		t.Fatal(err)
 	}

@@ -188,10 +188,10 @@ func outlived(t *testing.T, o pool.Options, signals ...syscall.Signal) {
 // long makes TestSpawnsLeaveNoTrace start a thousand processes.
 var long = flag.Bool("long", false, "run long tests at their full length")
 
-// TestSpawnsLeaveNoTrace starts 100 processes in all modes, some of which die,
+// TestSpawnsLeaveNoTrace starts 200 processes in all modes, some of which die,
 // are tried or keep a document, and then looks for what is left of them.
 func TestSpawnsLeaveNoTrace(t *testing.T) {
-	want := max(100/fewer, 40)
+	want := 200 / fewer
 	if *long {
 		want = 1000
 	}
