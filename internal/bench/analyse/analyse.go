@@ -229,20 +229,20 @@ const negligible = 1.01
 
 // verdict says whether a ratio differs from 1, in words that another run repeats. With
 // a sharp line between two words every second run would have the other one of what lies
-// on the line, so there is room. A difference is seen when all of its interval is
-// beyond the interval of the same work against itself, and the corrected P agrees,
-// because of few blocks intervals are too narrow. It is not seen when its interval
-// has 1 in it or when the same work against itself came to as much. Else it is
-// at the edge.
+// on the line, so there is room. A difference is not seen when its interval has 1 in it,
+// when the corrected P is not small (of few blocks intervals are too narrow, and of
+// many comparisons one in twenty leaves 1 out by chance), or when the same work against
+// itself came to as much. It is seen when all of its interval is beyond the interval of
+// the same work against itself. Else it is at the edge.
 func (m *Measure) verdict() Verdict {
 	r, near := m.Ratio, m.Ratio.Low // the end on the side of 1
 	if r.Estimate < 1 {
 		near = r.High
 	}
 	switch {
-	case r.Contains(1), away(r.Estimate) <= max(away(m.Twin.Estimate), negligible):
+	case r.Contains(1), m.P >= 1-stats.Confidence, away(r.Estimate) <= max(away(m.Twin.Estimate), negligible):
 		return NotSeen
-	case away(near) <= max(reach(m.Twin), negligible), m.P >= 1-stats.Confidence:
+	case away(near) <= max(reach(m.Twin), negligible):
 		return AtTheEdge
 	case r.Estimate > 1:
 		return Higher

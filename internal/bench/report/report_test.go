@@ -114,7 +114,7 @@ func TestTheAnswerComesFirst(t *testing.T) {
 	for name, got := range both(t, analyse.Run(madeUp())) {
 		table := strings.Index(got, map[string]string{"text": "\n|", "page": "<table"}[name])
 		first := strings.Join(strings.Fields(got[:table]), " ")
-		for _, want := range []string{"To refresh 300 new feeds, processes take 3", "where a program waits: from servers 20 ms away", "You pay in CPU time", "paid once, to start", "in 12 of 12 rounds", "0 of 12 died, and they lost none", "for those who parse what strangers wrote"} {
+		for _, want := range []string{"To refresh 300 new feeds, processes take 3", "where a program waits: from servers 100 ms away", "You pay in CPU time", "paid once, to start", "in 12 of 12 rounds", "0 of 12 died, and they lost none", "for those who parse what strangers wrote"} {
 			if !strings.Contains(strings.ReplaceAll(first, "\u00a0", " "), want) {
 				t.Errorf("the %s does not say %q before its first table:\n%s", name, want, first)
 			}
@@ -178,9 +178,9 @@ func TestTheAnswersWordsAreThoseOfItsFigures(t *testing.T) {
 			"To refresh 300 new feeds, processes take 16 % more CPU time and perhaps 8 % more time on the clock."}},
 		{"cheaper", []analyse.Pair{pair(run.AllNew, 0, took(0.9, analyse.Lower), took(0.8, analyse.Lower))}, nil, []string{
 			"To refresh 300 new feeds, processes take 10 % less CPU time and 20 % less time on the clock."}},
-		{"far away", []analyse.Pair{pair(run.AllNew, 20*time.Millisecond, same, took(1.3, analyse.Higher))}, nil, []string{
+		{"far away", []analyse.Pair{pair(run.AllNew, 100*time.Millisecond, same, took(1.3, analyse.Higher))}, nil, []string{
 			"No answer: the real program was not measured.",
-			"You notice them even where a program waits: from servers 20 ms away a refresh takes 30 % more time [1.25×, 1.35×]."}},
+			"You notice them even where a program waits: from servers 100 ms away a refresh takes 30 % more time [1.25×, 1.35×]."}},
 		{"killed", nil, []analyse.Loss{{Killer: "stack", Mode: run.Goroutine, Runs: 3, Died: 2, Lost: []int{0, 7, 90}, Feeds: 999}, {Killer: "stack", Mode: run.Pipe, Runs: 3, Lost: []int{0, 0, 1}, Feeds: 999}}, []string{
 			"No answer: the real program was not measured.",
 			"in 2 of 3 rounds the program of goroutines died or hung, and left 0 to 90 of 999 innocent feeds (half of the times more than 7) without an answer. Of the programs with processes 0 of 3 died, and they lost at most 1."}},
