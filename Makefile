@@ -116,7 +116,7 @@ chaos: ## kill processes at random for CHAOS, on one machine and on three, and c
 bench: ## Go benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-docs: build ## docs/bench and the tables of README.md and docs/benchmark.md, from a full run: some twenty minutes
+bench-docs: build ## docs/bench and the tables of README.md and docs/benchmark.md, from a full run: some thirty minutes
 	bin/coordinator bench --full --out docs/bench >/dev/null
 	bin/coordinator bench report --into README.md,docs/benchmark.md docs/bench/run.json >/dev/null
 

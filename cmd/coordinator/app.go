@@ -51,7 +51,7 @@ func (a *app) stalled(e *pool.StallError) {
 // is asked for.
 func (a *app) logger() *slog.Logger { return a.loggerOn(a.stderr) }
 
-// loggerOn is logger for another writer.
+// loggerOn returns a logger that writes to w at the level of the command line.
 func (a *app) loggerOn(w io.Writer) *slog.Logger {
 	level := slog.LevelWarn
 	if err := level.UnmarshalText([]byte(a.logLevel.value)); err != nil {
@@ -92,8 +92,8 @@ func (a *app) show(t *terminal.Table) error {
 	return printError(terminal.Paged(a.stdout, t.Print))
 }
 
-// showEach is show for a table with a row for each of all, and reports whether there
-// was none.
+// showEach shows a table with a row for each of all, and reports whether there was
+// none.
 func showEach[T any](a *app, t *terminal.Table, all iter.Seq2[T, error], row func(*T) []string) (empty bool, err error) {
 	empty = true
 	t.Rows = func(yield func([]string) bool) {

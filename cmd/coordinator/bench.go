@@ -81,7 +81,7 @@ func (a *app) benchCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.BoolVar(&b.quick, "quick", false, "a minute or two, not for publication")
-	f.BoolVar(&b.full, "full", false, "some twenty minutes, for publication")
+	f.BoolVar(&b.full, "full", false, "some thirty minutes, for publication")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
 	f.StringVar(&b.dir, "dir", "", "measure the feeds of this `FOLDER`, too: one document a file")
 	f.StringSliceVar(&b.modes, "modes", nil, "only these `MODES` beside goroutine and pipe [default: all there are]")

@@ -74,7 +74,7 @@ type readers struct {
 	Gofeed int `json:"gofeed"`
 }
 
-// count takes in the document of a result, if there was one.
+// count counts the reader that read the document of a result, if there was one.
 func (r *readers) count(res *feeds.Result) {
 	switch res.Reader {
 	case feeds.ReaderFast:

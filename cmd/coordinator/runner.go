@@ -153,7 +153,7 @@ type bill struct {
 	sandbox        string
 }
 
-// add takes in the bill of another round.
+// add adds the bill of another round.
 func (b *bill) add(o bill) {
 	b.cpu += o.cpu
 	b.sent += o.sent

@@ -28,7 +28,7 @@ type failureKind struct {
 	number int
 }
 
-// add takes in the line of a feed that failed.
+// add files the line of a feed that failed under what it failed of.
 func (f failures) add(l feedLine) {
 	key := string(l.Class) + " " + withoutNames(l)
 	k := f[key]
@@ -69,7 +69,7 @@ func (f failures) print(line func(format string, args ...any)) {
 	}
 }
 
-// add takes in the line of one more feed.
+// add counts one more feed, and keeps its line while there are few.
 func (k *failureKind) add(l feedLine) {
 	if k.number++; k.number <= fewAlike {
 		k.lines = append(k.lines, l)
@@ -99,7 +99,7 @@ type teller struct {
 	failing, back []int64
 }
 
-// hear takes in how a feed ended. It reports whether the user is to be told that
+// hear is told how a feed ended. It reports whether the user is to be told that
 // it fails, or that it is back.
 func (t *teller) hear(id int64, class feeds.Class, fails int, told bool) (fail, back bool) {
 	switch {

@@ -152,7 +152,8 @@ func address(s string) string {
 	return b.String()
 }
 
-// webAddress is address for what every reader fetches: other schemes have none.
+// webAddress returns an http or https address as address does, and of other schemes
+// none: not every reader fetches them.
 func webAddress(s string) string {
 	if s = address(s); strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") {
 		return s

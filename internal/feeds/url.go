@@ -102,8 +102,8 @@ var readerSchemes = map[string]string{
 	"feed": "http", "feeds": "https", "itpc": "http", "pcast": "http", "podcast": "http", "rss": "http", "http": "http", "https": "https",
 }
 
-// SubscriptionURL is NormalizeURL for what people and lists call the address of
-// a feed: feed://example.org/x is http://example.org/x, and what stands behind
+// SubscriptionURL normalizes, as NormalizeURL does, what people and lists call the
+// address of a feed: feed://example.org/x is http://example.org/x, and what stands behind
 // feed: in feed:https://example.org/x, or http:// in http://https://example.org/x, is
 // the URL itself. What nobody sees around an address is no part of it. Neither is
 // known anywhere else, and never in a redirect.
@@ -125,8 +125,8 @@ func SubscriptionURL(raw string) (string, error) {
 	return NormalizeURL(meant + ":" + rest)
 }
 
-// GuessURL is SubscriptionURL for an address that may lack its scheme, as people
-// write it: example.org/feed and //example.org/feed are taken for https. A name
+// GuessURL normalizes, as SubscriptionURL does, an address that may lack its scheme,
+// as people write it: example.org/feed and //example.org/feed are taken for https. A name
 // without a dot is no address.
 func GuessURL(raw string) (string, error) {
 	url, err := SubscriptionURL(raw)

@@ -277,7 +277,7 @@ func (r *round) firstCause(ctx, run context.Context, rec *recorder, sum *Summary
 	return nil
 }
 
-// Add takes in what another round came to, but for its time.
+// Add adds the counts of another round; the times of both are the caller's to add.
 func (s *Summary) Add(o Summary) {
 	s.Feeds += o.Feeds
 	s.New += o.New

@@ -41,8 +41,8 @@ func CategoriesJSON(list []string) string {
 	return JSON(clean)
 }
 
-// plainList is JSON for a list in which nothing needs an escape or is no
-// text, as in nearly all. It is quicker by ten times.
+// plainList returns the JSON of a list that is all text without escapes, as nearly
+// every one is, in a tenth of the time of encoding/json.
 func plainList(list []string) (string, bool) {
 	n := 1
 	for _, s := range list {

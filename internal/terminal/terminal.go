@@ -102,7 +102,7 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// PrintableLines is Printable for a text of several lines.
+// PrintableLines makes each line of a text Printable, and keeps its line feeds.
 func PrintableLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {

@@ -37,7 +37,7 @@ func Standard() Settings {
 	return s
 }
 
-// Full returns settings for figures that may be published, in some twenty minutes.
+// Full returns settings for figures that may be published, in some thirty minutes.
 func Full() Settings {
 	s := Standard()
 	s.Profile, s.Invocations, s.Blocks, s.Deaths = "full", 10, 10, 12

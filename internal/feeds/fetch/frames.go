@@ -92,7 +92,7 @@ func (m *frameMeter) look(p []byte, bound int64) *feeds.Failure {
 	return nil
 }
 
-// count takes note of a frame that is all there.
+// count counts a complete frame against the bounds of its kind.
 func (m *frameMeter) count(bound int64) *feeds.Failure {
 	switch m.kind {
 	case frameData:
@@ -144,8 +144,7 @@ func (m *frameMeter) count(bound int64) *feeds.Failure {
 	return nil
 }
 
-// widen takes note that the server takes more of a stream, or with 0 of the
-// connection. It keeps from net/http what no window may become: it ends such a
+// widen adds to the window of a stream, or with 0 of the connection. It keeps from net/http what no window may become: it ends such a
 // stream while it holds the lock that ending one takes, and then for ever.
 func (m *frameMeter) widen(stream uint32, by int64) *feeds.Failure {
 	if m.windows == nil {

@@ -29,7 +29,7 @@ type bindings struct {
 	distinct map[uint64]struct{} // hashes of the bindings seen
 }
 
-// declare takes in an attribute that declares a namespace, the nth of the element of
+// declare binds the prefix that an attribute declares, the nth of the element of
 // that name. Where that is one whose vocabulary nobody asks for, counts is false.
 func (s *bindings) declare(a *scan.Attribute, name scan.Name, nth int, counts bool, l limits) *feeds.Failure {
 	b := binding{uri: bytes.TrimSpace(a.Value)}

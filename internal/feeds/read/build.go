@@ -96,7 +96,7 @@ func (b *feedBuilder) text(p passage) {
 	b.href, b.rank = nil, 0
 }
 
-// takeLink takes in a link that is better than those before it.
+// takeLink keeps a link that ranks above those before it.
 func (b *feedBuilder) takeLink(f field, p passage) {
 	switch {
 	case isBlank(p.raw):
@@ -107,7 +107,7 @@ func (b *feedBuilder) takeLink(f field, p passage) {
 	}
 }
 
-// takeImage takes in a picture: the first that has somewhere to be.
+// takeImage keeps the first picture that has an address.
 func (b *feedBuilder) takeImage(f field, p passage) {
 	if len(b.href) > 0 {
 		p.raw = b.href
@@ -236,7 +236,7 @@ func (b *feedBuilder) fieldOf(e *element, inHead bool) (f field, ok bool) {
 	return f, ok
 }
 
-// begin begins an element that is for f, and takes in what its attributes say.
+// begin begins an element that is for f, and keeps what its attributes say.
 func (b *feedBuilder) begin(f field, e *element) interest {
 	inFile := b.scope() == scopeFile
 	switch f {
@@ -306,7 +306,7 @@ func (b *feedBuilder) begin(f field, e *element) interest {
 	return b.want(f)
 }
 
-// addText takes in an attribute as if it were a category with that text. It reports
+// addText adds an attribute as if it were a category with that text. It reports
 // false when there is nothing in it.
 func (b *feedBuilder) addText(text []byte) bool {
 	if text = bytes.TrimSpace(text); len(text) == 0 {
@@ -316,7 +316,7 @@ func (b *feedBuilder) addText(text []byte) bool {
 	return true
 }
 
-// enclosure takes in an enclosure, in whatever way it says where it is.
+// enclosure adds an enclosure, whichever attribute has its address.
 func (b *feedBuilder) enclosure(e *element) {
 	f := file{kind: e.attr("type"), length: e.attr("length"), base: e.base}
 	for _, name := range [...]string{"url", "href", "resource"} {
@@ -327,7 +327,7 @@ func (b *feedBuilder) enclosure(e *element) {
 	b.entry.files = append(b.entry.files, f)
 }
 
-// link takes in a link of the format: in RSS the text says where, and the last one
+// link keeps a link of the format: in RSS the text says where, and the last one
 // counts; in Atom an attribute does, or else the text, and the best one counts.
 func (b *feedBuilder) link(f field, e *element) interest {
 	rel, href := e.attr("rel"), e.attr("href")
@@ -351,7 +351,7 @@ func (b *feedBuilder) link(f field, e *element) interest {
 	return b.want(f)
 }
 
-// related takes in a link of Atom in RSS.
+// related keeps a link of Atom that stands in RSS.
 func (b *feedBuilder) related(f field, e *element) interest {
 	rel, p := e.attr("rel"), passage{raw: bytes.TrimSpace(e.attr("href")), base: e.base}
 	switch {

@@ -127,14 +127,14 @@ func (f *jsonFeed) item(r *jsonReader) {
 	}
 }
 
-// addTag takes in a tag, unless it is there.
+// addTag adds a tag that is not there yet.
 func (it *jsonItem) addTag(name string) {
 	if name != "" && !slices.Contains(it.Categories, name) && len(it.Categories) <= maxCategories {
 		it.Categories = append(it.Categories, name)
 	}
 }
 
-// idText is text for what may be a number as well.
+// idText reads an id, a string or as many write it a number.
 func (r *jsonReader) idText() string {
 	before := r.retyped
 	k := r.peek()

@@ -69,7 +69,7 @@ func (r *jsonReader) take(c byte) bool {
 	return true
 }
 
-// count takes note of a value that begins.
+// count counts a value that begins; too many end the document.
 func (r *jsonReader) count() {
 	if r.values++; r.values > maxElements && r.limit == nil {
 		r.limit = feeds.Failf(feeds.LimitSize, "more than %d values", maxElements)

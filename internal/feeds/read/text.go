@@ -144,7 +144,7 @@ func appendReference(dst, text []byte) (out []byte, size int) {
 	return append(dst, decoded...), end + 1
 }
 
-// appendNumber is appendReference for one by number. Two halves of a surrogate pair
+// appendNumber appends the character of a numeric reference. Two halves of a surrogate pair
 // are one character, as those who write them mean it; the numbers of C1 controls
 // are characters of windows-1252, as in HTML.
 func appendNumber(dst, text []byte) (out []byte, size int) {

@@ -128,7 +128,7 @@ func (w *walker) walk() *feeds.Failure {
 	}
 }
 
-// openElement takes in a start tag.
+// openElement handles a start tag: it is counted, and the builder is told.
 func (w *walker) openElement() *feeds.Failure {
 	if len(w.open) == w.limits.depth {
 		if w.declared >= w.limits.depth/2 {
@@ -200,7 +200,7 @@ func (w *walker) endItem() {
 	}
 }
 
-// openWithin takes in a start tag within an element whose children do not count.
+// openWithin handles a start tag within an element whose children do not count.
 // Elements of HTML that are seldom closed do not nest.
 func (w *walker) openWithin(l level) {
 	local := w.Name.Local()
@@ -222,7 +222,7 @@ func (w *walker) openWithin(l level) {
 	w.open = append(w.open, l)
 }
 
-// rebase takes in an xml:base.
+// rebase resolves an xml:base of the element that opens, and has it apply within.
 func (w *walker) rebase(l *level) {
 	for i := range w.Attrs {
 		if a := &w.Attrs[i]; string(a.Name.Full) == "xml:base" {
@@ -242,7 +242,7 @@ func (w *walker) rebase(l *level) {
 	}
 }
 
-// closeElement takes in an end tag. It ends the innermost element of its name
+// closeElement handles an end tag. It ends the innermost element of its name
 // and all that are open within it. When there is none, but the innermost element
 // differs only by its prefix or, but for the root, its case, it ends that; else it
 // ends nothing.
@@ -315,7 +315,7 @@ func (w *walker) rewind() bool {
 	return true
 }
 
-// undeclare takes note that an element ends.
+// undeclare forgets the namespaces that an element which ends has declared.
 func (w *walker) undeclare(l *level) {
 	w.declared -= btoi(l.declares > 0)
 	w.scoped -= l.declares

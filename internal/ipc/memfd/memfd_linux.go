@@ -83,7 +83,7 @@ func Map(fd int, size int64) ([]byte, error) {
 	return b, nil
 }
 
-// MapFile is Map for a file of this process's own.
+// MapFile maps size bytes of a file of this process's own, as Map does a peer's.
 func MapFile(f *os.File, size int64) (b []byte, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {

@@ -21,7 +21,8 @@ func says(name, want, about string, say func(*talk)) Case {
 	return Case{Name: "h2-" + name, Want: want, About: about, tls: tlsHTTP2, talk: say, play: (*exchange).sendRSS}
 }
 
-// stays is says for one that then says nothing more until the client is gone.
+// stays returns the case of a server that says something and then nothing more until
+// the client is gone.
 func stays(name, want, about string, say func(*talk)) Case {
 	return says(name, want, about, func(t *talk) { say(t); t.wait() })
 }

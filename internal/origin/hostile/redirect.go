@@ -77,7 +77,7 @@ func via(code int, there func(*exchange)) func(*exchange) {
 	return steps(func(x *exchange) { x.next(code, "there") }, there)
 }
 
-// abroad is via for a step on another host.
+// abroad redirects to another host of the origin, where there answers.
 func abroad(code int, there func(*exchange)) func(*exchange) {
 	return steps(func(x *exchange) { x.redirect(code, x.elsewhere("there")) }, there)
 }

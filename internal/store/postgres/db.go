@@ -306,12 +306,12 @@ func (db *DB) write(ctx context.Context, what string, f func(ctx context.Context
 	return wrapped(ctx, what, db.transact(ctx, pgx.TxOptions{}, f))
 }
 
-// note is write for what nobody is told of. It does not wait for the disk.
+// note commits bookkeeping, of which no caller is told, without waiting for the disk.
 func (db *DB) note(ctx context.Context, what string, f func(ctx context.Context, tx pgx.Tx) error) error {
 	return wrapped(ctx, what, db.transact(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = off"}, f))
 }
 
-// exec is write for one statement, and returns how many rows that changed.
+// exec commits one statement, and returns how many rows it changed.
 func (db *DB) exec(ctx context.Context, what, text string, args ...any) (rows int64, err error) {
 	err = db.write(ctx, what, func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, text, args...)

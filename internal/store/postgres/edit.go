@@ -33,7 +33,7 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]store
 	return done, err
 }
 
-// Import is Subscribe for a list that is to be believed; see SQLite's.
+// Import subscribes to a list and believes what it says; see SQLite's.
 func (db *DB) Import(ctx context.Context, list store.List) (store.Imported, error) {
 	var done store.Imported
 	err := db.atLength(ctx, "import feeds", func(ctx context.Context, tx pgx.Tx) error {
@@ -68,8 +68,8 @@ func (db *DB) Import(ctx context.Context, list store.List) (store.Imported, erro
 // subscribedAtOnce is how many subscriptions one question looks up. Each has db's patience.
 const subscribedAtOnce = 2000
 
-// atLength is write for what may take longer than db's patience. It ends with ctx,
-// and then nothing is written.
+// atLength writes in a transaction that may take longer than db's patience. It ends
+// with ctx, and then nothing is written.
 func (db *DB) atLength(ctx context.Context, what string, f func(ctx context.Context, tx pgx.Tx) error) error {
 	db.writes.Lock()
 	defer db.writes.Unlock()

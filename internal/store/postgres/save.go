@@ -30,7 +30,7 @@ type hostRow struct {
 	leased        bool // its lease is not over
 }
 
-// save is Save for feeds of the domains that may takes.
+// save saves the outcomes of feeds whose domain may accepts.
 func (db *DB) save(ctx context.Context, outcomes []feeds.Outcome, may func(hostRow) bool) (saved []feeds.Saved, err error) {
 	if len(outcomes) == 0 {
 		return nil, nil

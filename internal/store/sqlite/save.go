@@ -195,8 +195,8 @@ func (w *writer) Replace(feed int64, key feeds.Key, it *feeds.Item) error {
 	return err
 }
 
-// writeItem is run for a statement that writes an item, which begins with the same
-// parameters in all of them. They are bound without a list of arguments: to make one
+// writeItem runs a statement that writes an item. All of them begin with the same
+// parameters, which are bound without a list of arguments: to make one
 // for each item was four percent of what it takes to save it.
 func (w *writer) writeItem(statement string, it *feeds.Item, rest ...any) (rows int, err error) {
 	s, err := w.conn.Prepare(statement)

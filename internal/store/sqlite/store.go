@@ -110,7 +110,7 @@ func (db *DB) write(ctx context.Context, what string, f func(w *writer) error) e
 	return db.failed(what, db.transact(ctx, db.durability, f))
 }
 
-// note is write for what nobody is told of. It does not wait for the disk: a
+// note commits bookkeeping, of which no caller is told, without waiting for the disk: a
 // power failure may take it until the next write has it there, or Close does,
 // where no other program has the file open.
 func (db *DB) note(ctx context.Context, what string, f func(w *writer) error) error {

@@ -42,7 +42,7 @@ func (db *DB) Subscribe(ctx context.Context, subs []feeds.Subscription) ([]store
 	return done, err
 }
 
-// Import is Subscribe for a list that is to be believed: what it says of the name
+// Import subscribes to a list and believes what it says: what it says of the name
 // and category of a feed that is there replaces them, and what it does not say
 // stays. A list that has folders also says of a feed in none of them that it is in
 // none.

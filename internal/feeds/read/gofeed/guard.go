@@ -147,7 +147,7 @@ func (g *guard) isStrict() bool {
 	return ok
 }
 
-// openElement takes in a start tag.
+// openElement opens an element within the bounds of depth and of names.
 func (g *guard) openElement() *feeds.Failure {
 	if len(g.open) == maxDepth {
 		if g.bindings >= maxDepth/2 {
@@ -196,7 +196,7 @@ func (g *guard) openElement() *feeds.Failure {
 	return nil
 }
 
-// declare takes in an attribute that declares a namespace.
+// declare binds the prefix that an attribute declares.
 func (g *guard) declare(a *scan.Attribute, l *level) *feeds.Failure {
 	uri := strings.TrimSpace(html.UnescapeString(string(a.Value)))
 	if uri == "xmlns" {
@@ -217,7 +217,7 @@ func (g *guard) declare(a *scan.Attribute, l *level) *feeds.Failure {
 	return nil
 }
 
-// closeElement takes in an end tag. It ends the innermost element of its name and
+// closeElement handles an end tag. It ends the innermost element of its name and
 // all that are open within it. When there is none, but the innermost element
 // differs only by its prefix, it ends that; else it is left out.
 func (g *guard) closeElement() *feeds.Failure {
@@ -270,7 +270,7 @@ func (g *guard) pop() {
 	g.open = g.open[:last]
 }
 
-// takeText takes in a piece of text.
+// takeText counts a piece of text against the bounds of the element it is in.
 func (g *guard) takeText(kind scan.Kind) *feeds.Failure {
 	if len(g.open) == 0 {
 		return nil
