@@ -164,16 +164,13 @@ const (
 	burdenExpected = 3500 * time.Millisecond
 )
 
-// leastBurdens is how often a burden is laid on at least: with fewer there is no
-// interval worth its name, and it is not done at all.
-const leastBurdens = 3
-
-// burdens returns how often each burden is laid on.
+// burdens returns how often each burden is laid on: as often as a killer is drawn, and
+// not at all where that is seldom, since two runs would not say the same of it.
 func (s *Settings) burdens() int {
-	if n := s.Deaths / 3; n >= leastBurdens {
-		return n
+	if s.Deaths < 10 {
+		return 0
 	}
-	return 0
+	return s.Deaths
 }
 
 func (s *Settings) expected() time.Duration {
