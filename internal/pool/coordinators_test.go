@@ -23,7 +23,7 @@ func coordinates() {
 		panic(err)
 	}
 	var asked [4]bool
-	p.Run(context.Background(), func(ctx context.Context, w int) ([]feeds.Job, error) {
+	err = p.Run(context.Background(), func(ctx context.Context, w int) ([]feeds.Job, error) {
 		if asked[w] {
 			<-ctx.Done()
 			return nil, nil
@@ -32,6 +32,7 @@ func coordinates() {
 		id := int64(w + 1)
 		return []feeds.Job{{ID: id, URL: "ok"}, {ID: id + 100, URL: "spin"}, {ID: id + 200, URL: "ok"}}, nil
 	}, func(r feeds.Result) { fmt.Println(r.Link) })
+	fmt.Fprintln(os.Stderr, "the run ended:", err)
 }
 
 // coordinatesSlowly is a coordinator of two workers that does not wait for them

@@ -314,13 +314,15 @@ func TestAWorkerWithAFilterNeedsNoUndertaker(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		var pid int
 		for workers := map[int]bool{}; len(workers) < 4; workers[pid] = true {
 			if _, err := fmt.Fscanln(out, &pid); err != nil {
-				t.Fatal(err)
+				t.Fatalf("after %d workers: %v; the coordinator ended: %v: %s", len(workers), err, cmd.Wait(), &stderr)
 			}
 		}
 		started := children(cmd.Process.Pid)
