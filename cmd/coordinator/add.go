@@ -98,7 +98,7 @@ func (a *app) addFeeds(ctx context.Context, r *addFlags, args []string) error {
 			case o != nil && o.Class == feeds.NotAFeed && len(o.Links) > 0:
 				err = a.followPage(ctx, r, db, page, o.Links)
 			default:
-				a.added("added", page, verdictOf(report))
+				a.added("added", page, outcomeOf(report))
 			}
 			if err != nil {
 				return err
@@ -220,12 +220,12 @@ func (a *app) followPage(ctx context.Context, r *addFlags, db store.DB, page str
 			a.added("known", url, from)
 		case o != nil && o.Class.OK():
 			found = true
-			a.added("added", url, from+"; "+verdictOf(rep))
+			a.added("added", url, from+"; "+outcomeOf(rep))
 		default:
 			if _, err := db.Unsubscribe(ctx, []string{url}); err != nil {
 				return err
 			}
-			a.added("not", url, from+", "+strings.TrimPrefix(verdictOf(rep), "as given: "))
+			a.added("not", url, from+", "+strings.TrimPrefix(outcomeOf(rep), "as given: "))
 		}
 	}
 	if !found {
@@ -257,8 +257,8 @@ func (a *app) added(word, url, why string) {
 	fmt.Fprintf(a.stdout, "%-8s %s%s\n", word, terminal.Printable(feeds.RedactURL(url)), why)
 }
 
-// verdictOf says how the first refresh of a feed went; "" when there was none.
-func verdictOf(rep refresh.Report) string {
+// outcomeOf says how the first refresh of a feed went; "" when there was none.
+func outcomeOf(rep refresh.Report) string {
 	o := rep.Outcome
 	switch {
 	case o == nil:

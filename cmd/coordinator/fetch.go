@@ -12,7 +12,6 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"feedmill/internal/feeds"
-
 	"feedmill/internal/feeds/fetch"
 	"feedmill/internal/feeds/read"
 	"feedmill/internal/version"

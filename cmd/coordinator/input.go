@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"feedmill/internal/feeds"
-
 	"feedmill/internal/feeds/fetch"
 	"feedmill/internal/feeds/subs"
 )

@@ -10,10 +10,9 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/feeds/subs"
 	"feedmill/internal/pool"
 	"feedmill/internal/sandbox"
-
-	"feedmill/internal/feeds/subs"
 )
 
 // BenchmarkIsolation compares what a round costs with sandbox and scoreboard and

@@ -139,9 +139,9 @@ func (r *round) once(ctx context.Context, runner runner, db refresh.Store, refs 
 	plan.Logger = r.log
 	plan.Online = r.online.Load()
 	plan.Planned = r.bars.Planned
-	var end *tail
+	var end *countdown
 	if nearly != nil {
-		end = newTail(refs, nearly)
+		end = newCountdown(refs, nearly)
 	}
 	plan.Finished = func(worker int, res *feeds.Result) {
 		r.bars.Finished(worker, res.Class)
@@ -165,7 +165,7 @@ func (r *round) once(ctx context.Context, runner runner, db refresh.Store, refs 
 // sweepAll does rounds under leases until none is left to do. The feeds that were
 // named and that others have are reported as that.
 func (r *round) sweepAll(ctx context.Context, start time.Time) error {
-	r.sweep.do = func(ctx context.Context, db refresh.Store, refs []feeds.Ref, tail func()) error {
+	r.sweep.do = func(ctx context.Context, db refresh.Store, refs []feeds.Ref, nearly func()) error {
 		plan := r.plan
 		if plan.Deadline > 0 {
 			if plan.Deadline -= time.Since(start); plan.Deadline <= 0 {
@@ -178,7 +178,7 @@ func (r *round) sweepAll(ctx context.Context, start time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err = r.once(ctx, runner, db, refs, plan, tail); errors.Is(err, feeds.ErrLost) {
+		if err = r.once(ctx, runner, db, refs, plan, nearly); errors.Is(err, feeds.ErrLost) {
 			r.log.Warn("leases were lost", "err", err)
 		}
 		return err

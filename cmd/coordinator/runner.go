@@ -14,14 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/feeds/fetch"
+	"feedmill/internal/feeds/read"
+	"feedmill/internal/feeds/subs"
 	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/ipc/manager"
 	"feedmill/internal/pool"
 	"feedmill/internal/refresh"
-
-	"feedmill/internal/feeds/fetch"
-	"feedmill/internal/feeds/read"
-	"feedmill/internal/feeds/subs"
 	"feedmill/internal/version"
 )
 

@@ -77,8 +77,8 @@ type sweep struct {
 	until time.Time      // when a server that is lost is waited for no longer; zero for never
 
 	// do refreshes feeds whose domains are leased as long as ctx lives, and calls
-	// tail when most of these domains are done.
-	do func(ctx context.Context, db refresh.Store, refs []feeds.Ref, tail func()) error
+	// nearly when most of these domains are done.
+	do func(ctx context.Context, db refresh.Store, refs []feeds.Ref, nearly func()) error
 }
 
 // run refreshes what is due or, where certain feeds are meant, refs. It returns those
@@ -118,7 +118,7 @@ func (s *sweep) run(ctx context.Context, refs []feeds.Ref) (left []feeds.Ref, er
 func (s *sweep) rounds(ctx context.Context, from lease.Store, of map[string][]feeds.Ref) error {
 	by := s.db.Now().Add(-time.Second) // due times are whole seconds
 	l := lease.Sweep{Store: from, Domains: s.flags.claim, TTL: s.flags.ttl, Until: s.until}
-	l.Round = func(ctx context.Context, held []feeds.Lease, tail func()) (int, error) {
+	l.Round = func(ctx context.Context, held []feeds.Lease, nearly func()) (int, error) {
 		db, q := s.db.Held(held), s.query
 		q.Now, q.By = s.db.Now(), by
 		if of != nil { // and these anew: others may have had them meanwhile
@@ -138,7 +138,7 @@ func (s *sweep) rounds(ctx context.Context, from lease.Store, of map[string][]fe
 		case len(refs) == 0:
 			return 0, nil
 		}
-		return len(refs), s.do(ctx, db, refs, tail)
+		return len(refs), s.do(ctx, db, refs, nearly)
 	}
 	return l.Run(ctx)
 }
@@ -189,17 +189,17 @@ func leaseError(err error) error {
 	return &refresh.StoreError{Op: "share the store", Err: err}
 }
 
-// A tail finds out when most of a round's domains are done, so that the next round
+// A countdown finds out when most of a round's domains are done, so that the next round
 // can begin: what is left waits for slow hosts.
-type tail struct {
+type countdown struct {
 	say  func()
 	of   map[int64]string // the domain of a feed
 	left map[string]int   // feeds of a domain that are not answered
 	most int              // domains that may be left
 }
 
-func newTail(refs []feeds.Ref, say func()) *tail {
-	t := &tail{say: say, of: make(map[int64]string, len(refs)), left: make(map[string]int)}
+func newCountdown(refs []feeds.Ref, say func()) *countdown {
+	t := &countdown{say: say, of: make(map[int64]string, len(refs)), left: make(map[string]int)}
 	for _, ref := range refs {
 		domain := feeds.Domain(ref.URL)
 		t.of[ref.ID] = domain
@@ -210,7 +210,7 @@ func newTail(refs []feeds.Ref, say func()) *tail {
 }
 
 // answered notes that a feed is done, whatever became of it.
-func (t *tail) answered(id int64) {
+func (t *countdown) answered(id int64) {
 	domain := t.of[id]
 	if t.left[domain]--; t.left[domain] > 0 {
 		return

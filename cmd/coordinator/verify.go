@@ -18,14 +18,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/feeds/fetch"
+	"feedmill/internal/feeds/read"
 	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/origin"
 	"feedmill/internal/refresh"
 	"feedmill/internal/store"
 	"feedmill/internal/store/sqlite"
-
-	"feedmill/internal/feeds/fetch"
-	"feedmill/internal/feeds/read"
 	"feedmill/internal/terminal"
 )
 
@@ -289,13 +288,13 @@ func (a *app) inEveryWay(ctx context.Context, v *verify, subs []feeds.Subscripti
 		for _, d := range got {
 			items += d.Items
 		}
-		verdict := "is what the others are compared with"
+		said := "is what the others are compared with"
 		if first == nil {
 			first = got
 		} else {
-			verdict = judgeDigests(first, got, m, from, differ)
+			said = judgeDigests(first, got, m, from, differ)
 		}
-		fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%s\t%s\n", m.mode, m.parser, len(got), items, wall.Round(time.Millisecond), verdict)
+		fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%s\t%s\n", m.mode, m.parser, len(got), items, wall.Round(time.Millisecond), said)
 	}
 	return differ, printError(out.Flush())
 }
@@ -326,7 +325,7 @@ func (a *app) inOneWay(ctx context.Context, v *verify, m way, path string, subs 
 }
 
 // judgeDigests compares what is stored with the first way's, notes for every
-// feed that differs how it does, and returns the verdict. gofeed is a second
+// feed that differs how it does, and returns what to say of it. gofeed is a second
 // opinion: it may read texts otherwise, which is counted, and fewer items; but
 // what it reads must have been read.
 func judgeDigests(first, got map[string]store.Digest, m way, from map[string]string, differ map[string][]string) string {

@@ -32,7 +32,7 @@ func TestVerifyNamesWhatDiffers(t *testing.T) {
 	}
 	differ := make(map[string][]string)
 	if v := judgeDigests(first, got, way{"shm", "auto"}, from, differ); v != "4 feeds differ" {
-		t.Errorf("verdict %q, want 4 feeds differ", v)
+		t.Errorf("it says %q, want 4 feeds differ", v)
 	}
 	for u, want := range map[string]string{
 		"text":    "shm, reader auto: other text",
@@ -64,7 +64,7 @@ func TestVerifyTakesGofeedForASecondOpinion(t *testing.T) {
 	differ := make(map[string][]string)
 	gofeed := way{"pipe", "gofeed"}
 	if v := judgeDigests(first, got, gofeed, from, differ); v != "another opinion of 2 feeds" || len(differ) > 0 {
-		t.Errorf("verdict %q, differences %v; want another opinion of 2 feeds, and none", v, differ)
+		t.Errorf("it says %q, differences %v; want another opinion of 2 feeds, and none", v, differ)
 	}
 	got["text"] = store.Digest{Class: feeds.OK, Items: 3}
 	judgeDigests(first, got, gofeed, from, differ)

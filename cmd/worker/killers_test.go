@@ -15,10 +15,9 @@ import (
 	"github.com/mmcdole/gofeed/rss"
 
 	"feedmill/internal/feeds"
-	"feedmill/internal/worker"
-
 	"feedmill/internal/feeds/fetch"
 	"feedmill/internal/feeds/read"
+	"feedmill/internal/worker"
 )
 
 // killersName is the name under which this test binary is the real worker, but

@@ -50,16 +50,15 @@ import (
 	"golang.org/x/term"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/feeds/fetch"
+	"feedmill/internal/feeds/read"
 	"feedmill/internal/ipc"
 	"feedmill/internal/ipc/board"
 	"feedmill/internal/ipc/carrier"
 	"feedmill/internal/profile"
 	"feedmill/internal/sandbox"
-	"feedmill/internal/worker"
-
-	"feedmill/internal/feeds/fetch"
-	"feedmill/internal/feeds/read"
 	"feedmill/internal/version"
+	"feedmill/internal/worker"
 )
 
 func main() {

@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"testing"
 
-	"feedmill/internal/feeds"
-
 	"github.com/vmihailenco/msgpack/v5"
+
+	"feedmill/internal/feeds"
 )
 
 // What jobs and items look like on the wire is what the msgpack library makes

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 
-	"feedmill/internal/feeds"
-
 	"github.com/vmihailenco/msgpack/v5"
+
+	"feedmill/internal/feeds"
 )
 
 // The options of a run go to each worker once, and come from the side that is

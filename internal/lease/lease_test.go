@@ -202,7 +202,7 @@ func swept(t *testing.T, s *Sweep, last func(domain string) time.Duration) (bega
 	start := time.Now()
 	began = make(map[string]time.Duration)
 	var mu sync.Mutex
-	s.Round = func(ctx context.Context, held []feeds.Lease, tail func()) (int, error) {
+	s.Round = func(ctx context.Context, held []feeds.Lease, nearly func()) (int, error) {
 		mu.Lock()
 		for _, l := range held {
 			if _, twice := began[l.Domain]; twice {
@@ -211,7 +211,7 @@ func swept(t *testing.T, s *Sweep, last func(domain string) time.Duration) (bega
 			began[l.Domain] = time.Since(start)
 		}
 		mu.Unlock()
-		tail()
+		nearly()
 		select {
 		case <-time.After(last(held[0].Domain)):
 			return len(held), nil
@@ -277,9 +277,9 @@ func TestAFailureEndsTheSweepAndGivesBack(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				store := &fakeStore{due: []string{"a", "b", "c"}}
 				var done []string
-				s := Sweep{Store: store, Domains: 1, TTL: ttl, Round: func(ctx context.Context, held []feeds.Lease, tail func()) (int, error) {
+				s := Sweep{Store: store, Domains: 1, TTL: ttl, Round: func(ctx context.Context, held []feeds.Lease, nearly func()) (int, error) {
 					done = append(done, held[0].Domain)
-					tail()
+					nearly()
 					var err error
 					if held[0].Domain == "b" {
 						time.Sleep(time.Second)

@@ -20,10 +20,10 @@ const (
 )
 
 // A Round refreshes the feeds of the domains in held that are to be refreshed, and
-// returns how many these were. It calls tail, at most once, when all of its feeds are
+// returns how many these were. It calls nearly, at most once, when all of its feeds are
 // begun, so that others can be: at its end at the latest that is taken as said. When
 // ctx ends it has Grace to return.
-type Round func(ctx context.Context, held []feeds.Lease, tail func()) (refreshed int, err error)
+type Round func(ctx context.Context, held []feeds.Lease, nearly func()) (refreshed int, err error)
 
 // A Sweep does rounds of leased domains until nobody has domains left to refresh but
 // others.
@@ -63,7 +63,7 @@ func (s *Sweep) Run(ctx context.Context) error {
 		}
 	}
 	for more := true; more || w.running > 0; {
-		if more && failed == nil && w.running-w.tails == 0 && w.running < atOnce {
+		if more && failed == nil && w.running-w.nearly == 0 && w.running < atOnce {
 			began, err := w.begin(ctx)
 			if err != nil {
 				end(err)
@@ -76,13 +76,13 @@ func (s *Sweep) Run(ctx context.Context) error {
 			break
 		}
 		e := <-w.events
-		if e.tail {
-			w.tails++
+		if e.nearly {
+			w.nearly++
 			continue
 		}
 		w.running--
-		if e.tailed {
-			w.tails--
+		if e.said {
+			w.nearly--
 		}
 		w.note(e)
 		if e.owed {
@@ -106,19 +106,19 @@ type sweep struct {
 	ttl     time.Duration
 	until   time.Time
 
-	events         chan event      // with room for all that rounds tell, so that none waits for a claim
-	running, tails int             // rounds under way, and how many of these said so of their tail
-	idle           map[string]bool // domains that were claimed, and had nothing to be refreshed
-	owed           []feeds.Lease   // that could not be given back
+	events          chan event      // with room for all that rounds tell, so that none waits for a claim
+	running, nearly int             // rounds under way, and how many of these are nearly done
+	idle            map[string]bool // domains that were claimed, and had nothing to be refreshed
+	owed            []feeds.Lease   // that could not be given back
 }
 
 // An event is what a round's goroutine tells.
 type event struct {
-	tail bool // it has begun all its feeds, and nothing else is set
+	nearly bool // it has begun all its feeds, and nothing else is set
 
 	held      []feeds.Lease
 	owed      bool // they could not be given back
-	tailed    bool
+	said      bool // that it is nearly done
 	refreshed int
 	err       error
 }
@@ -204,9 +204,9 @@ func (w *sweep) refresh(ctx context.Context, held []feeds.Lease, since time.Time
 	e := event{held: held}
 	kept, stop := keeping(ctx, w.store, held, w.ttl, since)
 	e.refreshed, e.err = w.round(kept, held, func() {
-		if !e.tailed {
-			e.tailed = true
-			w.events <- event{tail: true}
+		if !e.said {
+			e.said = true
+			w.events <- event{nearly: true}
 		}
 	})
 	stop()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"feedmill/internal/origin/authority"
-	"feedmill/internal/origin/hostile"
 	"fmt"
 	"io"
 	"log"
@@ -16,6 +14,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"feedmill/internal/origin/authority"
+	"feedmill/internal/origin/hostile"
 )
 
 // New returns a Server that listens but does not answer yet: that is Run's

@@ -102,11 +102,11 @@ func (m *keeper) start() (*managerProcess, error) {
 	go func() {
 		defer close(p.gone)
 		ended := make(chan struct{})
-		var guarding sync.WaitGroup
-		guarding.Go(func() { p.guard(o.HangAfter, o.Logger, ended) })
+		var watching sync.WaitGroup
+		watching.Go(func() { p.endIfStopped(o.HangAfter, o.Logger, ended) })
 		cmd.Wait() // its state says what came of it
 		close(ended)
-		guarding.Wait()
+		watching.Wait()
 	}()
 	rand.Read(p.address.Key)
 	if _, err := stdin.Write(p.address.Key); err != nil {
@@ -115,10 +115,10 @@ func (m *keeper) start() (*managerProcess, error) {
 	return p, nil
 }
 
-// guard kills a manager that a signal has stopped for as long as limit, and returns
+// endIfStopped kills a manager that a signal has stopped for as long as limit, and returns
 // then or once ended is closed. Its callers wait for it in vain, and say in their
 // heartbeats that all is well; when it is gone they find another one.
-func (p *managerProcess) guard(limit time.Duration, log *slog.Logger, ended <-chan struct{}) {
+func (p *managerProcess) endIfStopped(limit time.Duration, log *slog.Logger, ended <-chan struct{}) {
 	every := time.NewTicker(max(limit/8, time.Millisecond))
 	defer every.Stop()
 	for since := time.Now(); ; {

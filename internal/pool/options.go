@@ -165,15 +165,15 @@ const (
 	usualMemory       = 512 << 20 // that a worker keeps to by itself
 )
 
-// A room is what the system gives this process and those that it starts; a
+// A capacity is what the system gives this process and those that it starts; a
 // zero field means that there is no limit, or that it is not known.
-type room struct {
+type capacity struct {
 	files  uint64 // file descriptors of one process
 	memory int64  // bytes, of all together
 }
 
 // fit reduces what was asked for to what there is room for, and says so.
-func (o *Options) fit(r room) {
+func (o *Options) fit(r capacity) {
 	workers := o.Workers
 	if r.files > 0 {
 		perWorker := filesPerWorker

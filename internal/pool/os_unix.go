@@ -41,8 +41,8 @@ func endSignal(s *os.ProcessState) syscall.Signal {
 const sigsys = syscall.SIGSYS
 
 // resources returns what there is room for here.
-func resources() room {
-	r := room{memory: memoryLimit()}
+func resources() capacity {
+	r := capacity{memory: memoryLimit()}
 	var files syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil {
 		r.files = uint64(files.Cur)

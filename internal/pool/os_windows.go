@@ -30,4 +30,4 @@ func endSignal(*os.ProcessState) syscall.Signal { return 0 }
 const sigsys = syscall.Signal(-1)
 
 // resources returns no limits: there are none here that matter.
-func resources() room { return room{} }
+func resources() capacity { return capacity{} }

@@ -272,7 +272,7 @@ func (s *slot) drain(ctx context.Context, w *process) {
 	}
 	grace := s.shared.o.Refresh.DrainGrace + s.shared.o.StopGrace
 	if ctx.Err() == nil && s.owes() {
-		grace += s.shared.o.patience() // it has only grown; its guard ends it if it hangs
+		grace += s.shared.o.patience() // it has only grown; its watch ends it if it hangs
 	}
 	limit := time.NewTimer(grace)
 	defer limit.Stop()

@@ -285,17 +285,17 @@ func TestAskingForLessWhereThereIsLessRoom(t *testing.T) {
 	tests := []struct {
 		name string
 		ask  fitted
-		room room
+		room capacity
 		want fitted
 		says bool
 	}{
-		{"no limits known", fitted{200, 0}, room{}, fitted{200, 0}, false},
-		{"plenty", fitted{200, 0}, room{1 << 20, 1 << 40}, fitted{200, 0}, false},
-		{"64 files", fitted{200, 0}, room{files: 64}, fitted{6, 0}, true},
-		{"hardly any files", fitted{4, 0}, room{files: 20}, fitted{1, 0}, true},
-		{"256 MiB", fitted{4, 0}, room{memory: 256 * mib}, fitted{2, 96 * mib / 10 * 6}, true},
-		{"256 MiB and a limit of one's own", fitted{2, 40 * mib}, room{memory: 256 * mib}, fitted{2, 40 * mib}, false},
-		{"hardly any memory", fitted{4, 0}, room{memory: 32 * mib}, fitted{1, 80 * mib / 10 * 6}, true},
+		{"no limits known", fitted{200, 0}, capacity{}, fitted{200, 0}, false},
+		{"plenty", fitted{200, 0}, capacity{1 << 20, 1 << 40}, fitted{200, 0}, false},
+		{"64 files", fitted{200, 0}, capacity{files: 64}, fitted{6, 0}, true},
+		{"hardly any files", fitted{4, 0}, capacity{files: 20}, fitted{1, 0}, true},
+		{"256 MiB", fitted{4, 0}, capacity{memory: 256 * mib}, fitted{2, 96 * mib / 10 * 6}, true},
+		{"256 MiB and a limit of one's own", fitted{2, 40 * mib}, capacity{memory: 256 * mib}, fitted{2, 40 * mib}, false},
+		{"hardly any memory", fitted{4, 0}, capacity{memory: 32 * mib}, fitted{1, 80 * mib / 10 * 6}, true},
 	}
 	for _, tt := range tests {
 		var log bytes.Buffer

@@ -18,20 +18,20 @@ import (
 func (s *slot) serve(ctx context.Context, w *process) error {
 	s.setCurrent(w)
 	o := s.shared.o
-	unguardC := make(chan struct{})
-	var guarding sync.WaitGroup
-	guarding.Go(func() { w.guard(max(o.HangAfter/8, time.Millisecond), o.StopGrace, s.owes, unguardC) })
-	unguard := sync.OnceFunc(func() {
-		close(unguardC)
-		guarding.Wait()
+	unwatchC := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { w.endIfHung(max(o.HangAfter/8, time.Millisecond), o.StopGrace, s.owes, unwatchC) })
+	unwatch := sync.OnceFunc(func() {
+		close(unwatchC)
+		watching.Wait()
 	})
-	// A worker that does not read must not hold the run. Its guard would
+	// A worker that does not read must not hold the run. Its watch would
 	// find out as well, only later.
 	loosen := context.AfterFunc(ctx, func() { w.stdin.SetWriteDeadline(time.Now().Add(o.StopGrace)) })
 
 	drain, over := s.supply(ctx, w)
 	if over {
-		unguard()
+		unwatch()
 		if s.shared.offer(ctx, s, w) {
 			loosen()
 			s.setCurrent(nil)
@@ -44,7 +44,7 @@ func (s *slot) serve(ctx context.Context, w *process) error {
 	}
 	loosen()
 	s.end(w)
-	unguard()
+	unwatch()
 	s.setCurrent(nil)
 	defer w.release()
 	s.shared.count.moved()
@@ -72,7 +72,7 @@ func (s *slot) supply(ctx context.Context, w *process) (drain, over bool) {
 		alone := s.ledger.single
 		over = s.finished()
 		if len(jobs) > 0 {
-			w.watch.give(len(jobs), idle, time.Now()) // before the guard can see that it owes them
+			w.watch.give(len(jobs), idle, time.Now()) // before the watch can see that it owes them
 		}
 		s.mu.Unlock()
 		switch {

@@ -176,10 +176,10 @@ func (w *watch) check(now time.Time) error {
 	return nil
 }
 
-// guard ends the process when it owes results and hangs: it is asked for its
+// endIfHung ends the process when it owes results and hangs: it is asked for its
 // stacks, which are the only trace of where it hung, and killed after grace. It
 // returns when that is done, or stop is closed.
-func (w *process) guard(every, grace time.Duration, owes func() bool, stop <-chan struct{}) {
+func (w *process) endIfHung(every, grace time.Duration, owes func() bool, stop <-chan struct{}) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	last := time.Now()

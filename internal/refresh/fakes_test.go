@@ -147,7 +147,7 @@ func (f *fakeRunner) Run(ctx context.Context, next Next, emit Emit) error {
 	var wg sync.WaitGroup
 	for w := range f.workers {
 		wg.Go(func() {
-			if err := f.lane(ctx, w, next, results); err != nil {
+			if err := f.worker(ctx, w, next, results); err != nil {
 				cancel(err)
 			}
 		})
@@ -166,8 +166,8 @@ func (f *fakeRunner) Run(ctx context.Context, next Next, emit Emit) error {
 	return failed
 }
 
-// lane is one worker. Its loop owns all that it knows.
-func (f *fakeRunner) lane(ctx context.Context, w int, next Next, results chan<- feeds.Result) error {
+// worker is one worker. Its loop owns all that it knows.
+func (f *fakeRunner) worker(ctx context.Context, w int, next Next, results chan<- feeds.Result) error {
 	var (
 		batches = make(chan []feeds.Job)
 		ask     = make(chan struct{}, 1)

@@ -34,11 +34,11 @@ type Refresher interface {
 	Close()
 }
 
-// A slot is what one worker has to itself. All are made before the first
+// A thread is what one worker has to itself. All are made before the first
 // worker starts and the map that holds them does not change after that, so
 // workers use them without a lock: the way of threads that share a dictionary
 // and keep to keys of their own.
-type slot struct {
+type thread struct {
 	refresher  Refresher
 	jobs       chan feeds.Job
 	unanswered chan struct{} // has one for each, and room for a window of them
@@ -47,11 +47,11 @@ type slot struct {
 // Run implements Runner. It returns an error when the options are wrong or
 // next gave one while ctx was not done.
 //
-// Rejected: slots that collect their worker's results for Run to read at the
+// Rejected: threads that collect their worker's results for Run to read at the
 // end. It needs no channel, but the memory of a whole round, and a round that
 // is interrupted would lose what was finished.
 func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
-	slots, err := g.slots()
+	threads, err := g.threads()
 	if err != nil {
 		return err
 	}
@@ -60,18 +60,18 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 	results := make(chan feeds.Result)
 	var workers sync.WaitGroup
 	var failed atomic.Pointer[error]
-	for n, s := range slots {
+	for n, t := range threads {
 		workers.Go(func() {
-			if err := s.fill(ctx, n, next); err != nil && ctx.Err() == nil {
+			if err := t.fill(ctx, n, next); err != nil && ctx.Err() == nil {
 				failed.CompareAndSwap(nil, &err)
 				stop(err)
 			}
 		})
 		workers.Go(func() {
-			defer s.refresher.Close()
-			s.refresher.Run(ctx, s.jobs, func(r feeds.Result) {
+			defer t.refresher.Close()
+			t.refresher.Run(ctx, t.jobs, func(r feeds.Result) {
 				results <- r
-				<-s.unanswered
+				<-t.unanswered
 			})
 		})
 	}
@@ -88,35 +88,35 @@ func (g *Goroutines) Run(ctx context.Context, next Next, emit Emit) error {
 	return nil
 }
 
-// slots makes the slots of all workers.
-func (g *Goroutines) slots() (map[int]*slot, error) {
-	slots := make(map[int]*slot)
+// threads makes the threads of all workers.
+func (g *Goroutines) threads() (map[int]*thread, error) {
+	threads := make(map[int]*thread)
 	for n := range cmp.Or(max(g.Workers, 0), runtime.NumCPU()) {
 		r, err := g.NewRefresher(g.Options)
 		if err != nil {
-			for _, s := range slots {
-				s.refresher.Close()
+			for _, t := range threads {
+				t.refresher.Close()
 			}
 			return nil, fmt.Errorf("start worker: %w", err)
 		}
-		slots[n] = &slot{refresher: r, jobs: make(chan feeds.Job), unanswered: make(chan struct{}, g.Options.Window())}
+		threads[n] = &thread{refresher: r, jobs: make(chan feeds.Job), unanswered: make(chan struct{}, g.Options.Window())}
 	}
-	return slots, nil
+	return threads, nil
 }
 
 // fill passes a worker its jobs while fewer than a window are unanswered, and
-// closes the slot's jobs when there are no more. The Refresher takes every job
+// closes the thread's jobs when there are no more. The Refresher takes every job
 // that it is given, also once ctx is done, so fill need not look at ctx.
-func (s *slot) fill(ctx context.Context, n int, next Next) error {
-	defer close(s.jobs)
+func (t *thread) fill(ctx context.Context, n int, next Next) error {
+	defer close(t.jobs)
 	for {
 		jobs, err := next(ctx, n)
 		if err != nil || len(jobs) == 0 {
 			return err
 		}
 		for _, job := range jobs {
-			s.unanswered <- struct{}{}
-			s.jobs <- job
+			t.unanswered <- struct{}{}
+			t.jobs <- job
 		}
 	}
 }

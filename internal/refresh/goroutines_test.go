@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"feedmill/internal/feeds"
-
 	"feedmill/internal/feeds/fetch"
 	"feedmill/internal/feeds/read"
 )

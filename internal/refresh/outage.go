@@ -32,11 +32,11 @@ func (e *OutageError) Error() string {
 	return fmt.Sprintf("no network: %d of the first %d hosts could not be reached", e.Failed, e.Hosts)
 }
 
-// verdict is what is known of our own network.
-type verdict uint8
+// network is what is known of our own network.
+type network uint8
 
 const (
-	undecided verdict = iota
+	undecided network = iota
 	networkWorks
 	networkFails
 )
@@ -52,16 +52,16 @@ const (
 // wrong is that one name or two do not exist. Who had failed before has no vote
 // against the network: where a cron asks often, a round may be of dead hosts only.
 type outage struct {
-	verdict verdict
+	network network
 	needed  int            // hosts that must have been reached
 	reached map[int32]bool // by group
 	failed  int            // groups in reached that are false
 	unnamed int            // of these, the ones whose name does not exist
-	held    []answer       // what waits for the verdict, in order
+	held    []answer       // what waits for the decision, in order
 }
 
-// newOutage returns an outage for a round over so many domains. online says that
-// the verdict is known: the network works.
+// newOutage returns an outage for a round over so many domains. online says that the
+// network is known to work.
 func newOutage(domains int, online bool) *outage {
 	needed := 1
 	if domains >= outageHosts {
@@ -69,15 +69,15 @@ func newOutage(domains int, online bool) *outage {
 	}
 	o := &outage{needed: needed, reached: make(map[int32]bool)}
 	if online {
-		o.verdict = networkWorks
+		o.network = networkWorks
 	}
 	return o
 }
 
-// hear notes a result from a group's host and reports whether it must
-// be held until there is a verdict, which then it has been.
+// hear notes a result from a group's host and reports whether it is held until it is
+// known whether our network works.
 func (o *outage) hear(group int32, a answer) (held bool) {
-	if o.verdict != undecided {
+	if o.network != undecided {
 		return false
 	}
 	switch before, known := o.reached[group]; {
@@ -99,32 +99,32 @@ func (o *outage) hear(group int32, a answer) (held bool) {
 	if !unreachable(&a.result) && a.result.Class != feeds.HostBackoff {
 		return false
 	}
-	if o.verdict == networkWorks && len(o.held) == 0 {
+	if o.network == networkWorks && len(o.held) == 0 {
 		return false
 	}
 	o.held = append(o.held, a)
 	return true
 }
 
-// decide comes to a verdict when it can.
+// decide says whether our network works, once that can be said.
 func (o *outage) decide() {
 	hosts := len(o.reached)
 	switch ok := hosts - o.failed; {
 	case ok >= o.needed, len(o.held) >= outageHeld:
-		o.verdict = networkWorks
+		o.network = networkWorks
 	case hosts >= outageHosts:
-		o.verdict = networkFails
+		o.network = networkFails
 	}
 }
 
-// end comes to a verdict where the round was too small or too short for one.
+// end says so where the round was too small or too short.
 func (o *outage) end() {
-	if o.verdict != undecided {
+	if o.network != undecided {
 		return
 	}
-	o.verdict = networkWorks
+	o.network = networkWorks
 	if o.failed > 0 && o.failed == len(o.reached) && (o.unnamed < o.failed || o.failed > 2) {
-		o.verdict = networkFails
+		o.network = networkFails
 	}
 }
 

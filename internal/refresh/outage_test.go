@@ -168,13 +168,13 @@ func TestHostThatComesBackHasItsVoteCorrected(t *testing.T) {
 	}
 }
 
-// TestOnlyFailuresWait for the verdict: those that an outage would explain, and the
+// TestOnlyFailuresWait for the decision: those that an outage would explain, and the
 // feeds that were left alone for such a one. What came has its items, and goes on.
 func TestOnlyFailuresWait(t *testing.T) {
 	o := newOutage(outageHosts, false)
 	for class, want := range map[feeds.Class]bool{feeds.DNS: true, feeds.Connect: true, feeds.HostBackoff: true, feeds.OK: false, feeds.Timeout: false, feeds.TooLarge: false} {
 		if held := o.hear(1, answer{result: feeds.Result{Class: class}}); held != want {
-			t.Errorf("%s waits for the verdict: %v, want %v", class, held, want)
+			t.Errorf("%s waits for the decision: %v, want %v", class, held, want)
 		}
 	}
 }
@@ -185,8 +185,8 @@ func TestHeldFailuresAreBounded(t *testing.T) {
 		o.hear(1, answer{result: feeds.Result{Class: feeds.DNS}})
 	}
 	o.hear(1, answer{result: feeds.Result{Class: feeds.DNS}})
-	if o.verdict != networkWorks || len(o.held) > outageHeld+1 {
-		t.Errorf("verdict %d with %d failures held, want the question closed at %d", o.verdict, len(o.held), outageHeld)
+	if o.network != networkWorks || len(o.held) > outageHeld+1 {
+		t.Errorf("network %d with %d failures held, want the question closed at %d", o.network, len(o.held), outageHeld)
 	}
 }
 

@@ -31,9 +31,9 @@ type plan struct {
 
 	mu      sync.Mutex
 	groups  []group
-	lanes   []lane
+	workers []shard
 	state   []state // of a ref
-	waiting int     // groups in all queues
+	waiting int     // groups that nobody has begun
 	stopped bool
 }
 
@@ -56,9 +56,9 @@ const (
 	answered
 )
 
-// A lane is what one worker has before it.
-type lane struct {
-	queue      []int32 // groups not begun, the largest first
+// A shard is what one worker has before it.
+type shard struct {
+	unbegun    []int32 // groups, the largest first
 	open       []int32 // groups begun that have unsent jobs, in the order of their beginning
 	unsent     int     // jobs
 	unanswered int     // jobs handed out and not answered
@@ -74,15 +74,15 @@ func newPlan(refs []feeds.Ref, workers int, seed uint64, held map[string]time.Ti
 		refs:    refs,
 		groupOf: make([]int32, len(refs)),
 		state:   make([]state, len(refs)),
-		lanes:   make([]lane, workers),
+		workers: make([]shard, workers),
 	}
 	for i := 1; i < len(refs); i++ {
 		if refs[i-1].ID >= refs[i].ID {
 			return nil, fmt.Errorf("plan round: feed %d comes after feed %d", refs[i].ID, refs[i-1].ID)
 		}
 	}
-	for w := range p.lanes {
-		p.lanes[w].wake = make(chan struct{}, 1)
+	for w := range p.workers {
+		p.workers[w].wake = make(chan struct{}, 1)
 	}
 	p.gather()
 	p.mix(seed)
@@ -152,14 +152,14 @@ func (p *plan) deal(seed uint64, held map[string]time.Time) {
 	})
 	for _, g := range groups {
 		least := 0
-		for w := range p.lanes {
-			if p.lanes[w].unsent < p.lanes[least].unsent {
+		for w := range p.workers {
+			if p.workers[w].unsent < p.workers[least].unsent {
 				least = w
 			}
 		}
 		p.groups[g].worker = int32(least)
-		p.lanes[least].queue = append(p.lanes[least].queue, g)
-		p.lanes[least].unsent += p.groups[g].unsent()
+		p.workers[least].unbegun = append(p.workers[least].unbegun, g)
+		p.workers[least].unsent += p.groups[g].unsent()
 	}
 	p.waiting = len(groups)
 }
@@ -183,9 +183,9 @@ func shuffled(groups []int32, seed uint64) []int32 {
 func (p *plan) shards() []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := make([]int, len(p.lanes))
-	for w := range p.lanes {
-		n[w] = p.lanes[w].unsent
+	n := make([]int, len(p.workers))
+	for w := range p.workers {
+		n[w] = p.workers[w].unsent
 	}
 	return n
 }
@@ -227,7 +227,7 @@ const (
 	// by the time its last one is answered.
 	groupAhead = 12
 
-	// openGroups is how many groups that can be given a job a lane keeps
+	// openGroups is how many groups that can be given a job a shard keeps
 	// begun before it stops beginning others: one for each request that a worker
 	// may have under way, as a host has one at a time. With fewer, a list with ten
 	// feeds on each host would have a window full of jobs that wait for others.
@@ -254,7 +254,7 @@ func (p *plan) take(ctx context.Context, worker, limit int) []int64 {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-p.lanes[worker].wake:
+		case <-p.workers[worker].wake:
 		}
 	}
 }
@@ -267,31 +267,31 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 	if p.stopped {
 		return nil, false
 	}
-	l := &p.lanes[worker]
-	l.asked = true
+	s := &p.workers[worker]
+	s.asked = true
 	for len(ids) < limit {
-		at := p.choose(l)
+		at := p.choose(s)
 		if at < 0 {
 			if !p.steal(worker) {
 				break
 			}
 			continue
 		}
-		g := &p.groups[l.open[at]]
-		ids = append(ids, p.refs[p.send(l, at)].ID)
+		g := &p.groups[s.open[at]]
+		ids = append(ids, p.refs[p.send(s, at)].ID)
 		if g.unanswered == 1 && g.unsent() > 0 && len(ids) < limit {
 			// And the next, so that the worker has it while the connection is open:
 			// with two feeds on each of 3,000 https hosts that answer after 300 ms,
 			// 3,170 connections for 4,500.
-			ids = append(ids, p.refs[p.send(l, at)].ID)
+			ids = append(ids, p.refs[p.send(s, at)].ID)
 		}
 	}
 	// Who has nothing unanswered has taken what there was: so whoever is told of
 	// more here is woken by an answer of its own.
-	return ids, len(l.open) > 0 || p.waiting > 0
+	return ids, len(s.open) > 0 || p.waiting > 0
 }
 
-// choose returns where in l.open the group is that gets the next job, having
+// choose returns where in s.open the group is that gets the next job, having
 // begun it if need be, or -1 when there is none.
 //
 // It is the group with the most unsent jobs for each one that is unanswered
@@ -301,10 +301,10 @@ func (p *plan) pick(worker, limit int) (ids []int64, more bool) {
 // take turns. Rejected: going round the open groups one job each. It is fair
 // to groups but starves the long one: on a list with the skew of the real web
 // the round took a third longer.
-func (p *plan) choose(l *lane) int {
+func (p *plan) choose(s *shard) int {
 	best, room := -1, 0
 	var most, over int // the best's unsent jobs, and what they are divided by
-	for i, at := range l.open {
+	for i, at := range s.open {
 		g := &p.groups[at]
 		if g.unanswered >= groupAhead {
 			continue
@@ -315,31 +315,31 @@ func (p *plan) choose(l *lane) int {
 			best, most, over = i, n, d
 		}
 	}
-	if room >= openGroups || len(l.queue) == 0 {
+	if room >= openGroups || len(s.unbegun) == 0 {
 		return best
 	}
-	head := l.queue[0]
+	head := s.unbegun[0]
 	if best >= 0 && p.groups[head].unsent()*over < most {
 		return best
 	}
-	l.queue = l.queue[1:]
+	s.unbegun = s.unbegun[1:]
 	p.waiting--
-	l.open = append(l.open, head)
-	return len(l.open) - 1
+	s.open = append(s.open, head)
+	return len(s.open) - 1
 }
 
 // send marks the next job of the open group at index at as handed out and
 // returns its ref.
-func (p *plan) send(l *lane, at int) int32 {
-	g := &p.groups[l.open[at]]
+func (p *plan) send(s *shard, at int) int32 {
+	g := &p.groups[s.open[at]]
 	ref := p.order[g.next]
 	p.state[ref] = sent
 	g.next++
 	g.unanswered++
-	l.unanswered++
-	l.unsent--
+	s.unanswered++
+	s.unsent--
 	if g.unsent() == 0 {
-		l.open = slices.Delete(l.open, at, at+1)
+		s.open = slices.Delete(s.open, at, at+1)
 	}
 	return ref
 }
@@ -348,33 +348,33 @@ func (p *plan) send(l *lane, at int) int32 {
 // group that the worker with the most before it has not begun, and reports whether
 // there was one.
 func (p *plan) steal(worker int) bool {
-	thief := &p.lanes[worker]
+	thief := &p.workers[worker]
 	if thief.unanswered >= stealBelow {
 		return false
 	}
-	victim := (*lane)(nil)
-	for w := range p.lanes {
-		l := &p.lanes[w]
-		if len(l.queue) > 0 && (l.asked || thief.unanswered == 0) && (victim == nil || l.unsent > victim.unsent) {
-			victim = l
+	victim := (*shard)(nil)
+	for w := range p.workers {
+		s := &p.workers[w]
+		if len(s.unbegun) > 0 && (s.asked || thief.unanswered == 0) && (victim == nil || s.unsent > victim.unsent) {
+			victim = s
 		}
 	}
 	if victim == nil {
 		return false
 	}
-	kept := victim.queue[:0]
-	for i, g := range victim.queue {
-		if (len(victim.queue)-1-i)%2 != 0 {
+	kept := victim.unbegun[:0]
+	for i, g := range victim.unbegun {
+		if (len(victim.unbegun)-1-i)%2 != 0 {
 			kept = append(kept, g)
 			continue
 		}
 		n := p.groups[g].unsent()
 		victim.unsent -= n
 		thief.unsent += n
-		thief.queue = append(thief.queue, g)
+		thief.unbegun = append(thief.unbegun, g)
 		p.groups[g].worker = int32(worker)
 	}
-	victim.queue = kept
+	victim.unbegun = kept
 	return true
 }
 
@@ -389,10 +389,10 @@ func (p *plan) done(id int64) (ref int32, ok bool) {
 	}
 	p.state[ref] = answered
 	g := &p.groups[p.groupOf[ref]]
-	l := &p.lanes[g.worker]
+	s := &p.workers[g.worker]
 	g.unanswered--
-	l.unanswered--
-	l.nudge()
+	s.unanswered--
+	s.nudge()
 	return ref, true
 }
 
@@ -412,12 +412,12 @@ func (p *plan) drop(ref int32) []int32 {
 		p.state[r] = answered
 	}
 	g.next = g.end
-	l := &p.lanes[g.worker]
-	l.unsent -= len(dropped)
-	if i := slices.Index(l.open, at); i >= 0 {
-		l.open = slices.Delete(l.open, i, i+1)
+	s := &p.workers[g.worker]
+	s.unsent -= len(dropped)
+	if i := slices.Index(s.open, at); i >= 0 {
+		s.open = slices.Delete(s.open, i, i+1)
 	}
-	l.nudge()
+	s.nudge()
 	return dropped
 }
 
@@ -443,8 +443,8 @@ func (p *plan) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopped = true
-	for w := range p.lanes {
-		p.lanes[w].nudge()
+	for w := range p.workers {
+		p.workers[w].nudge()
 	}
 }
 
@@ -468,18 +468,18 @@ func (p *plan) rest() []int32 {
 func (p *plan) quiet() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := range p.lanes {
-		if p.lanes[i].unanswered > 0 {
+	for i := range p.workers {
+		if p.workers[i].unanswered > 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// nudge makes the lane's take look again; one nudge is as good as many.
-func (l *lane) nudge() {
+// nudge makes the worker's take look again; one nudge is as good as many.
+func (s *shard) nudge() {
 	select {
-	case l.wake <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default:
 	}
 }

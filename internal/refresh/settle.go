@@ -77,7 +77,7 @@ func (s *settler) end(ended string) (unanswered int) {
 	rest := s.plan.rest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.outage.end(); s.outage.verdict == networkFails && len(s.outage.held) > 0 {
+	if s.outage.end(); s.outage.network == networkFails && len(s.outage.held) > 0 {
 		s.stop(s.outage.err())
 	}
 	s.release()
@@ -87,10 +87,10 @@ func (s *settler) end(ended string) (unanswered int) {
 
 // hear passes an answer by the outage and settles it, now or later.
 func (s *settler) hear(a answer) {
-	before := s.outage.verdict
+	before := s.outage.network
 	held := s.outage.hear(s.plan.groupOf[a.ref], a)
-	if before == undecided && s.outage.verdict != undecided {
-		if s.outage.verdict == networkFails {
+	if before == undecided && s.outage.network != undecided {
+		if s.outage.network == networkFails {
 			s.stop(s.outage.err())
 		}
 		s.release()
@@ -100,7 +100,7 @@ func (s *settler) hear(a answer) {
 	}
 }
 
-// release settles what waited for the verdict on our own network.
+// release settles what waited to hear of our own network.
 func (s *settler) release() {
 	held := s.outage.held
 	s.outage.held = nil
@@ -113,11 +113,11 @@ func (s *settler) release() {
 // its domain.
 func (s *settler) settle(a answer) {
 	r := &a.result
-	if s.outage.verdict == networkFails && (unreachable(r) || r.Class == feeds.HostBackoff) {
+	if s.outage.network == networkFails && (unreachable(r) || r.Class == feeds.HostBackoff) {
 		*r = feeds.Result{ID: r.ID, Class: feeds.Cancelled}
 	}
 	if r.Class == feeds.Cancelled {
-		if ended := s.cause(); ended != nil && (r.Detail == "" || s.outage.verdict == networkFails) {
+		if ended := s.cause(); ended != nil && (r.Detail == "" || s.outage.network == networkFails) {
 			r.Detail = why(ended)
 		}
 	}

@@ -3,9 +3,10 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"feedmill/internal/feeds"
 	"fmt"
 	"hash"
+
+	"feedmill/internal/feeds"
 )
 
 // A Digest is a feed in a form that can be compared: two stores that have come

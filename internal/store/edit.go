@@ -3,11 +3,12 @@ package store
 import (
 	"cmp"
 	"errors"
-	"feedmill/internal/feeds"
 	"iter"
 	"slices"
 	"strings"
 	"time"
+
+	"feedmill/internal/feeds"
 )
 
 // ErrTaken says that a feed cannot have a URL because another feed has it.

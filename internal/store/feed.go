@@ -2,9 +2,10 @@ package store
 
 import (
 	"cmp"
-	"feedmill/internal/feeds"
 	"strings"
 	"time"
+
+	"feedmill/internal/feeds"
 )
 
 // A Feed is a subscribed feed as it is stored.

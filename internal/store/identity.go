@@ -24,7 +24,7 @@ func readerOf(o *feeds.Outcome) int64 {
 
 // share notes the keys that it shares with other items of its feed, if it does.
 // The one that was stored by such a key is stored by its own from then on.
-func (b *Batch) share(feed int64, it *feeds.Item, s *State) error {
+func (b *Saver) share(feed int64, it *feeds.Item, s *State) error {
 	if it.Key == feeds.Identify(it) {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (b *Batch) share(feed int64, it *feeds.Item, s *State) error {
 }
 
 // rekey gives the item that is stored by key the one of that rung.
-func (b *Batch) rekey(feed int64, key feeds.Key, rung int, s *State) error {
+func (b *Saver) rekey(feed int64, key feeds.Key, rung int, s *State) error {
 	it, there, err := b.Rows.ByKey(feed, key)
 	if err != nil || !there {
 		return err
@@ -77,7 +77,7 @@ type Stored struct {
 // Rejected: asking for each new item whether one like it is stored. That costs a
 // fifth of storing it; one row for an outcome of two new items and more costs
 // little, and a feed with random guids shows all of its items as new.
-func (b *Batch) suspect(o *feeds.Outcome, s *State) (err error) {
+func (b *Saver) suspect(o *feeds.Outcome, s *State) (err error) {
 	if s.Items == 0 || !s.older && len(o.Items) < 2 {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (b *Batch) suspect(o *feeds.Outcome, s *State) (err error) {
 
 // adopt stores it in the place of its former self, if there is one, and reports
 // whether there was.
-func (b *Batch) adopt(o *feeds.Outcome, it *feeds.Item, s *State) (bool, error) {
+func (b *Saver) adopt(o *feeds.Outcome, it *feeds.Item, s *State) (bool, error) {
 	if s.older {
 		for _, key := range feeds.FormerKeys(it) {
 			if b.removed[o.ID][key] {
@@ -130,7 +130,7 @@ func (b *Batch) adopt(o *feeds.Outcome, it *feeds.Item, s *State) (bool, error) 
 }
 
 // replace puts it in the place of the item that is stored by key, in silence.
-func (b *Batch) replace(feed int64, key feeds.Key, it *feeds.Item, s *State) error {
+func (b *Saver) replace(feed int64, key feeds.Key, it *feeds.Item, s *State) error {
 	err := b.Rows.Replace(feed, key, it)
 	s.learn(it)
 	return err

@@ -1,9 +1,10 @@
 package store
 
 import (
-	"feedmill/internal/feeds"
 	"fmt"
 	"time"
+
+	"feedmill/internal/feeds"
 )
 
 // An Item is a stored item.

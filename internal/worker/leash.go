@@ -33,8 +33,8 @@ func (l *leash) answered(at time.Duration) {
 	}
 }
 
-// watch returns ErrUnanswered when the leash is over, nil when stop is closed.
-func (l *leash) watch(stop <-chan struct{}) error {
+// wait returns ErrUnanswered when the leash is over, nil when stop is closed.
+func (l *leash) wait(stop <-chan struct{}) error {
 	for {
 		left := time.Until(l.begun.Add(time.Duration(l.last.Load()) + l.length))
 		if left <= 0 {

@@ -128,7 +128,7 @@ func Serve(ctx context.Context, conn *ipc.Conn, o Options) error {
 	go func() { readC <- s.read(drain) }()
 	go func() { overrunC <- s.watchCPU(cmp.Or(o.ParseCPU, DefaultParseCPU), stop) }()
 	if s.leash != nil {
-		go func() { overrunC <- s.leash.watch(stop) }()
+		go func() { overrunC <- s.leash.wait(stop) }()
 	}
 	go s.work(work)
 	// That all is done is no reason to return: the coordinator looks at this

@@ -16,19 +16,19 @@ import (
 	"feedmill/internal/feeds"
 )
 
-// An addressGuard refuses addresses that are not public. It is asked after the name
+// An addressPolicy refuses addresses that are not public. It is asked after the name
 // was resolved and before each connection, so a name that changes its address
 // in between, or has a public and a private one, gains nothing.
-type addressGuard struct {
+type addressPolicy struct {
 	guardian *ssrf.Guardian
 	allow    []netip.Prefix
 	ports    []uint16 // empty allows any
 	nat64    nat64
 }
 
-// newAddressGuard returns a guard that allows public addresses and those in
+// newAddressPolicy returns one that allows public addresses and those in
 // allow, on the given ports; none given means any.
-func newAddressGuard(allow []netip.Prefix, ports []uint16) *addressGuard {
+func newAddressPolicy(allow []netip.Prefix, ports []uint16) *addressPolicy {
 	var v4, v6 []netip.Prefix
 	for _, p := range allow {
 		if p.Addr().Is4() {
@@ -37,7 +37,7 @@ func newAddressGuard(allow []netip.Prefix, ports []uint16) *addressGuard {
 			v6 = append(v6, p.Masked())
 		}
 	}
-	return &addressGuard{allow: allow, ports: ports, guardian: ssrf.New(
+	return &addressPolicy{allow: allow, ports: ports, guardian: ssrf.New(
 		ssrf.WithAnyPort(),
 		ssrf.WithAllowedV4Prefixes(v4...),
 		ssrf.WithAllowedV6Prefixes(v6...),
@@ -45,7 +45,7 @@ func newAddressGuard(allow []netip.Prefix, ports []uint16) *addressGuard {
 }
 
 // control is a net.Dialer's ControlContext.
-func (g *addressGuard) control(ctx context.Context, network, address string, c syscall.RawConn) error {
+func (g *addressPolicy) control(ctx context.Context, network, address string, c syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return &feeds.Failure{Class: feeds.BlockedAddress, Detail: "an address that cannot be judged", Err: err}
@@ -64,7 +64,7 @@ func (g *addressGuard) control(ctx context.Context, network, address string, c s
 
 // judge says why an address must not be asked; nil when it may be. One that stands
 // for an IPv4 address is judged by that.
-func (g *addressGuard) judge(ctx context.Context, addr netip.Addr) *feeds.Failure {
+func (g *addressPolicy) judge(ctx context.Context, addr netip.Addr) *feeds.Failure {
 	if g.allows(addr) {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (g *addressGuard) judge(ctx context.Context, addr netip.Addr) *feeds.Failur
 
 // literal checks a host that is written as an address. A name is not looked
 // up and passes.
-func (g *addressGuard) literal(host string) *feeds.Failure {
+func (g *addressPolicy) literal(host string) *feeds.Failure {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if addr.Is4In6() && g.allows(addr.Unmap()) {
 			return nil
@@ -97,7 +97,7 @@ func (g *addressGuard) literal(host string) *feeds.Failure {
 }
 
 // allows reports whether the user allowed addr by name.
-func (g *addressGuard) allows(addr netip.Addr) bool {
+func (g *addressPolicy) allows(addr netip.Addr) bool {
 	return slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
@@ -165,7 +165,7 @@ func anyBase(part string) (uint64, bool) {
 }
 
 // connects reports whether port may be connected to.
-func (g *addressGuard) connects(port uint16) bool {
+func (g *addressPolicy) connects(port uint16) bool {
 	return len(g.ports) == 0 || slices.Contains(g.ports, port)
 }
 

@@ -72,7 +72,7 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 }
 
 func TestPublicAddressesPass(t *testing.T) {
-	g := newAddressGuard(nil, nil)
+	g := newAddressPolicy(nil, nil)
 	for _, addr := range []string{"8.8.8.8:80", "93.184.216.34:8443", "[2606:4700::1111]:443"} {
 		network := "tcp4"
 		if addr[0] == '[' {
@@ -143,7 +143,7 @@ func TestARedirectToAnotherPortIsRefused(t *testing.T) {
 // TestNAT64IsJudgedByTheAddressInside: a network without IPv4 reaches it by
 // addresses that have the IPv4 one in them, under its own prefix or the common one.
 func TestNAT64IsJudgedByTheAddressInside(t *testing.T) {
-	g := newAddressGuard([]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, nil)
+	g := newAddressPolicy([]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, nil)
 	asked := 0
 	g.nat64.lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
 		asked++
@@ -174,7 +174,7 @@ func TestNAT64IsJudgedByTheAddressInside(t *testing.T) {
 // TestThePrefixIsLookedUpThoughItsAskerIsGone: another address may have been reached
 // first, and everybody after it goes by what was found.
 func TestThePrefixIsLookedUpThoughItsAskerIsGone(t *testing.T) {
-	g := newAddressGuard(nil, nil)
+	g := newAddressPolicy(nil, nil)
 	g.nat64.lookup = func(ctx context.Context, _ string) ([]netip.Addr, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err

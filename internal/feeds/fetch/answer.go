@@ -5,11 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"feedmill/internal/feeds"
 	"net/http"
 	"runtime"
 	"strings"
 	"time"
+
+	"feedmill/internal/feeds"
 )
 
 // result says what became of the job, of what run returned. It frees the body.

@@ -1,12 +1,13 @@
 package fetch
 
 import (
-	"feedmill/internal/feeds"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"feedmill/internal/feeds"
 )
 
 // A connection is one to a server, and one exchange at a time has it.

@@ -14,7 +14,7 @@ import (
 // one is tried beside it (RFC 8305, section 5).
 const raceAfter = 250 * time.Millisecond
 
-// A dialer makes TCP connections by name, under the address guard.
+// A dialer makes TCP connections by name, under the address policy.
 type dialer struct {
 	names *names
 	files *fileCount
@@ -22,7 +22,7 @@ type dialer struct {
 	limit time.Duration // for connecting, once the name is known
 }
 
-func newDialer(l *limits, g *addressGuard, f *fileCount) *dialer {
+func newDialer(l *limits, g *addressPolicy, f *fileCount) *dialer {
 	names := newNames(l.lookup, f)
 	g.nat64.lookup = names.lookup
 	return &dialer{
@@ -37,7 +37,7 @@ func newDialer(l *limits, g *addressGuard, f *fileCount) *dialer {
 }
 
 // dial connects to a host and port. The caller has a token for the connection.
-// The error is a *lack, a *Failure, a *net.DNSError, a *net.OpError, or ctx's
+// The error is a *shortage, a *Failure, a *net.DNSError, a *net.OpError, or ctx's
 // cause.
 func (d *dialer) dial(ctx context.Context, host, port string) (net.Conn, error) {
 	addrs, err := d.names.lookup(ctx, host)
@@ -60,7 +60,7 @@ func (d *dialer) dial(ctx context.Context, host, port string) (net.Conn, error) 
 // one connects to an address.
 func (d *dialer) one(ctx context.Context, addr netip.Addr, port uint16) (net.Conn, error) {
 	conn, err := d.net.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, port).String())
-	if l := lackOf(err, addr.Is6()); l != nil {
+	if l := shortageOf(err, addr.Is6()); l != nil {
 		return nil, l
 	}
 	return conn, err
@@ -101,14 +101,14 @@ func (d *dialer) race(ctx context.Context, addrs []netip.Addr, port uint16) (net
 		}
 		select {
 		case o := <-outcomes:
-			_, isLack := o.err.(*lack)
+			_, isShortage := o.err.(*shortage)
 			switch {
 			case o.err == nil && won == nil:
 				won, next = o.conn, len(addrs)
 				stop()
 			case o.err == nil:
 				o.conn.Close()
-			case failed == nil || isLack:
+			case failed == nil || isShortage:
 				failed = o.err
 			}
 			if under--; next < len(addrs) && ctx.Err() == nil {

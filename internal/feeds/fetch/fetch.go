@@ -150,7 +150,7 @@ func (f *fetch) drain(resp *http.Response) {
 func (f *fetch) ask(ctx context.Context) (*http.Response, *feeds.Failure) {
 	for {
 		to := feeds.SplitURL(f.trail.at)
-		if fail := f.r.guard.literal(to.Hostname()); fail != nil {
+		if fail := f.r.addresses.literal(to.Hostname()); fail != nil {
 			return nil, fail
 		}
 		if fail := f.enter(ctx, to.Hostname()); fail != nil {

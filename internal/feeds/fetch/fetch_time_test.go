@@ -242,7 +242,7 @@ func TestIdleSlotDoesNotHoldBackOthers(t *testing.T) {
 		r.Run(t.Context(), in, func(res feeds.Result) {
 			ended[res.ID] = time.Since(start).Round(time.Millisecond)
 			if res.ID == 1 {
-				// One slot waits now, and a.example's next start is a second off.
+				// One fetcher waits now, and a.example's next start is a second off.
 				in <- feeds.Job{ID: 2, URL: "http://b.example/"}
 				in <- feeds.Job{ID: 3, URL: "http://c.example/"}
 				in <- feeds.Job{ID: 4, URL: "http://a.example/"}

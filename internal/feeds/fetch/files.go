@@ -173,20 +173,20 @@ func take(ctx context.Context, c chan struct{}) error {
 	}
 }
 
-// A lack is something of this machine's that a connection needs and that was
+// A shortage is something of this machine's that a connection needs and that was
 // not to be had. It is nobody's fault out there.
-type lack struct {
+type shortage struct {
 	what, remedy string
 	err          error
 }
 
-func (l *lack) Error() string { return l.what }
-func (l *lack) Unwrap() error { return l.err }
+func (l *shortage) Error() string { return l.what }
+func (l *shortage) Unwrap() error { return l.err }
 
-// lackOf returns what this machine lacked when err came about, or nil. Over
+// shortageOf returns what this machine lacked when err came about, or nil. Over
 // IPv6 a missing local address only says that there is no IPv6 here.
-func lackOf(err error, ipv6 bool) *lack {
-	if l, ok := errors.AsType[*lack](err); ok {
+func shortageOf(err error, ipv6 bool) *shortage {
+	if l, ok := errors.AsType[*shortage](err); ok {
 		return l
 	}
 	errno, ok := errors.AsType[syscall.Errno](err)
@@ -195,13 +195,13 @@ func lackOf(err error, ipv6 bool) *lack {
 	}
 	switch {
 	case errno == syscall.EMFILE:
-		return &lack{"no file descriptor is left for this process", "raise its limit: ulimit -n", err}
+		return &shortage{"no file descriptor is left for this process", "raise its limit: ulimit -n", err}
 	case errno == syscall.ENFILE:
-		return &lack{"no file descriptor is left on this machine", "raise fs.file-max", err}
+		return &shortage{"no file descriptor is left on this machine", "raise fs.file-max", err}
 	case errno == syscall.ENOBUFS || errno == syscall.ENOMEM:
-		return &lack{"no memory is left for a socket", "raise net.ipv4.tcp_mem, or have fewer --fetches", err}
+		return &shortage{"no memory is left for a socket", "raise net.ipv4.tcp_mem, or have fewer --fetches", err}
 	case errno == syscall.EADDRNOTAVAIL && !ipv6:
-		return &lack{"no local port is left", "widen net.ipv4.ip_local_port_range, or have fewer --fetches", err}
+		return &shortage{"no local port is left", "widen net.ipv4.ip_local_port_range, or have fewer --fetches", err}
 	}
 	return nil
 }
@@ -215,6 +215,6 @@ const (
 
 // cancelled returns the failure of a job that gave up waiting for it: the feed
 // is still due.
-func (l *lack) cancelled() *feeds.Failure {
+func (l *shortage) cancelled() *feeds.Failure {
 	return &feeds.Failure{Class: feeds.Cancelled, Detail: l.what, Hint: l.remedy, Err: l}
 }

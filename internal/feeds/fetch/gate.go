@@ -73,33 +73,33 @@ func newGate(perHost int, delay time.Duration) *gate {
 	}
 }
 
-// A verdict is what try found.
-type verdict struct {
+// An admission is what try found: a turn, or why there is none.
+type admission struct {
 	granted bool
 	refusal *feeds.Failure // the place is left alone
 	wait    time.Duration  // a turn will be free after this; 0 when a leave will tell
 }
 
 // try takes a turn if one is free and may start now. It never waits.
-func (g *gate) try(p place) verdict {
+func (g *gate) try(p place) admission {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f := g.refusal(p); f != nil {
-		return verdict{refusal: f}
+		return admission{refusal: f}
 	}
 	t := g.turns(p.domain)
 	if t.busy >= g.perHost || len(t.waiting) > 0 {
-		return verdict{}
+		return admission{}
 	}
 	if g.delay > 0 {
 		now := time.Now()
 		if wait := t.next.Sub(now); wait > 0 {
-			return verdict{wait: wait}
+			return admission{wait: wait}
 		}
 		t.next = now.Add(g.delay)
 	}
 	t.busy++
-	return verdict{granted: true}
+	return admission{granted: true}
 }
 
 // enter waits for a turn and for its start. Only who already occupies a fetch

@@ -24,7 +24,7 @@ func (r *Refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(fe
 	work, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
 	l := newLane(r, emit)
-	l.spawn = func() { l.slots.Go(func() { l.slot(ctx, work) }) }
+	l.spawn = func() { l.fetchers.Go(func() { l.fetcher(ctx, work) }) }
 	r.gate.wake = l.wake
 
 	drained := make(chan struct{})
@@ -36,48 +36,48 @@ func (r *Refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(fe
 		l.add(ctx, job)
 	}
 	l.close()
-	l.slots.Wait()
+	l.fetchers.Wait()
 	if !stop() {
 		<-drained
 	}
 	l.endGrace()
 }
 
-// A lane is the work of one Run: jobs in queues by domain, and a slot for each
-// fetch that may be under way. A slot is a goroutine that does one job after
+// A lane is the work of one Run: jobs by domain, and a fetcher for
+// each request that may be under way. A fetcher is a goroutine that does one job after
 // the other and takes its next job itself, so no goroutine in between handles
 // what it finds.
 type lane struct {
-	r     *Refresher
-	emit  func(feeds.Result)
-	spawn func() // starts a slot
-	slots sync.WaitGroup
+	r        *Refresher
+	emit     func(feeds.Result)
+	spawn    func() // starts a fetcher
+	fetchers sync.WaitGroup
 
 	emitting sync.Mutex // held while emit is called
 
-	mu      sync.Mutex
-	some    sync.Cond         // there is something for a slot to take, or nothing ever again
-	queues  map[string]*queue // those with jobs, by domain
-	ready   []*queue          // those whose next job may be able to begin, in this order
-	started int               // slots
-	most    int               // slots that there may be now
-	load    load              // when there are as many
-	probe   *time.Timer       // looks whether there may be more; nil while all get one
-	idle    int               // slots that wait
-	closed  bool              // no job will be added
-	stopped bool              // nothing begins any more
-	grace   *time.Timer
+	mu       sync.Mutex
+	some     sync.Cond           // there is something for a fetcher to take, or nothing ever again
+	backlogs map[string]*backlog // those with jobs, by domain
+	ready    []*backlog          // those whose next job may be able to begin, in this order
+	started  int                 // fetchers
+	most     int                 // fetchers that there may be now
+	load     load                // when there are as many
+	probe    *time.Timer         // looks whether there may be more; nil while all get one
+	idle     int                 // fetchers that wait
+	closed   bool                // no job will be added
+	stopped  bool                // nothing begins any more
+	grace    *time.Timer
 }
 
-// A queue holds the jobs of one domain that have not begun.
-type queue struct {
+// A backlog is the jobs of one domain that have not begun.
+type backlog struct {
 	domain string
 	tasks  []*task
 	ready  bool        // in lane.ready
 	later  *time.Timer // makes it ready after the host's delay
 }
 
-// A task is one job of a lane. Its fields are guarded by lane.mu until a slot
+// A task is one job of a lane. Its fields are guarded by lane.mu until a fetcher
 // has taken it.
 type task struct {
 	job     feeds.Job
@@ -87,7 +87,7 @@ type task struct {
 }
 
 func newLane(r *Refresher, emit func(feeds.Result)) *lane {
-	l := &lane{r: r, emit: emit, queues: make(map[string]*queue), most: min(firstFetches, r.limits.fetches)}
+	l := &lane{r: r, emit: emit, backlogs: make(map[string]*backlog), most: min(firstFetches, r.limits.fetches)}
 	l.some.L = &l.mu
 	return l
 }
@@ -105,26 +105,26 @@ func (l *lane) add(ctx context.Context, job feeds.Job) {
 		return
 	}
 	defer l.mu.Unlock()
-	q := l.queues[t.place.domain]
-	if q == nil {
-		q = &queue{domain: t.place.domain}
-		l.queues[q.domain] = q
-		l.makeReady(q, l.r.transport.files.keeps(host))
+	b := l.backlogs[t.place.domain]
+	if b == nil {
+		b = &backlog{domain: t.place.domain}
+		l.backlogs[b.domain] = b
+		l.makeReady(b, l.r.transport.files.keeps(host))
 	}
-	q.tasks = append(q.tasks, t)
+	b.tasks = append(b.tasks, t)
 }
 
-// makeReady lets a slot try a queue, before others or after them, a new slot if
+// makeReady lets a fetcher try a backlog, before others or after them, a new fetcher if
 // those that wait have enough to try. The caller holds l.mu.
-func (l *lane) makeReady(q *queue, first bool) {
-	if q.ready {
+func (l *lane) makeReady(b *backlog, first bool) {
+	if b.ready {
 		return
 	}
-	q.ready = true
+	b.ready = true
 	if first {
-		l.ready = slices.Insert(l.ready, 0, q)
+		l.ready = slices.Insert(l.ready, 0, b)
 	} else {
-		l.ready = append(l.ready, q)
+		l.ready = append(l.ready, b)
 	}
 	if len(l.ready) > l.idle && !l.stopped {
 		if l.started < l.most {
@@ -132,7 +132,7 @@ func (l *lane) makeReady(q *queue, first bool) {
 			l.spawn()
 			return
 		}
-		l.watch()
+		l.startProbe()
 	}
 	l.some.Signal()
 }
@@ -142,8 +142,8 @@ func (l *lane) makeReady(q *queue, first bool) {
 func (l *lane) wake(domain string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if q := l.queues[domain]; q != nil {
-		l.makeReady(q, true)
+	if b := l.backlogs[domain]; b != nil {
+		l.makeReady(b, true)
 	}
 }
 
@@ -155,9 +155,9 @@ func (l *lane) close() {
 	l.some.Broadcast()
 }
 
-// slot does one job after the other until there will be none. ctx is the
+// fetcher does one job after the other until there will be none. ctx is the
 // run's, work that of what is under way.
-func (l *lane) slot(ctx, work context.Context) {
+func (l *lane) fetcher(ctx, work context.Context) {
 	for {
 		t, jctx := l.take(ctx, work)
 		if t == nil {
@@ -181,7 +181,7 @@ func (l *lane) take(ctx, work context.Context) (*task, context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		if l.stopped || ctx.Err() != nil || l.closed && len(l.queues) == 0 {
+		if l.stopped || ctx.Err() != nil || l.closed && len(l.backlogs) == 0 {
 			l.some.Broadcast()
 			return nil, nil
 		}
@@ -207,42 +207,42 @@ func (l *lane) take(ctx, work context.Context) (*task, context.Context) {
 // try returns the first job that may begin, or nil. The caller holds l.mu.
 func (l *lane) try() *task {
 	for len(l.ready) > 0 {
-		q := l.ready[0]
-		l.ready, q.ready = l.ready[1:], false
-		if len(q.tasks) == 0 {
+		b := l.ready[0]
+		l.ready, b.ready = l.ready[1:], false
+		if len(b.tasks) == 0 {
 			continue
 		}
-		t := q.tasks[0]
-		v := l.r.gate.try(t.place)
-		if !v.granted && v.refusal == nil {
-			if v.wait > 0 {
-				l.after(q, v.wait)
+		t := b.tasks[0]
+		a := l.r.gate.try(t.place)
+		if !a.granted && a.refusal == nil {
+			if a.wait > 0 {
+				l.after(b, a.wait)
 			}
-			continue // else the turn's holder wakes the queue
+			continue // else the turn's holder wakes the backlog
 		}
-		q.tasks[0] = nil // what is known of its items need not stay
-		q.tasks = q.tasks[1:]
-		t.refusal = v.refusal
-		if len(q.tasks) == 0 {
-			delete(l.queues, q.domain)
-		} else if v.refusal != nil || l.r.limits.perHost > 1 {
-			l.makeReady(q, false)
+		b.tasks[0] = nil // what is known of its items need not stay
+		b.tasks = b.tasks[1:]
+		t.refusal = a.refusal
+		if len(b.tasks) == 0 {
+			delete(l.backlogs, b.domain)
+		} else if a.refusal != nil || l.r.limits.perHost > 1 {
+			l.makeReady(b, false)
 		}
 		return t
 	}
 	return nil
 }
 
-// after makes a queue ready later. The caller holds l.mu.
-func (l *lane) after(q *queue, wait time.Duration) {
-	if q.later != nil {
-		q.later.Stop()
+// after makes a backlog ready later. The caller holds l.mu.
+func (l *lane) after(b *backlog, wait time.Duration) {
+	if b.later != nil {
+		b.later.Stop()
 	}
-	q.later = time.AfterFunc(wait, func() { l.wake(q.domain) })
+	b.later = time.AfterFunc(wait, func() { l.wake(b.domain) })
 }
 
 // refuse emits that a job ends without a request. It and finish have results on the
-// stack, 400 bytes a copy, so that slot has none: each request under way holds its
+// stack, 400 bytes a copy, so that fetcher has none: each request under way holds its
 // stack, which the collector makes smaller only while three quarters of it are free.
 func (l *lane) refuse(t *task) {
 	l.answer(failed(feeds.Result{ID: t.job.ID}, t.refusal))
@@ -260,7 +260,7 @@ func (l *lane) answer(res feeds.Result) {
 	l.emit(res)
 }
 
-// drain ends the lane early: it emits what is queued as cancelled and has kill
+// drain ends the lane early: it emits what has not begun as cancelled and has kill
 // end what is still under way after the grace.
 func (l *lane) drain(kill context.CancelCauseFunc) {
 	l.mu.Lock()
@@ -269,15 +269,15 @@ func (l *lane) drain(kill context.CancelCauseFunc) {
 		kill(&feeds.Failure{Class: feeds.Cancelled, Detail: "the run ended first"})
 	})
 	var left []*task
-	for _, q := range l.queues {
-		left = append(left, q.tasks...)
-		q.tasks = nil
-		if q.later != nil {
-			q.later.Stop()
+	for _, b := range l.backlogs {
+		left = append(left, b.tasks...)
+		b.tasks = nil
+		if b.later != nil {
+			b.later.Stop()
 		}
 	}
-	l.endWatch()
-	clear(l.queues)
+	l.stopProbe()
+	clear(l.backlogs)
 	l.some.Broadcast()
 	l.mu.Unlock()
 	for _, t := range left {
@@ -289,15 +289,15 @@ func (l *lane) drain(kill context.CancelCauseFunc) {
 func (l *lane) endGrace() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.endWatch()
+	l.stopProbe()
 	if l.grace != nil {
 		l.grace.Stop()
 	}
 }
 
-// watch looks in a while whether there may be more slots. The caller holds
+// startProbe looks in a while whether there may be more fetchers. The caller holds
 // l.mu.
-func (l *lane) watch() {
+func (l *lane) startProbe() {
 	if l.probe != nil || l.most >= l.r.limits.fetches {
 		return
 	}
@@ -305,15 +305,15 @@ func (l *lane) watch() {
 	l.probe = time.AfterFunc(probeEvery, l.adapt)
 }
 
-// endWatch ends what watch began. The caller holds l.mu.
-func (l *lane) endWatch() {
+// stopProbe ends what startProbe began. The caller holds l.mu.
+func (l *lane) stopProbe() {
 	if l.probe != nil {
 		l.probe.Stop()
 		l.probe = nil
 	}
 }
 
-// adapt lets there be more slots, or fewer.
+// adapt lets there be more fetchers, or fewer.
 func (l *lane) adapt() {
 	busy := l.load.busy()
 	l.mu.Lock()

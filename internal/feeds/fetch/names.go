@@ -44,7 +44,7 @@ func newNames(limit time.Duration, f *fileCount) *names {
 	return n
 }
 
-// lookup returns the addresses of a host, best first. The error is a *lack, a
+// lookup returns the addresses of a host, best first. The error is a *shortage, a
 // *net.DNSError, or ctx's cause.
 func (n *names) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
@@ -109,7 +109,7 @@ func (n *names) forget(host string, e *name) {
 
 // isDNS reports whether err is the answer of a resolver.
 func isDNS(err error) bool {
-	return is[*net.DNSError](err) && !is[*lack](err) // which is why there is none
+	return is[*net.DNSError](err) && !is[*shortage](err) // which is why there is none
 }
 
 // ask asks the resolver, when it is this lookup's turn.
@@ -137,11 +137,11 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if l := a.lack.Load(); l != nil {
+	if l := a.shortage.Load(); l != nil {
 		return nil, l
 	}
 	if ok && !dns.IsTemporary && !dns.IsTimeout {
-		return nil, &lack{"the name server refuses to answer", "see what /etc/resolv.conf names", err}
+		return nil, &shortage{"the name server refuses to answer", "see what /etc/resolv.conf names", err}
 	}
 	return nil, err
 }
@@ -163,7 +163,7 @@ func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 // An asking is told what was lacking for the questions of a lookup: the
 // resolver's own error does not tell.
 type asking struct {
-	lack atomic.Pointer[lack]
+	shortage atomic.Pointer[shortage]
 
 	mu    sync.Mutex
 	conns []net.Conn // to name servers
@@ -189,8 +189,8 @@ func (n *names) reach(ctx context.Context, network, address string) (net.Conn, e
 	if a == nil {
 		return conn, err
 	}
-	if l := lackOf(err, false); l != nil {
-		a.lack.Store(l)
+	if l := shortageOf(err, false); l != nil {
+		a.shortage.Store(l)
 	}
 	if err == nil {
 		a.mu.Lock()
@@ -212,7 +212,7 @@ type askedConn struct {
 func (c *askedConn) Read(p []byte) (int, error) {
 	n, err := c.UDPConn.Read(p)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		c.asking.lack.Store(&lack{"there is no name server at " + c.RemoteAddr().String(), "see what /etc/resolv.conf names", err})
+		c.asking.shortage.Store(&shortage{"there is no name server at " + c.RemoteAddr().String(), "see what /etc/resolv.conf names", err})
 	}
 	return n, err
 }

@@ -25,7 +25,7 @@ const accept = "application/atom+xml, application/rss+xml, application/feed+json
 type Refresher struct {
 	limits    *limits
 	ship      feeds.Ship
-	guard     *addressGuard
+	addresses *addressPolicy
 	gate      *gate
 	bodies    *bodyReader
 	transport *transport
@@ -53,7 +53,7 @@ func New(o feeds.Options, read ReadFunc) (*Refresher, error) {
 }
 
 func newRefresher(o feeds.Options, l *limits, read ReadFunc) (*Refresher, error) {
-	g := newAddressGuard(o.AllowNet, o.Ports)
+	g := newAddressPolicy(o.AllowNet, o.Ports)
 	transport, err := newTransport(o, l, g, files())
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func newRefresher(o feeds.Options, l *limits, read ReadFunc) (*Refresher, error)
 	return &Refresher{
 		limits:    l,
 		ship:      o.Ship,
-		guard:     g,
+		addresses: g,
 		gate:      newGate(l.perHost, l.hostDelay),
 		bodies:    newBodyReader(l),
 		transport: transport,

@@ -59,7 +59,7 @@ type transport struct {
 
 // newTransport returns the one transport of a Refresher. It follows no
 // redirect, decodes no body and keeps no cookie: all that is done above it.
-func newTransport(o feeds.Options, l *limits, g *addressGuard, f *fileCount) (*transport, error) {
+func newTransport(o feeds.Options, l *limits, g *addressPolicy, f *fileCount) (*transport, error) {
 	proxy, err := proxyFunc(o.Proxy)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (t *transport) connect(ctx context.Context, to *url.URL, c *clock) (*connec
 			t.hopeless.Store(false)
 			return conn, nil
 		}
-		l := lackOf(err, false)
+		l := shortageOf(err, false)
 		h, _ := errors.AsType[*handshakeError](err)
 		if (err == errIdle || h != nil && h.resuming) && !again && ctx.Err() == nil {
 			again = true

@@ -49,7 +49,7 @@ func (r *xmlReader) read(f format, text []byte, start int, url string) (*feeds.D
 	if failure != nil {
 		return nil, failure
 	}
-	if failure = r.verdict(b, text, start); failure != nil && b.found == 0 {
+	if failure = r.judge(b, text, start); failure != nil && b.found == 0 {
 		return nil, failure
 	}
 	d := r.document(b, url, failure == nil)
@@ -104,9 +104,9 @@ func again[T any](list []T) []T {
 	return list[:0]
 }
 
-// verdict says what is wrong with the document as a whole. One that lacks only the
+// judge says what is wrong with the document as a whole. One that lacks only the
 // end tags of what stands around its items, or a part of them, is complete.
-func (r *xmlReader) verdict(b *feedBuilder, text []byte, start int) *feeds.Failure {
+func (r *xmlReader) judge(b *feedBuilder, text []byte, start int) *feeds.Failure {
 	inEndTag := r.Early && bytes.HasPrefix(text[r.Start:], []byte("</"))
 	complete := r.whole || inEndTag && len(r.open) == 1 || (r.Fault == "" || inEndTag) && b.found > 0 && b.scope() == scopeFeed
 	switch {

@@ -5,9 +5,9 @@ import (
 	"os"
 	"unsafe"
 
-	"feedmill/internal/ipc/memfd"
-
 	"golang.org/x/sys/unix"
+
+	"feedmill/internal/ipc/memfd"
 )
 
 // A descriptor is the file of a memfd; nil when there is none, or no more.

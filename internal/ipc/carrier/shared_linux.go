@@ -32,10 +32,10 @@ type sharedLine struct {
 	end         error       // what Read says then; set before
 	piece, rest []byte      // what Read is at, and what it has left of that
 
-	stdout   *silence
-	gone     atomic.Bool // the process writes nothing any more
-	received atomic.Int64
-	watching sync.WaitGroup
+	stdout    *mute
+	gone      atomic.Bool // the process writes nothing any more
+	received  atomic.Int64
+	listening sync.WaitGroup
 }
 
 // join begins a line, for which ahead pieces may wait. mark sends its mark; if it fails,
@@ -46,11 +46,11 @@ func (s *lines) join(l *sharedLine, e End, ahead int, mark func()) bool {
 	if s.of == nil {
 		return false
 	}
-	l.generation, l.pieces, l.stdout = e.Generation, make(chan []byte, ahead), &silence{brokenC: make(chan struct{})}
+	l.generation, l.pieces, l.stdout = e.Generation, make(chan []byte, ahead), &mute{brokenC: make(chan struct{})}
 	l.Conn = ipc.NewConn(l, e.Stdin, ipc.Options{})
 	s.of[l.generation] = l
-	l.watching.Go(func() {
-		l.stdout.watch(e.Stdout)
+	l.listening.Go(func() {
+		l.stdout.listen(e.Stdout)
 		l.gone.Store(true)
 		mark()
 	})
@@ -138,16 +138,16 @@ func (l *sharedLine) Drain() {
 }
 
 // Close implements Line.
-func (l *sharedLine) Close() { l.watching.Wait() }
+func (l *sharedLine) Close() { l.listening.Wait() }
 
-// A silence watches a stdout that carries nothing.
-type silence struct {
+// A mute is a stdout that carries nothing.
+type mute struct {
 	text    string        // what was said; set before brokenC is closed
 	brokenC chan struct{} // closed when something was said
 }
 
-// watch returns when stdout ends.
-func (s *silence) watch(stdout io.Reader) {
+// listen returns when stdout ends.
+func (s *mute) listen(stdout io.Reader) {
 	b := make([]byte, 200)
 	if n, _ := stdout.Read(b); n > 0 {
 		s.text = string(b[:n])

@@ -13,7 +13,7 @@ import (
 	"feedmill/internal/store"
 )
 
-// How what a batch has decided is written: new items by COPY, and everything else in
+// How what a Saver has decided is written: new items by COPY, and everything else in
 // as many statements as there are kinds of it, their rows as arrays.
 //
 // Rejected: COPY into a temporary table and INSERT … ON CONFLICT from there. The

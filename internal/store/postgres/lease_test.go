@@ -492,7 +492,7 @@ func TestNobodyPassesAnItemThatIsStillToCome(t *testing.T) {
 			outcomes := []feeds.Outcome{storetest.Succeeded(ids[1], storetest.Epoch, storetest.Item("slow", "1"))}
 			err := r.load(outcomes, func(hostRow) bool { return true })
 			if err == nil {
-				b := store.Batch{Rows: r}
+				b := store.Saver{Rows: r}
 				var saved []feeds.Saved
 				if saved, err = b.Save(outcomes); err == nil {
 					err = r.flush(saved)

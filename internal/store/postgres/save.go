@@ -40,7 +40,7 @@ func (db *DB) save(ctx context.Context, outcomes []feeds.Outcome, may func(hostR
 		if err := r.load(outcomes, may); err != nil {
 			return err
 		}
-		b := store.Batch{Rows: r, Run: db.run.Load()}
+		b := store.Saver{Rows: r, Run: db.run.Load()}
 		if saved, err = b.Save(outcomes); err != nil {
 			return err
 		}

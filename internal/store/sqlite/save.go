@@ -35,7 +35,7 @@ func (db *DB) Save(ctx context.Context, outcomes []feeds.Outcome) ([]feeds.Saved
 	}
 	var saved []feeds.Saved
 	err := db.write(ctx, "", func(w *writer) (err error) {
-		b := store.Batch{Rows: w, Run: db.run}
+		b := store.Saver{Rows: w, Run: db.run}
 		if saved, err = b.Save(outcomes); err != nil {
 			return err
 		}

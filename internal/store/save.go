@@ -14,8 +14,8 @@ import (
 // counter or a clock into its items would otherwise be news for ever.
 const MaxEdits = 24
 
-// Rows is what a Batch needs of an engine, within one transaction that the
-// engine begins and ends. An engine may keep what is written until the batch is
+// Rows is what a Saver needs of an engine, within one transaction that the
+// engine begins and ends. An engine may keep what is written until the Saver is
 // done, as long as it answers as if it had not.
 type Rows interface {
 	// States returns what is known of the feeds with these ids, without those
@@ -59,7 +59,7 @@ type Rows interface {
 	Hold(domain string, until time.Time) error
 }
 
-// A State is what a Batch must know of a feed, kept up to date as it writes.
+// A State is what a Saver must know of a feed, kept up to date as it writes.
 type State struct {
 	Seq, Items int64
 	MovedTo    string // a permanent redirect that was seen once
@@ -72,9 +72,9 @@ type State struct {
 	rows     []Stored             // items that may be those of the outcome
 }
 
-// A Batch is the work of one Save: it decides what becomes of outcomes, alike for
+// A Saver is the work of one Save: it decides what becomes of outcomes, alike for
 // all engines.
-type Batch struct {
+type Saver struct {
 	Rows Rows
 	Run  int64 // the run under way; 0 when none was begun
 
@@ -89,7 +89,7 @@ const manyItems = 4
 
 // Save decides and writes, and returns one Saved for each outcome, in order. An
 // error is the engine's, and means that its transaction must not be committed.
-func (b *Batch) Save(outcomes []feeds.Outcome) ([]feeds.Saved, error) {
+func (b *Saver) Save(outcomes []feeds.Outcome) ([]feeds.Saved, error) {
 	if err := b.load(outcomes); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (b *Batch) Save(outcomes []feeds.Outcome) ([]feeds.Saved, error) {
 }
 
 // load reads the states of all feeds in outcomes.
-func (b *Batch) load(outcomes []feeds.Outcome) (err error) {
+func (b *Saver) load(outcomes []feeds.Outcome) (err error) {
 	ids := make([]int64, 0, len(outcomes))
 	for i := range outcomes {
 		ids = append(ids, outcomes[i].ID)
@@ -145,7 +145,7 @@ func (b *Batch) load(outcomes []feeds.Outcome) (err error) {
 }
 
 // loadKnown reads what the feeds with these ids have.
-func (b *Batch) loadKnown(ids []int64) error {
+func (b *Saver) loadKnown(ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -157,7 +157,7 @@ func (b *Batch) loadKnown(ids []int64) error {
 }
 
 // save writes one outcome. An error is the store's, never the feed's.
-func (b *Batch) save(o *feeds.Outcome) (feeds.Saved, error) {
+func (b *Saver) save(o *feeds.Outcome) (feeds.Saved, error) {
 	saved := feeds.Saved{ID: o.ID}
 	s := b.feeds[o.ID]
 	if s == nil {
@@ -179,7 +179,7 @@ func (b *Batch) save(o *feeds.Outcome) (feeds.Saved, error) {
 	return saved, err
 }
 
-func (b *Batch) success(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
+func (b *Saver) success(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
 	if err := b.items(o, s, saved); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (b *Batch) success(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
 	return b.Rows.Succeed(o, s, readAt(o, s))
 }
 
-func (b *Batch) failure(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
+func (b *Saver) failure(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
 	if o.Class == feeds.Truncated || o.Class == feeds.Parse {
 		if err := b.items(o, s, saved); err != nil {
 			return err
@@ -217,7 +217,7 @@ func readAt(o *feeds.Outcome, s *State) int64 {
 }
 
 // items stores the new ones of o's items and replaces the updated ones.
-func (b *Batch) items(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
+func (b *Saver) items(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
 	if err := b.suspect(o, s); err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (b *Batch) items(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
 }
 
 // item stores one item if it is new or updated.
-func (b *Batch) item(o *feeds.Outcome, it *feeds.Item, s *State, saved *feeds.Saved) error {
+func (b *Saver) item(o *feeds.Outcome, it *feeds.Item, s *State, saved *feeds.Saved) error {
 	if err := b.share(o.ID, it, s); err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (s *State) learn(it *feeds.Item) {
 // redirect notes a permanent redirect when it is seen for the first time, and
 // follows it when an earlier run saw the same. Without runs (see BeginRun)
 // every Save counts as one. A success without redirect takes the note back.
-func (b *Batch) redirect(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
+func (b *Saver) redirect(o *feeds.Outcome, s *State, saved *feeds.Saved) error {
 	to := o.MovedTo
 	if to != "" {
 		if normal, err := feeds.NormalizeURL(to); err != nil || normal != to { // which no honest worker says

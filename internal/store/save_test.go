@@ -94,7 +94,7 @@ func TestWhateverFailsNothingIsReported(t *testing.T) {
 			newest: []Stored{{Key: feeds.Key{9}, Link: again.Link, Title: again.Title}},
 			stored: shared, failAt: failAt, called: map[string]int{},
 		}
-		b := Batch{Rows: s, Run: 2}
+		b := Saver{Rows: s, Run: 2}
 		saved, err = b.Save(outcomes)
 		return s, err
 	}
