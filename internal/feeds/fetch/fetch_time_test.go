@@ -229,7 +229,7 @@ func TestGraceEndsWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestIdleSlotDoesNotHoldBackOthers(t *testing.T) {
+func TestIdleFetcherDoesNotHoldBackOthers(t *testing.T) {
 	second := func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(time.Second)
 		io.WriteString(w, feedBody(1))

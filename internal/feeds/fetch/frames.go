@@ -144,8 +144,9 @@ func (m *frameMeter) count(bound int64) *feeds.Failure {
 	return nil
 }
 
-// widen adds to the window of a stream, or with 0 of the connection. It keeps from net/http what no window may become: it ends such a
-// stream while it holds the lock that ending one takes, and then for ever.
+// widen adds to the window of a stream, or with 0 of the connection. It keeps from
+// net/http what no window may become: it ends such a stream while it holds the lock
+// that ending one takes, and then for ever.
 func (m *frameMeter) widen(stream uint32, by int64) *feeds.Failure {
 	if m.windows == nil {
 		m.windows = make(map[uint32]int64, 2)

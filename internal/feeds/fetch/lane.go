@@ -43,10 +43,9 @@ func (r *Refresher) Run(ctx context.Context, jobs <-chan feeds.Job, emit func(fe
 	l.endGrace()
 }
 
-// A lane is the work of one Run: jobs by domain, and a fetcher for
-// each request that may be under way. A fetcher is a goroutine that does one job after
-// the other and takes its next job itself, so no goroutine in between handles
-// what it finds.
+// A lane is the work of one Run: jobs by domain, and a fetcher for each request that
+// may be under way. A fetcher is a goroutine that does one job after the other and takes
+// its next job itself, so no goroutine in between handles what it finds.
 type lane struct {
 	r        *Refresher
 	emit     func(feeds.Result)

@@ -134,7 +134,7 @@ func (it *jsonItem) addTag(name string) {
 	}
 }
 
-// idText reads an id, a string or as many write it a number.
+// idText reads an id, which many write as a number.
 func (r *jsonReader) idText() string {
 	before := r.retyped
 	k := r.peek()
