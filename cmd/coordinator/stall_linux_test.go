@@ -3,11 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,5 +121,57 @@ func TestARoundThatNobodyCanEndIsEnded(t *testing.T) {
 	}
 	if n := len(contents(t, path)); n == 0 || n >= 2000 {
 		t.Errorf("%d items stored, want some of 2000", n)
+	}
+}
+
+// TestTimeInWhichItWasStoppedIsNoServersFault: a round that is stopped, as by a machine
+// that is paused, and goes on after more than a request may take ends as if nobody had.
+func TestTimeInWhichItWasStoppedIsNoServersFault(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	if !manyHosts() {
+		t.Skip("this system answers on one loopback address only")
+	}
+	const hosts, limit = 20, 2 * time.Second
+	for _, mode := range []string{everyMode()[0], goroutineMode} {
+		var asked atomic.Int64
+		goOn := make(chan struct{})
+		s := served(t, "0.0.0.0:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			asked.Add(1)
+			<-goOn
+			io.WriteString(w, "<rss><channel><title>x</title><item><guid>1</guid></item></channel></rss>")
+		}))
+		_, port, _ := net.SplitHostPort(s.Addr)
+		var list strings.Builder
+		for i := range hosts {
+			fmt.Fprintf(&list, "http://127.0.0.%d:%s/\n", i+1, port)
+		}
+		cmd := command(t, filepath.Join(t.TempDir(), "feeds.db"), "--list", writeFile(t, "list.txt", list.String()), "-n", "2", "--mode", mode, "--timeout", limit.String())
+		var stdout bytes.Buffer
+		cmd.Stdout = &stdout
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if !until(limit, func() bool { return asked.Load() == hosts }) {
+			t.Errorf("%s: %d of %d requests came", mode, asked.Load(), hosts)
+		}
+		all := append(children(cmd.Process.Pid, filepath.Join(programs, "worker")), cmd.Process.Pid)
+		for _, pid := range all {
+			syscall.Kill(pid, syscall.SIGSTOP)
+		}
+		time.Sleep(2 * limit) // the point of the test
+		for _, pid := range all {
+			syscall.Kill(pid, syscall.SIGCONT)
+		}
+		close(goOn)
+		cmd.Wait()
+		lines, sum := parseLines(t, stdout.Bytes())
+		for _, l := range lines {
+			if l.Class != feeds.OK {
+				t.Errorf("%s: %s: %s (%s), want ok", mode, l.URL, l.Class, l.Detail)
+			}
+		}
+		if len(lines) != hosts || sum.WorkerDeaths != 0 {
+			t.Errorf("%s: %d lines, %d deaths, want %d and none", mode, len(lines), sum.WorkerDeaths, hosts)
+		}
 	}
 }

@@ -345,7 +345,7 @@ func TestSlowBodyEnds(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	})
-	r := refresher(t, feeds.Options{}, func(l *limits) { l.slowAfter, l.slowEvery = 60*time.Millisecond, 10*time.Millisecond })
+	r := refresher(t, feeds.Options{}, func(l *limits) { l.slowAfter, l.lookEvery = 60*time.Millisecond, 10*time.Millisecond })
 	// With the default limits it would be slow after 5 s, and cut by the time of
 	// a request after 30.
 	res := get(t, r, s.URL)

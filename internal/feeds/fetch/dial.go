@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -48,13 +49,18 @@ func (d *dialer) dial(ctx context.Context, host, port string) (net.Conn, error) 
 	if err != nil {
 		return nil, feeds.Failf(feeds.BlockedScheme, "unusable URL: not a port: %s", feeds.Clip(port, 16))
 	}
-	limited, stop := context.WithTimeout(ctx, d.limit)
+	limited, stop := within(ctx, d.limit)
 	defer stop()
 	conn, err := d.race(limited, alternate(addrs), uint16(n))
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case limited.Err() != nil:
+		return nil, &feeds.Failure{Class: feeds.Connect, Detail: fmt.Sprintf("no connection within %v: %s", d.limit, net.JoinHostPort(host, port)), Err: err}
 	}
-	return conn, err
+	return nil, err
 }
 
 // one connects to an address.

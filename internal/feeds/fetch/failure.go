@@ -14,7 +14,7 @@ import (
 )
 
 // unconnected says why no connection came about.
-func unconnected(ctx context.Context, err error, l *limits) *feeds.Failure {
+func unconnected(ctx context.Context, err error) *feeds.Failure {
 	if ctx.Err() != nil {
 		return interrupted(ctx)
 	}
@@ -28,7 +28,7 @@ func unconnected(ctx context.Context, err error, l *limits) *feeds.Failure {
 		return &feeds.Failure{Class: feeds.Connect, Detail: unreached(op), Err: err}
 	}
 	if is[*handshakeError](err) || isTLS(err) {
-		return tlsFailure(err, l)
+		return tlsFailure(err)
 	}
 	return &feeds.Failure{Class: feeds.Connect, Detail: "no connection: " + feeds.Clip(err.Error(), 200), Err: err}
 }
@@ -63,7 +63,7 @@ func (c *connection) silence(ctx context.Context, err error, read int64, l *limi
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended != nil && isTLS(w.ended) { // TLS 1.3: what the server thinks of the client comes late
-		return silence{Failure: tlsFailure(w.ended, l)}
+		return silence{Failure: tlsFailure(w.ended)}
 	}
 	early, idle := read == 0, c.reused && read == 0 // net/http takes no request when it has been idle for long
 	if m := w.frames; m != nil {
@@ -122,10 +122,7 @@ func is[T error](err error) bool {
 }
 
 // tlsFailure says why no TLS session came about.
-func tlsFailure(err error, l *limits) *feeds.Failure {
-	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
-		return &feeds.Failure{Class: feeds.Timeout, Detail: fmt.Sprintf("no TLS session within %v", l.tls), Err: err}
-	}
+func tlsFailure(err error) *feeds.Failure {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		return &feeds.Failure{Class: feeds.TLS, Detail: "the server closed the connection within the TLS handshake", Err: err}
 	}

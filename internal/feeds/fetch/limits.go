@@ -15,8 +15,8 @@ type limits struct {
 	total  time.Duration // the whole request, redirects and body included
 
 	slowAfter time.Duration // from here on a body must come at minRate
-	slowEvery time.Duration // how often that is looked at
 	minRate   int64         // bytes a second
+	lookEvery time.Duration // the longest between two looks at the time
 
 	headerBytes int64
 	body        int64 // bytes of a body decoded
@@ -46,8 +46,8 @@ func newLimits(o feeds.Options, most int) *limits {
 		tls:         2 * part, // the CPU of both sides has its share in it
 		total:       total,
 		slowAfter:   max(part, total-feeds.DefaultTimeout+part), // all that it is more
-		slowEvery:   time.Second,
 		minRate:     1 << 10,
+		lookEvery:   lookEvery,
 		headerBytes: 64 << 10,
 		body:        min(or(o.MaxBody, feeds.DefaultMaxBody), maxMaxBody),
 		ratioFrom:   1 << 20,

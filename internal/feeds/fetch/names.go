@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -119,7 +120,7 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	defer func() { <-n.files.lookups }()
 	a := &asking{}
-	limited, stop := context.WithTimeout(context.WithValue(ctx, askingKey{}, a), n.limit)
+	limited, stop := within(context.WithValue(ctx, askingKey{}, a), n.limit)
 	defer stop()
 	addrs, err := n.resolve(limited, host)
 	if err == nil {
@@ -140,6 +141,9 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	if l := a.shortage.Load(); l != nil {
 		return nil, l
 	}
+	if limited.Err() != nil {
+		return nil, &net.DNSError{Err: fmt.Sprintf("no answer within %v", n.limit), Name: host, IsTimeout: true}
+	}
 	if ok && !dns.IsTemporary && !dns.IsTimeout {
 		return nil, &shortage{"the name server refuses to answer", "see what /etc/resolv.conf names", err}
 	}
@@ -150,7 +154,7 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 // alone: there are name servers, and routers before them, that say nothing where they
 // are asked for IPv6 (RFC 4074), and the resolver keeps what it has until it has both.
 func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	both, stop := context.WithTimeout(ctx, n.limit*3/5) // a second name server is asked after half
+	both, stop := within(ctx, n.limit*3/5) // a second name server is asked after half
 	defer stop()
 	addrs, err := n.resolver.LookupNetIP(both, "ip", host)
 	if err != nil && both.Err() != nil && ctx.Err() == nil {

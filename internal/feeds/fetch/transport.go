@@ -210,13 +210,13 @@ func (t *transport) connect(ctx context.Context, to *url.URL, c *clock) (*connec
 			continue
 		}
 		if l == nil || ctx.Err() != nil {
-			return nil, unconnected(ctx, err, t.limits)
+			return nil, unconnected(ctx, err)
 		}
 		t.files.drop(nil, 0)
 		if waited >= lackPatience || t.hopeless.Load() {
 			t.hopeless.Store(true)
 			if isDNS(l.err) && t.dialer.names.answers.Load() {
-				return nil, unconnected(ctx, l.err, t.limits) // others are answered: it is the name
+				return nil, unconnected(ctx, l.err) // others are answered: it is the name
 			}
 			return nil, l.cancelled()
 		}
@@ -322,12 +322,16 @@ func (t *transport) handshake(ctx context.Context, conn net.Conn, origin, host s
 	}
 	s := tls.Client(conn, config)
 	_, resuming := config.ClientSessionCache.Get(host)
-	limited, stop := context.WithTimeout(ctx, t.limits.tls)
+	limited, stop := within(ctx, t.limits.tls)
 	defer stop()
-	if err := s.HandshakeContext(limited); err != nil {
-		return nil, &handshakeError{err, resuming && limited.Err() == nil}
+	err := s.HandshakeContext(limited)
+	switch {
+	case err == nil:
+		return s, nil
+	case limited.Err() != nil && ctx.Err() == nil:
+		return nil, &feeds.Failure{Class: feeds.Timeout, Detail: fmt.Sprintf("no TLS session within %v", t.limits.tls), Err: err}
 	}
-	return s, nil
+	return nil, &handshakeError{err, resuming && ctx.Err() == nil}
 }
 
 // maxOnly1 bounds the hosts that are remembered to want HTTP/1.1. They have
