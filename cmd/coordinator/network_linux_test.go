@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"feedmill/internal/feeds"
+	"feedmill/internal/origin"
 	"feedmill/internal/pgtest"
 )
 
@@ -67,6 +68,46 @@ func sh(t *testing.T, network int, line string) string {
 		t.Fatalf("%s: %v\n%s", line, err, out)
 	}
 	return string(out)
+}
+
+// TestANetworkThatBreaksBlamesNoFeed: a network that is gone in the middle of a round
+// ends it with status 7. Nothing of it is a feed's fault, neither what was under way nor
+// what came after, and the next round has all that was left.
+func TestANetworkThatBreaksBlamesNoFeed(t *testing.T) {
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skipf("no program to break a network with: %v", err)
+	}
+	if t.Parallel(); !inNetwork(t) { // most of it is waiting
+		return
+	}
+	const feedsInAll = 2000
+	sh(t, 0, "ip link set lo up")
+	s := serve(t, origin.Options{Feeds: feedsInAll, Hosts: feedsInAll, Items: 1, Bytes: 50, Latency: 500 * time.Millisecond})
+	db := filepath.Join(t.TempDir(), "feeds.db")
+	cmd := command(t, db, "--list", s.list, "-n", "2", "--fetches", "400", "--timeout", "6s") // connecting has five
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !until(20*time.Second, func() bool { return s.Requests().Requests > 600 }) {
+		t.Error("the round did not begin")
+	}
+	sh(t, 0, "ip link set lo down")
+	cmd.Wait()
+	out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
+	out.feeds, out.summary = parseLines(t, stdout.Bytes())
+	out.want(t, exitNetwork)
+	sum := out.summary
+	if sum.OK == 0 || sum.Cancelled == 0 || sum.Failed != 0 {
+		t.Errorf("%d ok, %d cancelled, %d failed, want some, some and none\n%s", sum.OK, sum.Cancelled, sum.Failed, out.failures())
+	}
+	sh(t, 0, "ip link set lo up")
+	rest := refreshed(t, db, "-n", "2")
+	rest.want(t, exitOK)
+	if rest.summary.OK != sum.Cancelled {
+		t.Errorf("%d feeds were refreshed afterwards, want the %d that were left", rest.summary.OK, sum.Cancelled)
+	}
 }
 
 // TestThreeMachinesFromNothing does what docs/fleet.md says, on three machines that have

@@ -2,135 +2,212 @@ package refresh
 
 import (
 	"fmt"
+	"time"
 
 	"feedmill/internal/feeds"
 )
 
 const (
-	// outageHosts is how many distinct domains are heard of before it is decided
-	// whose fault it is that most cannot be reached. A round over fewer decides when
-	// one was reached, or at its end.
+	// outageHosts is how many distinct domains in a row must be out of reach before
+	// that is our network's fault. A round over fewer decides when one was reached, or
+	// at its end.
 	outageHosts = 20
 
-	// outageHeld bounds the failures that wait for that decision. They carry
-	// no items. A host has few jobs under way, so the decision falls long before.
+	// outageHeld bounds the failures that wait to hear of others. They carry no items.
 	outageHeld = 4096
+
+	// outageAfter is how much later than a failure an answer must come to show that
+	// the network worked when it failed: what had been read before may be parsed for
+	// that long.
+	outageAfter = 2 * time.Second
 )
 
 // noNetwork is what feeds are told that an outage left unasked.
 const noNetwork = "no network"
 
 // An OutageError says that a round was stopped because nearly no host could be
-// reached, which is our network's fault and not theirs.
+// reached, or none any more, which is our network's fault and not theirs.
 type OutageError struct {
-	Failed int // distinct registrable domains that could not be found or reached
+	Failed int // distinct registrable domains in a row that could not be found or reached
 	Hosts  int // of so many that were tried
+	Before int // domains that were reached before; 0 where it never worked
 }
 
-// Error returns both numbers.
+// Error returns the numbers.
 func (e *OutageError) Error() string {
+	if e.Before > 0 {
+		return fmt.Sprintf("no network any more: the last %d hosts could not be reached", e.Failed)
+	}
 	return fmt.Sprintf("no network: %d of the first %d hosts could not be reached", e.Failed, e.Hosts)
 }
 
-// network is what is known of our own network.
-type network uint8
+// A vote is what a domain says of our network: the best that was heard of it.
+type vote uint8
 
 const (
-	undecided network = iota
-	networkWorks
-	networkFails
+	notHeard   vote = iota
+	noVote          // a time limit, or it had failed before this round
+	noName          // a name server says that there is no such name
+	outOfReach      // it was not found, or no connection came about
+	wasReached
+	kinds = iota
 )
 
-// An outage finds out whether the hosts fail or our own network does. Until it
-// has decided, failures that an outage would explain must not be stored: the
-// next rounds would ask those feeds less often for a fault that was ours.
+// An outage finds out whether the hosts fail or our own network does. Until others
+// answer, failures that an outage would explain must not be stored: the next rounds
+// would ask those feeds less often for a fault that was ours.
 //
-// Each domain has one vote, the best that was heard of it. Once three of the
-// first twenty were reached the network works, for the rest of the round; where
-// there are fewer, once one was. Where none was reached in the whole round, it is
-// our network that fails, with one host as with a thousand, unless all that is
-// wrong is that one name or two do not exist. Who had failed before has no vote
-// against the network: where a cron asks often, a round may be of dead hosts only.
+// Domains vote in the order in which each worker was given them, and none is counted
+// before those that its worker was given earlier: where a name server is quick, all
+// names that do not exist are heard of before the first answer comes, and hosts that
+// are silent for long are heard of last.
+//
+// Once three of the first twenty were reached the network works; where there are
+// fewer, once one was. From then on it fails when so many in a row, twenty at
+// least, are out of reach that twenty of them would have been reached as the round
+// went before. Where none was reached in the whole round, it is our network that
+// fails, with one host as with a thousand, unless all that is wrong is that one name
+// or two do not exist. Who had failed before has no vote against the network: where
+// a cron asks often, a round may be of dead hosts only.
+//
+// Rejected: to count domains as they are heard of, and to decide once. One name in
+// seven that does not exist ended each round of a list, and a network that
+// broke within a round was a failure of every feed that was left.
 type outage struct {
-	network network
-	needed  int            // hosts that must have been reached
-	reached map[int32]bool // by group
-	failed  int            // groups in reached that are false
-	unnamed int            // of these, the ones whose name does not exist
-	held    []answer       // what waits for the decision, in order
+	needed  int          // domains that must have been reached for the network to work
+	works   bool         // it worked once in this round
+	err     *OutageError // it does not any more; nil while it may
+	workers []votes
+	count   [kinds]int // votes of a kind
+	heard   time.Time  // when a domain was last heard of that was reached
+	held    []answer   // what waits to hear of others, in order
+}
+
+// votes are those of the domains of a worker.
+type votes struct {
+	by   []vote // turn
+	last int    // the latest turn of a domain that was reached, or is at fault itself
 }
 
 // newOutage returns an outage for a round over so many domains. online says that the
 // network is known to work.
-func newOutage(domains int, online bool) *outage {
+func newOutage(domains, workers int, online bool) *outage {
 	needed := 1
 	if domains >= outageHosts {
 		needed = outageHosts/10 + 1
 	}
-	o := &outage{needed: needed, reached: make(map[int32]bool)}
-	if online {
-		o.network = networkWorks
-	}
-	return o
+	return &outage{needed: needed, works: online, workers: make([]votes, workers)}
 }
 
-// hear notes a result from a group's host and reports whether it is held until it is
-// known whether our network works.
-func (o *outage) hear(group int32, a answer) (held bool) {
-	if o.network != undecided {
+// hear notes an answer and reports whether it is held until more is known.
+func (o *outage) hear(a answer) (held bool) {
+	if o.err != nil {
 		return false
 	}
-	switch before, known := o.reached[group]; {
-	case reachable(&a.result):
-		if known && !before {
-			o.failed--
+	v := noVote
+	switch r := &a.result; {
+	case reachable(r):
+		v = wasReached
+		o.heard = a.at
+	case unreachable(r) && !a.failing && r.Refused:
+		v = noName
+	case unreachable(r) && !a.failing:
+		v = outOfReach
+	}
+	if held = explained(&a.result); held {
+		o.held = append(o.held, a)
+	}
+	o.vote(a.turn, v)
+	return held
+}
+
+// vote notes what is heard of the domain that a worker was given in a turn, and decides.
+func (o *outage) vote(t turn, v vote) {
+	w := &o.workers[t.worker]
+	for t.at >= len(w.by) {
+		w.by = append(w.by, notHeard)
+	}
+	if was := w.by[t.at]; v > was {
+		o.count[was]--
+		o.count[v]++
+		w.by[t.at] = v
+	}
+	if v == wasReached {
+		w.last = max(w.last, t.at)
+		o.works = o.works || o.count[wasReached] >= o.needed
+		return
+	}
+	o.decide(len(o.held) >= outageHeld)
+}
+
+// decide finds out whether the network fails. With all, domains count that were begun
+// after one that was not heard of.
+func (o *outage) decide(all bool) {
+	failed, reached := o.streak(all)
+	ever := o.count[wasReached]
+	before := ever + o.count[noName] + o.count[outOfReach] - failed // of whom was heard
+	switch {
+	case failed+reached < outageHosts:
+	case !o.works:
+		o.err = &OutageError{Failed: failed, Hosts: failed + reached}
+	case ever > 0 && failed*ever >= outageHosts*before:
+		o.err = &OutageError{Failed: failed, Hosts: failed, Before: ever}
+	}
+}
+
+// streak counts the domains that workers were given since the last one that was
+// reached, and the first twenty while it is not known that the network works.
+func (o *outage) streak(all bool) (failed, reached int) {
+	for i := range o.workers {
+		w, from := &o.workers[i], 1
+		if o.works {
+			from = w.last + 1
 		}
-		o.reached[group] = true
-	case unreachable(&a.result):
-		if !known && !a.failing {
-			o.failed++
-			o.reached[group] = false
-			if a.result.Refused {
-				o.unnamed++
+		for _, v := range w.by[min(from, len(w.by)):] {
+			if v == notHeard && !all || !o.works && failed+reached == outageHosts {
+				break
+			}
+			switch v {
+			case noName, outOfReach:
+				failed++
+			case wasReached:
+				reached++
 			}
 		}
 	}
-	o.decide()
-	if !unreachable(&a.result) && a.result.Class != feeds.HostBackoff {
-		return false
-	}
-	if o.network == networkWorks && len(o.held) == 0 {
-		return false
-	}
-	o.held = append(o.held, a)
-	return true
+	return failed, reached
 }
 
-// decide says whether our network works, once that can be said.
-func (o *outage) decide() {
-	hosts := len(o.reached)
-	switch ok := hosts - o.failed; {
-	case ok >= o.needed, len(o.held) >= outageHeld:
-		o.network = networkWorks
-	case hosts >= outageHosts:
-		o.network = networkFails
+// free returns what need not wait any more, in order.
+func (o *outage) free() []answer {
+	n := 0
+	switch {
+	case o.err != nil, len(o.held) >= outageHeld:
+		n = len(o.held)
+	case o.works:
+		for ; n < len(o.held) && o.heard.Sub(o.held[n].at) >= outageAfter; n++ {
+			t := o.held[n].turn
+			o.workers[t.worker].last = max(o.workers[t.worker].last, t.at)
+		}
 	}
+	freed := o.held[:n:n]
+	o.held = o.held[n:]
+	return freed
 }
 
-// end says so where the round was too small or too short.
-func (o *outage) end() {
-	if o.network != undecided {
-		return
+// end decides about what still waits when no more is to come, and returns it.
+func (o *outage) end() []answer {
+	failed := o.count[noName] + o.count[outOfReach]
+	switch {
+	case o.err != nil:
+	case o.works:
+		o.decide(true)
+	case o.count[wasReached] == 0 && (o.count[outOfReach] > 0 || failed > 2):
+		o.err = &OutageError{Failed: failed, Hosts: failed}
 	}
-	o.network = networkWorks
-	if o.failed > 0 && o.failed == len(o.reached) && (o.unnamed < o.failed || o.failed > 2) {
-		o.network = networkFails
-	}
-}
-
-// err describes the outage.
-func (o *outage) err() *OutageError {
-	return &OutageError{Failed: o.failed, Hosts: len(o.reached)}
+	freed := o.held
+	o.held = nil
+	return freed
 }
 
 // reachable reports whether a result shows that something was reached. A host
@@ -141,7 +218,13 @@ func reachable(r *feeds.Result) bool {
 	return r.Status != 0 || r.Refused && r.Class == feeds.Connect || r.Class.OK() || r.Class == feeds.TLS || r.Class == feeds.HTTPError
 }
 
-// unreachable reports whether an outage of our network would explain r.
+// unreachable reports whether r speaks for an outage of our network.
 func unreachable(r *feeds.Result) bool {
 	return !reachable(r) && (r.Class == feeds.DNS || r.Class == feeds.Connect)
+}
+
+// explained reports whether an outage of our network would explain r, though it need
+// not speak for one.
+func explained(r *feeds.Result) bool {
+	return unreachable(r) || !reachable(r) && (r.Class == feeds.Timeout || r.Class == feeds.HostBackoff)
 }

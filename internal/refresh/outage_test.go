@@ -3,6 +3,7 @@ package refresh
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,13 +77,7 @@ func TestOutageIsOursOnlyWhenNearlyAllHostsAreOutOfReach(t *testing.T) {
 				return feeds.Result{Class: feeds.Timeout}
 			}
 			return dns
-		}, true, map[feeds.Class]int{feeds.Timeout: 10, feeds.Cancelled: 20}},
-		{"it breaks after the first hosts", 100, func(h int) feeds.Result {
-			if h <= 3 {
-				return feeds.Result{Class: feeds.OK}
-			}
-			return dns
-		}, false, map[feeds.Class]int{feeds.OK: 3, feeds.DNS: 97}},
+		}, true, map[feeds.Class]int{feeds.Cancelled: 30}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -117,6 +112,108 @@ func TestOutageIsOursOnlyWhenNearlyAllHostsAreOutOfReach(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestANetworkThatBreaksWithinARoundBlamesNobody: what is asked from then on, or is under
+// way, is still due. What had failed before is the hosts' own fault.
+func TestANetworkThatBreaksWithinARoundBlamesNobody(t *testing.T) {
+	ok, dns, connect := feeds.Result{Class: feeds.OK}, feeds.Result{Class: feeds.DNS}, feeds.Result{Class: feeds.Connect}
+	noName, timeout := feeds.Result{Class: feeds.DNS, Refused: true}, feeds.Result{Class: feeds.Timeout}
+	for _, tt := range []struct {
+		name   string
+		result func(nth int) feeds.Result // of the host that is asked as the nth, from 1
+		before int                        // hosts reached before the outage; 0 for none
+		class  map[feeds.Class]int
+	}{
+		{"after the first hosts", func(n int) feeds.Result {
+			if n <= 3 {
+				return ok
+			}
+			return dns
+		}, 3, map[feeds.Class]int{feeds.OK: 3, feeds.Cancelled: 97}},
+		{"with requests under way", func(n int) feeds.Result {
+			switch {
+			case n <= 30:
+				return ok
+			case n <= 40:
+				return timeout
+			}
+			return connect
+		}, 30, map[feeds.Class]int{feeds.OK: 30, feeds.Cancelled: 70}},
+		{"where one in two was dead", func(n int) feeds.Result {
+			switch {
+			case n > 30:
+				return connect
+			case n%2 == 0:
+				return ok
+			}
+			return noName
+		}, 15, map[feeds.Class]int{feeds.OK: 15, feeds.DNS: 8, feeds.Cancelled: 77}}, // six waited for a later answer
+		{"not: half of the hosts are dead, and thirty in a row", func(n int) feeds.Result {
+			if n%2 == 0 && (n <= 60 || n > 90) {
+				return ok
+			}
+			return connect
+		}, 0, map[feeds.Class]int{feeds.OK: 35, feeds.Connect: 65}},
+		{"not: the last ten are dead", func(n int) feeds.Result {
+			if n <= 90 {
+				return ok
+			}
+			return connect
+		}, 0, map[feeds.Class]int{feeds.OK: 90, feeds.Connect: 10}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				asked := make(map[int64]int)
+				runner := &fakeRunner{t: t, workers: 2, fetches: 4, latency: func(_ int, job feeds.Job) time.Duration {
+					mu.Lock()
+					defer mu.Unlock()
+					asked[job.ID] = len(asked) + 1
+					return time.Second
+				}, result: func(job feeds.Job) feeds.Result {
+					mu.Lock()
+					defer mu.Unlock()
+					return tt.result(asked[job.ID])
+				}}
+				refs := singles(100)
+				store := newMemStore(refs)
+				sum, err := Round(t.Context(), runner, store, refs, Options{Workers: 2})
+				outage, ok := errors.AsType[*OutageError](err)
+				if ok != (tt.before > 0) || ok && outage.Before != tt.before || !ok && err != nil {
+					t.Errorf("round: %v, want an outage after %d hosts (0: none)", err, tt.before)
+				}
+				if fmt.Sprint(sum.Classes) != fmt.Sprint(tt.class) {
+					t.Errorf("classes %v, want %v", sum.Classes, tt.class)
+				}
+			})
+		})
+	}
+}
+
+// TestNamesThatDoNotExistAreHeardOfFirst: a name server that is quick says of a whole
+// window of names that they do not exist before any server has answered, and that is no
+// outage.
+func TestNamesThatDoNotExistAreHeardOfFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refs := singles(1000)
+		dead := func(job feeds.Job) bool { return job.ID%7 == 0 }
+		runner := &fakeRunner{t: t, workers: 2, fetches: 200, latency: func(_ int, job feeds.Job) time.Duration {
+			if dead(job) {
+				return 20 * time.Millisecond
+			}
+			return 400 * time.Millisecond
+		}, result: func(job feeds.Job) feeds.Result {
+			if dead(job) {
+				return feeds.Result{Class: feeds.DNS, Refused: true}
+			}
+			return feeds.Result{Class: feeds.OK}
+		}}
+		sum, err := Round(t.Context(), runner, newMemStore(refs), refs, Options{Workers: 2})
+		if err != nil || sum.Classes[feeds.OK] != 858 || sum.Classes[feeds.DNS] != 142 {
+			t.Errorf("round: %v, classes %v; want nil, 858 ok and 142 dns", err, sum.Classes)
+		}
+	})
 }
 
 // TestVerdictLetsGoOfWhatWaited checks that held failures are stored as soon
@@ -159,34 +256,36 @@ func TestDeadHostsAloneAreNoOutage(t *testing.T) {
 }
 
 func TestHostThatComesBackHasItsVoteCorrected(t *testing.T) {
-	o := newOutage(outageHosts, false)
-	o.hear(1, answer{result: feeds.Result{Class: feeds.Connect}})
-	o.hear(1, answer{result: feeds.Result{Class: feeds.OK}})
-	o.hear(1, answer{result: feeds.Result{Class: feeds.Connect}})
-	if o.failed != 0 || len(o.reached) != 1 {
-		t.Errorf("%d of %d hosts count as out of reach, want 0 of 1", o.failed, len(o.reached))
+	o := newOutage(outageHosts, 1, false)
+	for _, class := range []feeds.Class{feeds.Connect, feeds.OK, feeds.Connect} {
+		o.hear(answer{turn: turn{at: 1}, result: feeds.Result{Class: class}})
+	}
+	if o.count[outOfReach] != 0 || o.count[wasReached] != 1 {
+		t.Errorf("%d hosts count as out of reach and %d as reached, want 0 and 1", o.count[outOfReach], o.count[wasReached])
 	}
 }
 
 // TestOnlyFailuresWait for the decision: those that an outage would explain, and the
 // feeds that were left alone for such a one. What came has its items, and goes on.
 func TestOnlyFailuresWait(t *testing.T) {
-	o := newOutage(outageHosts, false)
-	for class, want := range map[feeds.Class]bool{feeds.DNS: true, feeds.Connect: true, feeds.HostBackoff: true, feeds.OK: false, feeds.Timeout: false, feeds.TooLarge: false} {
-		if held := o.hear(1, answer{result: feeds.Result{Class: class}}); held != want {
+	o := newOutage(outageHosts, 1, false)
+	for class, want := range map[feeds.Class]bool{feeds.DNS: true, feeds.Connect: true, feeds.HostBackoff: true, feeds.Timeout: true, feeds.OK: false, feeds.TooLarge: false} {
+		if held := o.hear(answer{turn: turn{at: 1}, result: feeds.Result{Class: class}}); held != want {
 			t.Errorf("%s waits for the decision: %v, want %v", class, held, want)
 		}
 	}
 }
 
 func TestHeldFailuresAreBounded(t *testing.T) {
-	o := newOutage(1000, false)
-	for range outageHeld {
-		o.hear(1, answer{result: feeds.Result{Class: feeds.DNS}})
+	o := newOutage(1000, 1, false)
+	for i := range outageHeld {
+		if freed := o.free(); len(freed) > 0 {
+			t.Fatalf("%d failures were let go after %d, want %d held", len(freed), i, outageHeld)
+		}
+		o.hear(answer{turn: turn{at: 1}, result: feeds.Result{Class: feeds.DNS}})
 	}
-	o.hear(1, answer{result: feeds.Result{Class: feeds.DNS}})
-	if o.network != networkWorks || len(o.held) > outageHeld+1 {
-		t.Errorf("network %d with %d failures held, want the question closed at %d", o.network, len(o.held), outageHeld)
+	if freed := o.free(); o.err != nil || len(freed) != outageHeld || len(o.held) > 0 {
+		t.Errorf("%d failures of one host were let go and %d held, %v; want all, none, and no outage", len(freed), len(o.held), o.err)
 	}
 }
 

@@ -42,6 +42,7 @@ type group struct {
 	domain     string
 	next, end  int32 // order[next:end] was not handed out
 	worker     int32 // or nobody
+	turn       int32 // the how manieth its worker began, from 1
 	unanswered int32 // jobs handed out and not answered
 }
 
@@ -60,6 +61,7 @@ const (
 type shard struct {
 	unbegun    []int32 // groups, the largest first
 	open       []int32 // groups begun that have unsent jobs, in the order of their beginning
+	begun      int32   // groups, so far
 	unsent     int     // jobs
 	unanswered int     // jobs handed out and not answered
 	asked      bool    // for a batch, once
@@ -220,6 +222,17 @@ func (p *plan) worker(ref int32) int {
 	return int(p.groups[p.groupOf[ref]].worker)
 }
 
+// A turn is which worker has a group, and the how manieth of its groups it is, from 1.
+type turn struct{ worker, at int }
+
+// turn returns that of a ref's group, which was begun.
+func (p *plan) turn(ref int32) turn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := &p.groups[p.groupOf[ref]]
+	return turn{int(g.worker), int(g.turn)}
+}
+
 const (
 	// groupAhead bounds the unanswered jobs of one group, so that a slow host
 	// cannot fill its worker's window. It is several times what a window has for
@@ -324,6 +337,8 @@ func (p *plan) choose(s *shard) int {
 	}
 	s.unbegun = s.unbegun[1:]
 	p.waiting--
+	s.begun++
+	p.groups[head].turn = s.begun
 	s.open = append(s.open, head)
 	return len(s.open) - 1
 }

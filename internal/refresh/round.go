@@ -135,7 +135,7 @@ func Round(ctx context.Context, runner Runner, store Store, refs []feeds.Ref, o 
 	r.settler = settler{
 		plan: p, o: &o, began: began, out: out, stop: stop,
 		cause:  func() error { return context.Cause(run) },
-		outage: newOutage(p.domains(), o.Online),
+		outage: newOutage(p.domains(), o.Workers, o.Online),
 	}
 	rec := recorder{store: store, refs: refs, quiet: p.quiet, stop: stop, report: func(rep Report) {
 		sum.count(rep)

@@ -13,6 +13,7 @@ import (
 // An answer is a result on its way to becoming an outcome.
 type answer struct {
 	ref     int32
+	turn    turn // of its domain
 	at      time.Time
 	failing bool // the feed had failed before this round
 	result  feeds.Result
@@ -44,7 +45,7 @@ func (s *settler) emit(r feeds.Result) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := answer{ref: ref, at: s.o.Now(), failing: s.plan.refs[ref].Fails > 0, result: r}
+	a := answer{ref: ref, turn: s.plan.turn(ref), at: s.o.Now(), failing: s.plan.refs[ref].Fails > 0, result: r}
 	s.o.Finished(s.plan.worker(ref), &a.result)
 	s.hear(a)
 }
@@ -56,6 +57,7 @@ func (s *settler) vanished(ids []int64) {
 	defer s.mu.Unlock()
 	for _, id := range ids {
 		if ref, ok := s.plan.done(id); ok {
+			s.outage.vote(s.plan.turn(ref), noVote)
 			s.finish([]int32{ref}, feeds.Cancelled, "no longer subscribed", time.Time{})
 		}
 	}
@@ -77,47 +79,42 @@ func (s *settler) end(ended string) (unanswered int) {
 	rest := s.plan.rest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.outage.end(); s.outage.network == networkFails && len(s.outage.held) > 0 {
-		s.stop(s.outage.err())
+	waited := s.outage.end()
+	if s.outage.err != nil && len(waited) > 0 {
+		s.stop(s.outage.err)
 	}
-	s.release()
+	s.settle(waited...)
 	s.finish(rest, feeds.Cancelled, ended, time.Time{})
 	return len(rest)
 }
 
 // hear passes an answer by the outage and settles it, now or later.
 func (s *settler) hear(a answer) {
-	before := s.outage.network
-	held := s.outage.hear(s.plan.groupOf[a.ref], a)
-	if before == undecided && s.outage.network != undecided {
-		if s.outage.network == networkFails {
-			s.stop(s.outage.err())
-		}
-		s.release()
+	held := s.outage.hear(a)
+	if e := s.outage.err; e != nil {
+		s.stop(e) // only the first time counts
 	}
+	s.settle(s.outage.free()...)
 	if !held {
 		s.settle(a)
 	}
 }
 
-// release settles what waited to hear of our own network.
-func (s *settler) release() {
-	held := s.outage.held
-	s.outage.held = nil
-	for _, a := range held {
-		s.settle(a)
+// settle makes answers outcomes, and draws the conclusions for the rest of their
+// domains.
+func (s *settler) settle(answers ...answer) {
+	for _, a := range answers {
+		s.settleOne(a)
 	}
 }
 
-// settle makes an answer an outcome and draws the conclusions for the rest of
-// its domain.
-func (s *settler) settle(a answer) {
+func (s *settler) settleOne(a answer) {
 	r := &a.result
-	if s.outage.network == networkFails && (unreachable(r) || r.Class == feeds.HostBackoff) {
+	if s.outage.err != nil && explained(r) {
 		*r = feeds.Result{ID: r.ID, Class: feeds.Cancelled}
 	}
 	if r.Class == feeds.Cancelled {
-		if ended := s.cause(); ended != nil && (r.Detail == "" || s.outage.network == networkFails) {
+		if ended := s.cause(); ended != nil && (r.Detail == "" || s.outage.err != nil) {
 			r.Detail = why(ended)
 		}
 	}
