@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,9 +28,11 @@ type names struct {
 	files    *fileCount
 	answers  atomic.Bool // some name was answered, so a refusal is about the name
 
-	mu    sync.Mutex
-	known map[string]*name
-	order []string // those known, the oldest first
+	mu     sync.Mutex
+	known  map[string]*name
+	order  []string       // those known, the oldest first
+	silent map[string]int // questions in a row that a name server left unanswered
+	talks  string         // the name server that answered last; empty before
 }
 
 // A name is what is known of a host. Its fields are set when done closes.
@@ -40,7 +43,7 @@ type name struct {
 }
 
 func newNames(limit time.Duration, f *fileCount) *names {
-	n := &names{dial: new(net.Dialer).DialContext, limit: limit, files: f, known: make(map[string]*name)}
+	n := &names{dial: new(net.Dialer).DialContext, limit: limit, files: f, known: make(map[string]*name), silent: make(map[string]int)}
 	n.resolver.PreferGo, n.resolver.Dial = true, n.reach
 	return n
 }
@@ -115,7 +118,7 @@ func isDNS(err error) bool {
 
 // ask asks the resolver, when it is this lookup's turn.
 func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
-	if err := take(ctx, n.files.lookups); err != nil {
+	if err := n.token(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { <-n.files.lookups }()
@@ -132,8 +135,12 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	dns, ok := errors.AsType[*net.DNSError](err)
 	if ok && dns.IsNotFound {
-		n.answers.Store(true)
-		return nil, err
+		if a.isAnswer() {
+			n.answers.Store(true)
+			return nil, err
+		}
+		dns = &net.DNSError{Err: "the name server gives no answer", Name: host, IsTemporary: !a.codes[codeRefused].Load()}
+		err = dns
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -150,6 +157,16 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	return nil, err
 }
 
+// token takes a token for a lookup. Waiting for what others have is not the server's
+// fault.
+func (n *names) token(ctx context.Context) error {
+	if c, ok := ctx.Value(clockKey{}).(*clock); ok {
+		c.pause()
+		defer c.start()
+	}
+	return take(ctx, n.files.lookups)
+}
+
 // resolve asks for the addresses of a host, and when that takes long for those of IPv4
 // alone: there are name servers, and routers before them, that say nothing where they
 // are asked for IPv6 (RFC 4074), and the resolver keeps what it has until it has both.
@@ -164,13 +181,27 @@ func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 	return addrs, err
 }
 
-// An asking is told what was lacking for the questions of a lookup: the
+// An asking is told what was lacking for the questions of a lookup, and what came: the
 // resolver's own error does not tell.
 type asking struct {
 	shortage atomic.Pointer[shortage]
+	codes    [16]atomic.Bool // of the answers (RFC 1035, section 4.1.1)
 
 	mu    sync.Mutex
 	conns []net.Conn // to name servers
+}
+
+const (
+	codeServerFailure = 2
+	codeNoName        = 3
+	codeRefused       = 5
+)
+
+// isAnswer reports whether what came says that a name has no addresses. Go's resolver
+// says so too when the question for IPv4 was refused and that for IPv6 has an empty
+// answer; and forwarders refuse what is more than they do at a time, dnsmasq 150.
+func (a *asking) isAnswer() bool {
+	return a.codes[codeNoName].Load() || !a.codes[codeRefused].Load() && !a.codes[codeServerFailure].Load()
 }
 
 // hangUp closes what the resolver would wait at for seconds after it was stopped:
@@ -186,9 +217,19 @@ func (a *asking) hangUp() {
 
 type askingKey struct{}
 
+// mostSilent is how many questions in a row a name server may leave unanswered before
+// one that talks is asked in its place. The resolver asks the first one first for every
+// name, and waits for it for five seconds.
+const mostSilent = 4
+
 // reach connects to a name server, for net.Resolver.
 func (n *names) reach(ctx context.Context, network, address string) (net.Conn, error) {
 	a, _ := ctx.Value(askingKey{}).(*asking)
+	n.mu.Lock()
+	if n.silent[address] >= mostSilent && n.talks != "" {
+		address = n.talks
+	}
+	n.mu.Unlock()
 	conn, err := n.dial(ctx, network, address)
 	if a == nil {
 		return conn, err
@@ -202,21 +243,42 @@ func (n *names) reach(ctx context.Context, network, address string) (net.Conn, e
 		a.mu.Unlock()
 	}
 	if udp, ok := conn.(*net.UDPConn); ok {
-		conn = &askedConn{udp, a}
+		conn = &askedConn{udp, n, a, address}
 	}
 	return conn, err
 }
 
-// An askedConn notes that nobody listens at a name server's address.
+// listen notes whether a name server answered.
+func (n *names) listen(server string, answered bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !answered {
+		n.silent[server]++
+		return
+	}
+	delete(n.silent, server)
+	n.talks = server
+}
+
+// An askedConn looks at what a name server answers, and notes that nobody listens at its
+// address.
 type askedConn struct {
 	*net.UDPConn
+	names  *names
 	asking *asking
+	server string
 }
 
 func (c *askedConn) Read(p []byte) (int, error) {
 	n, err := c.UDPConn.Read(p)
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
 		c.asking.shortage.Store(&shortage{"there is no name server at " + c.RemoteAddr().String(), "see what /etc/resolv.conf names", err})
+	case err == nil || errors.Is(err, os.ErrDeadlineExceeded):
+		c.names.listen(c.server, err == nil)
+	}
+	if n > 3 {
+		c.asking.codes[p[3]&0xf].Store(true)
 	}
 	return n, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,6 +102,93 @@ func TestResolverThatRefusesUsIsNoFeedsFault(t *testing.T) {
 	r = withDNS(t, gone.LocalAddr().String(), "127.0.0.2/32")
 	r.transport.hopeless.Store(true)
 	wantClass(t, get(t, r, "http://good.example.net:"+port+"/"), feeds.Cancelled)
+}
+
+// TestWhatAForwarderRefusesIsNoMissingName: one that does so many questions at a time
+// refuses the others, of some names only that for IPv4. They are asked for again.
+func TestWhatAForwarderRefusesIsNoMissingName(t *testing.T) {
+	url := listenOn(t, "127.0.0.2", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, feedBody(1)) })
+	_, port, _ := net.SplitHostPort(url[len("http://"):])
+	var now atomic.Int64
+	dns := serveManyNames(t, func(q dnsmessage.Question) (dnsmessage.RCode, bool) {
+		defer now.Add(-1)
+		if now.Add(1) > 20 && q.Type == dnsmessage.TypeA {
+			return dnsmessage.RCodeRefused, false
+		}
+		time.Sleep(5 * time.Millisecond) // what is under way at a time is the point
+		switch {
+		case strings.HasPrefix(q.Name.String(), "gone"):
+			return dnsmessage.RCodeNameError, false
+		case strings.HasPrefix(q.Name.String(), "broken") && q.Type == dnsmessage.TypeA:
+			return dnsmessage.RCodeServerFailure, false
+		}
+		return dnsmessage.RCodeSuccess, false
+	})
+	var jobs []feeds.Job
+	for i := range 300 {
+		jobs = append(jobs, feeds.Job{ID: int64(i + 1), URL: fmt.Sprintf("http://%s%d.example:%s/", []string{"n", "gone", "broken"}[max(0, i-297)], i, port)})
+	}
+	for id, res := range runAll(t, withDNS(t, dns, "127.0.0.2/32"), jobs) {
+		want, refused := feeds.OK, false
+		if id > 298 {
+			want, refused = feeds.DNS, id == 299
+		}
+		if res.Class != want || res.Refused != refused {
+			t.Errorf("%s: %s (%s), no such name: %v; want %s and %v", jobs[id-1].URL, res.Class, res.Detail, res.Refused, want, refused)
+		}
+	}
+}
+
+// TestADeadNameServerIsAskedNoMore while another one talks: the resolver would wait for
+// it before each name.
+func TestADeadNameServerIsAskedNoMore(t *testing.T) {
+	const dead, good = "192.0.2.1:53", "192.0.2.2:53"
+	talks := serveManyNames(t, func(dnsmessage.Question) (dnsmessage.RCode, bool) { return dnsmessage.RCodeSuccess, false })
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	n := newNames(time.Second, newFileCount(64))
+	var dialled string
+	n.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled = address
+		return new(net.Dialer).DialContext(ctx, "udp", map[string]string{dead: silent.LocalAddr().String(), good: talks}[address])
+	}
+	// ask asks a name server, as the resolver does, and returns who was asked.
+	ask := func(server string) string {
+		t.Helper()
+		conn, err := n.reach(context.WithValue(t.Context(), askingKey{}, new(asking)), "udp", server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		m := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName("a.example."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}}
+		question, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write(question)
+		patience := 10 * time.Second
+		if dialled == dead {
+			patience = time.Millisecond
+		}
+		conn.SetDeadline(time.Now().Add(patience))
+		conn.Read(make([]byte, 512))
+		return dialled
+	}
+	for range mostSilent {
+		if got := ask(dead); got != dead {
+			t.Fatalf("%s was asked for %s, which may yet answer", got, dead)
+		}
+	}
+	if got := ask(dead); got != dead {
+		t.Errorf("%s was asked, want %s while there is no other", got, dead)
+	}
+	ask(good)
+	if got := ask(dead); got != good {
+		t.Errorf("%s was asked, want %s, which talks", got, good)
+	}
 }
 
 // serveManyNames answers every name with 127.0.0.2, or with a code of error,

@@ -185,6 +185,10 @@ type handed struct {
 
 type handedKey struct{}
 
+// clockKey is the context key of the exchange's *clock, which stands still while a lookup
+// waits for its turn.
+type clockKey struct{}
+
 // connect returns a connection to where a request goes: one that was kept, or a
 // new one. The caller gives it back with release.
 func (t *transport) connect(ctx context.Context, to *url.URL, c *clock) (*connection, *feeds.Failure) {
@@ -242,14 +246,14 @@ func (t *transport) open(ctx context.Context, to *url.URL, origin, host, port st
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		conn, err = t.build(ctx, to, origin, host, port)
+		conn, err = t.build(ctx, to, origin, host, port, c)
 	}()
 	<-done
 	return conn, err
 }
 
 // build makes a connection, for which there is a token.
-func (t *transport) build(ctx context.Context, to *url.URL, origin, host, port string) (conn *connection, err error) {
+func (t *transport) build(ctx context.Context, to *url.URL, origin, host, port string, c *clock) (conn *connection, err error) {
 	conn = &connection{origin: origin, host: host, by: t}
 	defer func() {
 		if err != nil {
@@ -263,14 +267,14 @@ func (t *transport) build(ctx context.Context, to *url.URL, origin, host, port s
 			return conn, &feeds.Failure{Class: feeds.Connect, Detail: "the proxy of the environment is not a URL", Err: err}
 		}
 	}
-	with := context.WithValue(ctx, handedKey{}, h)
+	with := context.WithValue(context.WithValue(ctx, handedKey{}, h), clockKey{}, c)
 	address := net.JoinHostPort(host, port)
 	if h.proxy != nil {
 		conn.http, err = t.proxied.NewClientConn(with, to.Scheme, address)
 		return conn, err
 	}
 	conn.direct = true
-	if conn.tcp, err = t.dial(ctx, host, port); err != nil {
+	if conn.tcp, err = t.dial(with, host, port); err != nil {
 		return conn, err
 	}
 	speaker, above := t.http1, conn.tcp
