@@ -21,7 +21,7 @@ const (
 	exitStore    = 4
 	exitLocked   = 5
 	exitSandbox  = 6
-	exitNetwork  = 7 // nearly no host could be reached, or none any more
+	exitNetwork  = 7 // nearly no host could be reached or trusted, or none any more
 	exitDeadline = 8 // --deadline came before the end
 	exitHook     = 9 // --exec or --post failed
 	exitSIGHUP   = 129

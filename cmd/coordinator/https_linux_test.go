@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,27 @@ func TestEveryHostSpeaksHTTP2(t *testing.T) {
 	}
 	if got := s.Requests(); got.MaxPerHost != 1 {
 		t.Errorf("%d requests to one host at a time, want 1", got.MaxPerHost)
+	}
+}
+
+// TestWithoutAuthoritiesNoFeedIsBlamed: as in an image that has no certificates to trust.
+// The round says what to look at, and once that is mended all feeds are there.
+func TestWithoutAuthoritiesNoFeedIsBlamed(t *testing.T) {
+	t.Parallel()
+	const hosts = 50
+	s := trusted(t, origin.Options{Feeds: hosts, Hosts: hosts, Items: 1})
+	db := filepath.Join(t.TempDir(), "feeds.db")
+	cmd := command(t, db, "--list", s.list, "-n", "2")
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+writeFile(t, "none.pem", ""), "SSL_CERT_DIR="+t.TempDir())
+	out := finished(t, cmd)
+	out.want(t, exitNetwork)
+	if sum := out.summary; sum.Cancelled != hosts || sum.Failed != 0 || !strings.Contains(out.stderr, "SSL_CERT_FILE") {
+		t.Errorf("%d cancelled and %d failed, want %d, none, and a word on SSL_CERT_FILE\n%s", sum.Cancelled, sum.Failed, hosts, out.stderr)
+	}
+	again := refreshed(t, db, "-n", "2")
+	again.want(t, exitOK)
+	if again.summary.OK != hosts {
+		t.Errorf("then %d ok, want %d", again.summary.OK, hosts)
 	}
 }
 

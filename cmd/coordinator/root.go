@@ -25,7 +25,8 @@ Exit status:
   4         the store failed, what was stored stays; or there is none
   5         another run holds the store
   6         --sandbox require, and it is not to be had
-  7         no network: nearly no host could be reached, or none any more
+  7         no network: nearly no host could be reached, or none any more;
+            or no certificate is trusted here
   8         --deadline came first; what was stored stays
   9         --exec or --post failed; its items are given to it again
   130, 143  interrupted, after what was finished was stored; a second signal

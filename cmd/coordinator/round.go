@@ -263,7 +263,11 @@ func (r *round) outcome(err error, s summaryLine) error {
 	case is[*refresh.StoreError](err), errors.Is(err, feeds.ErrLost):
 		return &problem{code: exitStore, err: err, hint: cmp.Or(storeHint(err), "what was stored before stays; see coordinator doctor")}
 	case is[*refresh.OutageError](err):
-		return &problem{code: exitNetwork, err: err, hint: "check the network; " + rest}
+		check := "the network"
+		if e, _ := errors.AsType[*refresh.OutageError](err); e.Distrust {
+			check = "the clock, and the authorities that are trusted (SSL_CERT_FILE; in an image, ca-certificates)"
+		}
+		return &problem{code: exitNetwork, err: err, hint: "check " + check + "; " + rest}
 	case is[*refresh.DeadlineError](err):
 		return &problem{code: exitDeadline, err: err, hint: rest}
 	case is[*signalled](err):

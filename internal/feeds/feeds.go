@@ -139,8 +139,9 @@ type Result struct {
 	Attempts int // requests begun for this job, not counting redirects
 	// Refused says of a Connect that a host was reached, where nothing listens
 	// (ECONNREFUSED) or whose server closed the connection without an answer; of a
-	// DNS, that a name server said that there is no such name. It is false when it
-	// was a proxy that refused.
+	// DNS, that a name server said that there is no such name; of a TLS, that the
+	// certificate is by an authority unknown here, or not of this time. It is false
+	// when it was a proxy that refused.
 	Refused bool
 	// Elsewhere says that what failed, or asked to be left alone, was another host
 	// than the feed's own, which redirects had led to.

@@ -22,38 +22,49 @@ const (
 	outageAfter = 2 * time.Second
 )
 
-// noNetwork is what feeds are told that an outage left unasked.
-const noNetwork = "no network"
-
 // An OutageError says that a round was stopped because nearly no host could be
-// reached, or none any more, which is our network's fault and not theirs.
+// reached or trusted, or none any more, which is our fault and not theirs.
 type OutageError struct {
-	Failed int // distinct registrable domains in a row that could not be found or reached
-	Hosts  int // of so many that were tried
-	Before int // domains that were reached before; 0 where it never worked
+	Failed   int  // distinct registrable domains in a row that could not be found, reached or trusted
+	Hosts    int  // of so many that were tried
+	Before   int  // domains for which it worked before; 0 where it never did
+	Distrust bool // what fails is our trust in certificates, and not our network
 }
 
 // Error returns the numbers.
 func (e *OutageError) Error() string {
-	if e.Before > 0 {
-		return fmt.Sprintf("no network any more: the last %d hosts could not be reached", e.Failed)
+	did := "could not be reached"
+	if e.Distrust {
+		did = "have certificates that are not trusted here"
 	}
-	return fmt.Sprintf("no network: %d of the first %d hosts could not be reached", e.Failed, e.Hosts)
+	if e.Before > 0 {
+		return fmt.Sprintf("%s any more: the last %d hosts %s", e.why(), e.Failed, did)
+	}
+	return fmt.Sprintf("%s: %d of the first %d hosts %s", e.why(), e.Failed, e.Hosts, did)
 }
 
-// A vote is what a domain says of our network: the best that was heard of it.
+// why is what feeds are told that an outage left unasked.
+func (e *OutageError) why() string {
+	if e.Distrust {
+		return "no trust"
+	}
+	return "no network"
+}
+
+// A vote is what a domain says: the best that was heard of it.
 type vote uint8
 
 const (
 	notHeard   vote = iota
 	noVote          // a time limit, or it had failed before this round
 	noName          // a name server says that there is no such name
-	outOfReach      // it was not found, or no connection came about
+	outOfReach      // it was not found, no connection came about, or it was not trusted
 	wasReached
 	kinds = iota
 )
 
-// An outage finds out whether the hosts fail or our own network does. Until others
+// An outage finds out whether the hosts fail or our own network does, or our trust in
+// certificates: a clock that is wrong, or no authorities to trust. Until others
 // answer, failures that an outage would explain must not be stored: the next rounds
 // would ask those feeds less often for a fault that was ours.
 //
@@ -74,9 +85,11 @@ const (
 // seven that does not exist ended each round of a list, and a network that
 // broke within a round was a failure of every feed that was left.
 type outage struct {
-	needed  int          // domains that must have been reached for the network to work
-	works   bool         // it worked once in this round
-	err     *OutageError // it does not any more; nil while it may
+	judge   func(*answer) (v vote, explained bool) // what an answer says, and whether an outage explains it
+	trust   bool                                   // it is of our trust in certificates
+	needed  int                                    // domains that must have been reached for it to work
+	works   bool                                   // it worked once in this round
+	err     *OutageError                           // it does not any more; nil while it may
 	workers []votes
 	count   [kinds]int // votes of a kind
 	heard   time.Time  // when a domain was last heard of that was reached
@@ -89,14 +102,57 @@ type votes struct {
 	last int    // the latest turn of a domain that was reached, or is at fault itself
 }
 
-// newOutage returns an outage for a round over so many domains. online says that the
-// network is known to work.
+// newOutage returns one of the network for a round over so many domains. online says
+// that it is known to work.
 func newOutage(domains, workers int, online bool) *outage {
-	needed := 1
-	if domains >= outageHosts {
-		needed = outageHosts/10 + 1
+	o := &outage{judge: ofNetwork, needed: outageHosts/10 + 1, works: online, workers: make([]votes, workers)}
+	if domains < outageHosts {
+		o.needed = 1
 	}
-	return &outage{needed: needed, works: online, workers: make([]votes, workers)}
+	return o
+}
+
+// newDistrust returns an outage of our trust in certificates, on which https hosts vote.
+func newDistrust(workers int) *outage {
+	return &outage{judge: ofTrust, trust: true, needed: outageHosts/10 + 1, workers: make([]votes, workers)}
+}
+
+// ofNetwork judges an answer by whether its host was reached.
+func ofNetwork(a *answer) (v vote, explained bool) {
+	r := &a.result
+	switch {
+	case reachable(r):
+		return wasReached, false
+	case r.Class != feeds.DNS && r.Class != feeds.Connect:
+		return noVote, r.Class == feeds.Timeout || r.Class == feeds.HostBackoff
+	case a.failing:
+		return noVote, true
+	case r.Refused:
+		return noName, true
+	}
+	return outOfReach, true
+}
+
+// ofTrust judges an answer by whether its host's certificate was trusted.
+func ofTrust(a *answer) (v vote, explained bool) {
+	r := &a.result
+	distrusted := r.Class == feeds.TLS && r.Refused
+	switch {
+	case distrusted && !a.failing:
+		return outOfReach, true
+	case a.https && r.Class != feeds.TLS && (r.Status != 0 || r.Class.OK()):
+		return wasReached, false
+	}
+	return noVote, distrusted
+}
+
+// explains reports whether an outage has come about and explains an answer.
+func (o *outage) explains(a *answer) bool {
+	if o.err == nil {
+		return false
+	}
+	_, explained := o.judge(a)
+	return explained
 }
 
 // hear notes an answer and reports whether it is held until more is known.
@@ -104,17 +160,11 @@ func (o *outage) hear(a answer) (held bool) {
 	if o.err != nil {
 		return false
 	}
-	v := noVote
-	switch r := &a.result; {
-	case reachable(r):
-		v = wasReached
+	v, held := o.judge(&a)
+	if v == wasReached {
 		o.heard = a.at
-	case unreachable(r) && !a.failing && r.Refused:
-		v = noName
-	case unreachable(r) && !a.failing:
-		v = outOfReach
 	}
-	if held = explained(&a.result); held {
+	if held {
 		o.held = append(o.held, a)
 	}
 	o.vote(a.turn, v)
@@ -132,12 +182,13 @@ func (o *outage) vote(t turn, v vote) {
 		o.count[v]++
 		w.by[t.at] = v
 	}
-	if v == wasReached {
+	switch v {
+	case wasReached:
 		w.last = max(w.last, t.at)
 		o.works = o.works || o.count[wasReached] >= o.needed
-		return
+	case noName, outOfReach:
+		o.decide(len(o.held) >= outageHeld)
 	}
-	o.decide(len(o.held) >= outageHeld)
 }
 
 // decide finds out whether the network fails. With all, domains count that were begun
@@ -149,10 +200,14 @@ func (o *outage) decide(all bool) {
 	switch {
 	case failed+reached < outageHosts:
 	case !o.works:
-		o.err = &OutageError{Failed: failed, Hosts: failed + reached}
+		o.fail(failed, failed+reached, 0)
 	case ever > 0 && failed*ever >= outageHosts*before:
-		o.err = &OutageError{Failed: failed, Hosts: failed, Before: ever}
+		o.fail(failed, failed, ever)
 	}
+}
+
+func (o *outage) fail(failed, hosts, before int) {
+	o.err = &OutageError{Failed: failed, Hosts: hosts, Before: before, Distrust: o.trust}
 }
 
 // streak counts the domains that workers were given since the last one that was
@@ -202,8 +257,8 @@ func (o *outage) end() []answer {
 	case o.err != nil:
 	case o.works:
 		o.decide(true)
-	case o.count[wasReached] == 0 && (o.count[outOfReach] > 0 || failed > 2):
-		o.err = &OutageError{Failed: failed, Hosts: failed}
+	case !o.trust && o.count[wasReached] == 0 && (o.count[outOfReach] > 0 || failed > 2):
+		o.fail(failed, failed, 0)
 	}
 	freed := o.held
 	o.held = nil
@@ -216,15 +271,4 @@ func (o *outage) end() []answer {
 // that was not asked.
 func reachable(r *feeds.Result) bool {
 	return r.Status != 0 || r.Refused && r.Class == feeds.Connect || r.Class.OK() || r.Class == feeds.TLS || r.Class == feeds.HTTPError
-}
-
-// unreachable reports whether r speaks for an outage of our network.
-func unreachable(r *feeds.Result) bool {
-	return !reachable(r) && (r.Class == feeds.DNS || r.Class == feeds.Connect)
-}
-
-// explained reports whether an outage of our network would explain r, though it need
-// not speak for one.
-func explained(r *feeds.Result) bool {
-	return unreachable(r) || !reachable(r) && (r.Class == feeds.Timeout || r.Class == feeds.HostBackoff)
 }

@@ -3,6 +3,7 @@ package refresh
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -100,12 +101,12 @@ func TestOutageIsOursOnlyWhenNearlyAllHostsAreOutOfReach(t *testing.T) {
 					t.Errorf("classes %v, want %v", sum.Classes, tt.class)
 				}
 				for _, r := range got.byURL {
-					if r.Outcome.Class == feeds.Cancelled && r.Outcome.Detail != noNetwork {
-						t.Errorf("%s is cancelled with detail %q, want %q", r.URL, r.Outcome.Detail, noNetwork)
+					if r.Outcome.Class == feeds.Cancelled && r.Outcome.Detail != "no network" {
+						t.Errorf("%s is cancelled with detail %q, want that there is no network", r.URL, r.Outcome.Detail)
 					}
 				}
 				for id, o := range store.stored() {
-					if o.Class == feeds.Cancelled || (tt.outage && unreachable(&o.Result)) {
+					if o.Class == feeds.Cancelled || (tt.outage && !reachable(&o.Result)) {
 						t.Errorf("feed %d was stored as %s, want nothing stored that an outage explains", id, o.Class)
 					}
 				}
@@ -187,6 +188,55 @@ func TestANetworkThatBreaksWithinARoundBlamesNobody(t *testing.T) {
 					t.Errorf("classes %v, want %v", sum.Classes, tt.class)
 				}
 			})
+		})
+	}
+}
+
+// TestWhereNoCertificateIsTrustedNoHostIsAtFault: a clock that is wrong, or no authorities,
+// make every https host look alike. One among others has a certificate that is wrong itself.
+func TestWhereNoCertificateIsTrustedNoHostIsAtFault(t *testing.T) {
+	distrusted := feeds.Result{Class: feeds.TLS, Refused: true}
+	for _, tt := range []struct {
+		name   string
+		hosts  int
+		result func(host int) feeds.Result // from 1; each third is http
+		outage bool
+		class  map[feeds.Class]int
+	}{
+		{"none is trusted", 90, func(h int) feeds.Result {
+			if h%3 == 0 {
+				return feeds.Result{Class: feeds.OK, Status: 200}
+			}
+			return distrusted
+		}, true, nil},
+		{"one in two", 90, func(h int) feeds.Result {
+			if h%2 == 0 {
+				return feeds.Result{Class: feeds.OK, Status: 200}
+			}
+			return distrusted
+		}, false, map[feeds.Class]int{feeds.OK: 45, feeds.TLS: 45}},
+		{"all of a few", 10, func(int) feeds.Result { return distrusted }, false, map[feeds.Class]int{feeds.TLS: 10}},
+		{"other faults of TLS", 90, func(int) feeds.Result { return feeds.Result{Class: feeds.TLS} }, false, map[feeds.Class]int{feeds.TLS: 90}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			refs := singles(tt.hosts)
+			for i := range refs {
+				if refs[i].ID%3 != 0 {
+					refs[i].URL = strings.Replace(refs[i].URL, "http:", "https:", 1)
+				}
+			}
+			runner := &fakeRunner{t: t, workers: 2, result: func(job feeds.Job) feeds.Result { return tt.result(int(job.ID)) }}
+			sum, err := Round(t.Context(), runner, newMemStore(refs), refs, Options{Workers: 2})
+			outage, ok := errors.AsType[*OutageError](err)
+			if ok != tt.outage || ok && !outage.Distrust || !ok && err != nil {
+				t.Errorf("round: %v, want an outage of trust: %v", err, tt.outage)
+			}
+			if ok && (sum.Classes[feeds.TLS] != 0 || sum.Classes[feeds.Cancelled] < outageHosts) {
+				t.Errorf("classes %v, want no tls, and %d cancelled or more", sum.Classes, outageHosts)
+			}
+			if !ok && fmt.Sprint(sum.Classes) != fmt.Sprint(tt.class) {
+				t.Errorf("classes %v, want %v", sum.Classes, tt.class)
+			}
 		})
 	}
 }

@@ -102,7 +102,7 @@ type Summary struct {
 // has its report and everything that it started is gone.
 //
 // It returns a *StoreError when the store failed, an *OutageError when our own
-// network seems to be down, a *DeadlineError when the deadline left feeds undone,
+// network seems to be down, or no certificate is trusted here, a *DeadlineError when the deadline left feeds undone,
 // the cause of ctx when that ended before all feeds were done, feeds.ErrLost when the store
 // took a lease for another's or was lost itself, and the runner's error when the runner gave up. Whichever it is,
 // what was reported as stored is stored. The summary is valid in any case.
@@ -134,8 +134,8 @@ func Round(ctx context.Context, runner Runner, store Store, refs []feeds.Ref, o 
 	r := &round{store: store, plan: p, o: &o, stop: stop}
 	r.settler = settler{
 		plan: p, o: &o, began: began, out: out, stop: stop,
-		cause:  func() error { return context.Cause(run) },
-		outage: newOutage(p.domains(), o.Workers, o.Online),
+		cause:   func() error { return context.Cause(run) },
+		outages: [2]*outage{newOutage(p.domains(), o.Workers, o.Online), newDistrust(o.Workers)},
 	}
 	rec := recorder{store: store, refs: refs, quiet: p.quiet, stop: stop, report: func(rep Report) {
 		sum.count(rep)

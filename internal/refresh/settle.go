@@ -3,6 +3,7 @@ package refresh
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type answer struct {
 	turn    turn // of its domain
 	at      time.Time
 	failing bool // the feed had failed before this round
+	https   bool // so its URL says
 	result  feeds.Result
 }
 
@@ -31,8 +33,8 @@ type settler struct {
 	stop  func(error)  // ends the run
 	cause func() error // why the run ended; nil while it goes on
 
-	mu     sync.Mutex // results and vanished feeds come from different goroutines
-	outage *outage
+	mu      sync.Mutex // results and vanished feeds come from different goroutines
+	outages [2]*outage // of the network, and of trust
 }
 
 // emit takes a runner's result.
@@ -45,7 +47,11 @@ func (s *settler) emit(r feeds.Result) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := answer{ref: ref, turn: s.plan.turn(ref), at: s.o.Now(), failing: s.plan.refs[ref].Fails > 0, result: r}
+	of := &s.plan.refs[ref]
+	a := answer{
+		ref: ref, turn: s.plan.turn(ref), at: s.o.Now(),
+		failing: of.Fails > 0, https: strings.HasPrefix(of.URL, "https:"), result: r,
+	}
 	s.o.Finished(s.plan.worker(ref), &a.result)
 	s.hear(a)
 }
@@ -57,7 +63,9 @@ func (s *settler) vanished(ids []int64) {
 	defer s.mu.Unlock()
 	for _, id := range ids {
 		if ref, ok := s.plan.done(id); ok {
-			s.outage.vote(s.plan.turn(ref), noVote)
+			for _, o := range s.outages {
+				o.vote(s.plan.turn(ref), noVote)
+			}
 			s.finish([]int32{ref}, feeds.Cancelled, "no longer subscribed", time.Time{})
 		}
 	}
@@ -79,22 +87,27 @@ func (s *settler) end(ended string) (unanswered int) {
 	rest := s.plan.rest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	waited := s.outage.end()
-	if s.outage.err != nil && len(waited) > 0 {
-		s.stop(s.outage.err)
+	for _, o := range s.outages {
+		waited := o.end()
+		if o.err != nil && len(waited) > 0 {
+			s.stop(o.err)
+		}
+		s.settle(waited...)
 	}
-	s.settle(waited...)
 	s.finish(rest, feeds.Cancelled, ended, time.Time{})
 	return len(rest)
 }
 
-// hear passes an answer by the outage and settles it, now or later.
+// hear passes an answer by the outages and settles it, now or later.
 func (s *settler) hear(a answer) {
-	held := s.outage.hear(a)
-	if e := s.outage.err; e != nil {
-		s.stop(e) // only the first time counts
+	held := false
+	for _, o := range s.outages {
+		held = o.hear(a) || held
+		if o.err != nil {
+			s.stop(o.err) // only the first time counts
+		}
+		s.settle(o.free()...)
 	}
-	s.settle(s.outage.free()...)
 	if !held {
 		s.settle(a)
 	}
@@ -110,11 +123,14 @@ func (s *settler) settle(answers ...answer) {
 
 func (s *settler) settleOne(a answer) {
 	r := &a.result
-	if s.outage.err != nil && explained(r) {
-		*r = feeds.Result{ID: r.ID, Class: feeds.Cancelled}
+	for _, o := range s.outages {
+		if o.explains(&a) {
+			*r = feeds.Result{ID: r.ID, Class: feeds.Cancelled}
+		}
 	}
 	if r.Class == feeds.Cancelled {
-		if ended := s.cause(); ended != nil && (r.Detail == "" || s.outage.err != nil) {
+		ended := s.cause()
+		if _, outage := errors.AsType[*OutageError](ended); outage || ended != nil && r.Detail == "" {
 			r.Detail = why(ended)
 		}
 	}
@@ -182,8 +198,8 @@ func askedUntil(domain string, until time.Time) string {
 
 // why says for people why a run ended.
 func why(cause error) string {
-	if _, ok := errors.AsType[*OutageError](cause); ok {
-		return noNetwork
+	if e, ok := errors.AsType[*OutageError](cause); ok {
+		return e.why()
 	}
 	if _, ok := errors.AsType[*StoreError](cause); ok {
 		return "the store failed"
