@@ -18,12 +18,14 @@ import (
 // Time spent waiting for a turn or for memory is not the server's fault, and
 // the clock stands still meanwhile. Nor is time in which this process did not run:
 // a user had stopped it, or the machine had no turn for it. So the clock looks at
-// the time once a second at least, and a second that takes longer is one second.
+// the time once a second at least, and a second that takes longer is one second. Nor is
+// time in which the link was full, up to the limit once more.
 //
 // Rejected: the time that the machine has counted. Whoever stopped a round for half
 // a minute found every feed under way timed out, and its host blamed for it.
 type clock struct {
 	limits *limits
+	link   *link // nil for one that is never full
 	stop   context.CancelCauseFunc
 	late   func() // called when the exchange has not ended lateAfter its end; may be nil
 
@@ -33,6 +35,7 @@ type clock struct {
 	looked  time.Time     // when the clock was last looked at, while it runs
 	wait    time.Duration // from then until the timer fires
 	spent   time.Duration // what counts
+	waited  time.Duration // for the link
 
 	ended time.Duration // of spent, when stop was called; zero before
 	body  time.Duration // of spent, when the body began
@@ -51,15 +54,15 @@ const (
 
 // newClock returns a clock that stands still. stop is called with a *Failure
 // when a limit runs out.
-func newClock(l *limits, stop context.CancelCauseFunc) *clock {
-	return &clock{limits: l, stop: stop}
+func newClock(l *limits, k *link, stop context.CancelCauseFunc) *clock {
+	return &clock{limits: l, link: k, stop: stop}
 }
 
 // within returns a context that ends after limit, in time that a clock counts, and stop,
 // which the caller calls. Its cause is a *Failure then.
-func within(ctx context.Context, limit time.Duration) (limited context.Context, stop func()) {
+func within(ctx context.Context, limit time.Duration, k *link) (limited context.Context, stop func()) {
 	limited, cancel := context.WithCancelCause(ctx)
-	c := newClock(&limits{total: limit, lookEvery: lookEvery}, cancel)
+	c := newClock(&limits{total: limit, lookEvery: lookEvery}, k, cancel)
 	c.start()
 	return limited, func() { c.pause(); cancel(nil) }
 }
@@ -107,8 +110,13 @@ func (c *clock) count() {
 		return
 	}
 	now := time.Now()
-	c.spent += min(now.Sub(c.looked), c.wait+lateLook)
+	passed := min(now.Sub(c.looked), c.wait+lateLook)
 	c.looked = now
+	if c.link != nil && c.waited < c.limits.total && c.link.full() {
+		c.waited += passed
+		return
+	}
+	c.spent += passed
 }
 
 // arm sets the timer to the nearest limit, or to the next look. The caller holds c.mu.

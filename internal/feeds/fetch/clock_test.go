@@ -29,7 +29,7 @@ func TestAnExchangeThatDoesNotEndIsTold(t *testing.T) {
 				began := time.Now()
 				ended, late := time.Duration(0), time.Duration(0)
 				ctx, stop := context.WithCancelCause(t.Context())
-				c := newClock(newLimits(feeds.Options{Timeout: 5 * time.Second}, 1), func(err error) {
+				c := newClock(newLimits(feeds.Options{Timeout: 5 * time.Second}, 1), nil, func(err error) {
 					ended = time.Since(began)
 					stop(err)
 				})

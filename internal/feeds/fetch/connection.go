@@ -14,7 +14,7 @@ import (
 type connection struct {
 	origin string // that it is to: scheme, host and port
 	host   string
-	tcp    net.Conn
+	tcp    *flow
 	wire   *wire // over tcp
 	http   *http.ClientConn
 	http2  bool
@@ -22,6 +22,14 @@ type connection struct {
 	reused bool
 	once   sync.Once
 	by     *transport
+}
+
+// connect takes what dialing came to.
+func (c *connection) connect(tcp net.Conn, err error) error {
+	if err == nil {
+		c.tcp = c.by.link.over(tcp)
+	}
+	return err
 }
 
 // close ends a connection and gives its token back.
@@ -56,6 +64,7 @@ func (c *connection) begin() int64 {
 	if h := c.wire.heads; h != nil {
 		h.due.Store(true)
 	}
+	c.tcp.begin()
 	c.wire.mu.Lock()
 	defer c.wire.mu.Unlock()
 	if m := c.wire.frames; m != nil {

@@ -49,7 +49,7 @@ func (d *dialer) dial(ctx context.Context, host, port string) (net.Conn, error) 
 	if err != nil {
 		return nil, feeds.Failf(feeds.BlockedScheme, "unusable URL: not a port: %s", feeds.Clip(port, 16))
 	}
-	limited, stop := within(ctx, d.limit)
+	limited, stop := within(ctx, d.limit, nil)
 	defer stop()
 	conn, err := d.race(limited, alternate(addrs), uint16(n))
 	switch {

@@ -60,6 +60,9 @@ type lane struct {
 	ready    []*backlog          // those whose next job may be able to begin, in this order
 	started  int                 // fetchers
 	most     int                 // fetchers that there may be now
+	ceiling  int                 // of most, as the link allows
+	filled   bool                // the link was full once
+	heeded   time.Time           // when that was looked at
 	load     load                // when there are as many
 	probe    *time.Timer         // looks whether there may be more; nil while all get one
 	idle     int                 // fetchers that wait
@@ -86,7 +89,7 @@ type task struct {
 }
 
 func newLane(r *Refresher, emit func(feeds.Result)) *lane {
-	l := &lane{r: r, emit: emit, backlogs: make(map[string]*backlog), most: min(firstFetches, r.limits.fetches)}
+	l := &lane{r: r, emit: emit, backlogs: make(map[string]*backlog), most: min(firstFetches, r.limits.fetches), ceiling: min(firstCeiling, r.limits.fetches), heeded: time.Now()}
 	l.some.L = &l.mu
 	return l
 }
@@ -254,6 +257,11 @@ func (l *lane) finish(ctx context.Context, f *fetch, resp *http.Response, fail *
 
 // answer emits a result.
 func (l *lane) answer(res feeds.Result) {
+	l.mu.Lock()
+	if !l.filled {
+		l.raise(raisedBy)
+	}
+	l.mu.Unlock()
 	l.emitting.Lock()
 	defer l.emitting.Unlock()
 	l.emit(res)
@@ -312,6 +320,29 @@ func (l *lane) stopProbe() {
 	}
 }
 
+// heedLink halves how many fetchers there may be at most for as long as the link is full,
+// and lets there be some more again while it is not. The caller holds l.mu.
+func (l *lane) heedLink() {
+	now := time.Now()
+	if now.Sub(l.heeded) >= linkEvery {
+		l.heeded = now
+		if l.r.transport.link.full() {
+			l.filled = true
+			l.ceiling = min(l.ceiling, l.started) / 2
+			l.raise(0)
+		} else {
+			l.raise(1 + l.ceiling/8)
+		}
+	}
+	l.most = min(l.most, l.ceiling)
+}
+
+// raise lets there be n more fetchers at most. The caller holds l.mu.
+func (l *lane) raise(n int) {
+	least := min(firstFetches, l.r.limits.fetches)
+	l.ceiling = min(max(l.ceiling+n, least), l.r.limits.fetches)
+}
+
 // adapt lets there be more fetchers, or fewer.
 func (l *lane) adapt() {
 	busy := l.load.busy()
@@ -325,6 +356,7 @@ func (l *lane) adapt() {
 	} else {
 		l.most = min(l.most+max(l.most/4, 8), l.r.limits.fetches)
 	}
+	l.heedLink()
 	for n := len(l.ready) - l.idle; n > 0 && l.started < l.most; n-- {
 		l.started++
 		l.spawn()

@@ -8,8 +8,9 @@ import (
 // How many requests a lane has under way. It begins with few, which is right
 // where servers answer at once and the CPU is what a round waits for: more
 // would only take memory. While all of them wait for servers and the CPU does
-// not, it has more, up to Options.Fetches, in some 100 ms; and fewer again when
-// the CPU has become scarce.
+// not, it has more, up to a ceiling, in some 100 ms; and fewer again when
+// the CPU has become scarce. The ceiling rises with each answer, as TCP's window does
+// when it starts, to Options.Fetches, until the link was full.
 //
 // Rejected: as many as there may be from the beginning. On loopback a round of
 // 304s then takes the same time, but a worker's memory grows by half. And to go
@@ -17,6 +18,8 @@ import (
 // the CPU.
 const (
 	firstFetches = 16
+	firstCeiling = 128
+	raisedBy     = 3 // for each answer: four times as many after each time that answers take
 	probeEvery   = 5 * time.Millisecond
 
 	busyShare = 0.7 // of the CPU time that this process may have

@@ -123,7 +123,7 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	defer func() { <-n.files.lookups }()
 	a := &asking{}
-	limited, stop := within(context.WithValue(ctx, askingKey{}, a), n.limit)
+	limited, stop := within(context.WithValue(ctx, askingKey{}, a), n.limit, nil)
 	defer stop()
 	addrs, err := n.resolve(limited, host)
 	if err == nil {
@@ -171,7 +171,7 @@ func (n *names) token(ctx context.Context) error {
 // alone: there are name servers, and routers before them, that say nothing where they
 // are asked for IPv6 (RFC 4074), and the resolver keeps what it has until it has both.
 func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	both, stop := within(ctx, n.limit*3/5) // a second name server is asked after half
+	both, stop := within(ctx, n.limit*3/5, nil) // a second name server is asked after half
 	defer stop()
 	addrs, err := n.resolver.LookupNetIP(both, "ip", host)
 	if err != nil && both.Err() != nil && ctx.Err() == nil {

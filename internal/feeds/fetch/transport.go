@@ -44,6 +44,7 @@ const (
 type transport struct {
 	limits *limits
 	files  *fileCount
+	link   *link
 	dialer *dialer
 	tls    *tls.Config
 	proxy  func(*http.Request) (*url.URL, error) // nil for none
@@ -69,7 +70,7 @@ func newTransport(o feeds.Options, l *limits, g *addressPolicy, f *fileCount) (*
 		protocols = protocols[1:]
 	}
 	t := &transport{
-		only1: make(map[string]bool), limits: l, files: f, dialer: newDialer(l, g, f), proxy: proxy,
+		only1: make(map[string]bool), limits: l, files: f, link: newLink(), dialer: newDialer(l, g, f), proxy: proxy,
 		tls: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			NextProtos:         protocols,
@@ -170,7 +171,7 @@ func (t *transport) dialProxy(ctx context.Context, _, address string) (net.Conn,
 		return nil, err
 	}
 	h := ctx.Value(handedKey{}).(*handed)
-	if h.conn.tcp, err = t.dial(ctx, host, port); err != nil {
+	if err := h.conn.connect(t.dial(ctx, host, port)); err != nil {
 		return nil, err
 	}
 	h.conn.wire = &wire{Conn: h.conn.tcp, bound: t.limits.headerBytes}
@@ -274,10 +275,10 @@ func (t *transport) build(ctx context.Context, to *url.URL, origin, host, port s
 		return conn, err
 	}
 	conn.direct = true
-	if conn.tcp, err = t.dial(with, host, port); err != nil {
+	if err = conn.connect(t.dial(with, host, port)); err != nil {
 		return conn, err
 	}
-	speaker, above := t.http1, conn.tcp
+	speaker, above := t.http1, net.Conn(conn.tcp)
 	if to.Scheme == "https" {
 		s, err := t.handshake(ctx, conn.tcp, origin, host)
 		if err != nil {
@@ -326,7 +327,7 @@ func (t *transport) handshake(ctx context.Context, conn net.Conn, origin, host s
 	}
 	s := tls.Client(conn, config)
 	_, resuming := config.ClientSessionCache.Get(host)
-	limited, stop := within(ctx, t.limits.tls)
+	limited, stop := within(ctx, t.limits.tls, t.link)
 	defer stop()
 	err := s.HandshakeContext(limited)
 	switch {
