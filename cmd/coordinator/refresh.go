@@ -95,7 +95,7 @@ func (a *app) refreshCommand() *cobra.Command {
 	r.ship.register(c, "ship", "what workers send back: new (and updated) items, or all")
 	f.BoolVar(&r.force, "force", false, "refresh also what is not due, gone or to be left alone")
 	r.fetch.register(f)
-	f.IntVar(&r.fetches, "fetches", 0, "have at most `N` requests under way in all [default: 512 a worker, while neither the CPU nor the line is full]")
+	f.IntVar(&r.fetches, "fetches", 0, "have at most `N` requests under way in all [default: 512 a worker, while neither the CPU nor the uplink is full]")
 	f.IntVar(&r.perHost, "per-host", feeds.DefaultPerHost, "have at most `N` requests under way for one host")
 	f.DurationVar(&r.hostDelay, "host-delay", 0, "pause for `TIME` between two requests to one host")
 	f.Var((*age)(&r.minInterval), "min-interval", "the least `TIME` between two requests to a feed [default: 1h]")

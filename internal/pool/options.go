@@ -139,7 +139,7 @@ func (o Options) withDefaults() (Options, error) {
 // answered one.
 func (o *Options) patience() time.Duration {
 	// A request has one clock, also when it is tried twice, which may stand still for
-	// as long again while all wait for the link; and each of its redirects may have to
+	// as long again while all wait for the uplink; and each of its redirects may have to
 	// wait for its host.
 	return 2*o.Refresh.Timeout + 12*o.Refresh.HostDelay + o.HangAfter
 }

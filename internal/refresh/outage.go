@@ -90,22 +90,22 @@ type outage struct {
 	needed  int                                    // domains that must have been reached for it to work
 	works   bool                                   // it worked once in this round
 	err     *OutageError                           // it does not any more; nil while it may
-	workers []votes
+	workers []ballot
 	count   [kinds]int // votes of a kind
 	heard   time.Time  // when a domain was last heard of that was reached
 	held    []answer   // what waits to hear of others, in order
 }
 
-// votes are those of the domains of a worker.
-type votes struct {
-	by   []vote // turn
-	last int    // the latest turn of a domain that was reached, or is at fault itself
+// A ballot is the votes of the domains of a worker.
+type ballot struct {
+	votes []vote // by ordinal
+	last  int    // the last domain that was reached, or is at fault itself
 }
 
 // newOutage returns one of the network for a round over so many domains. online says
 // that it is known to work.
 func newOutage(domains, workers int, online bool) *outage {
-	o := &outage{judge: ofNetwork, needed: outageHosts/10 + 1, works: online, workers: make([]votes, workers)}
+	o := &outage{judge: ofNetwork, needed: outageHosts/10 + 1, works: online, workers: make([]ballot, workers)}
 	if domains < outageHosts {
 		o.needed = 1
 	}
@@ -114,7 +114,7 @@ func newOutage(domains, workers int, online bool) *outage {
 
 // newDistrust returns an outage of our trust in certificates, on which https hosts vote.
 func newDistrust(workers int) *outage {
-	return &outage{judge: ofTrust, trust: true, needed: outageHosts/10 + 1, workers: make([]votes, workers)}
+	return &outage{judge: ofTrust, trust: true, needed: outageHosts/10 + 1, workers: make([]ballot, workers)}
 }
 
 // ofNetwork judges an answer by whether its host was reached.
@@ -167,24 +167,24 @@ func (o *outage) hear(a answer) (held bool) {
 	if held {
 		o.held = append(o.held, a)
 	}
-	o.vote(a.turn, v)
+	o.vote(a.ordinal, v)
 	return held
 }
 
-// vote notes what is heard of the domain that a worker was given in a turn, and decides.
-func (o *outage) vote(t turn, v vote) {
-	w := &o.workers[t.worker]
-	for t.at >= len(w.by) {
-		w.by = append(w.by, notHeard)
+// vote notes what is heard of a domain, and decides.
+func (o *outage) vote(of ordinal, v vote) {
+	w := &o.workers[of.worker]
+	for of.n >= len(w.votes) {
+		w.votes = append(w.votes, notHeard)
 	}
-	if was := w.by[t.at]; v > was {
+	if was := w.votes[of.n]; v > was {
 		o.count[was]--
 		o.count[v]++
-		w.by[t.at] = v
+		w.votes[of.n] = v
 	}
 	switch v {
 	case wasReached:
-		w.last = max(w.last, t.at)
+		w.last = max(w.last, of.n)
 		o.works = o.works || o.count[wasReached] >= o.needed
 	case noName, outOfReach:
 		o.decide(len(o.held) >= outageHeld)
@@ -218,7 +218,7 @@ func (o *outage) streak(all bool) (failed, reached int) {
 		if o.works {
 			from = w.last + 1
 		}
-		for _, v := range w.by[min(from, len(w.by)):] {
+		for _, v := range w.votes[min(from, len(w.votes)):] {
 			if v == notHeard && !all || !o.works && failed+reached == outageHosts {
 				break
 			}
@@ -241,8 +241,8 @@ func (o *outage) free() []answer {
 		n = len(o.held)
 	case o.works:
 		for ; n < len(o.held) && o.heard.Sub(o.held[n].at) >= outageAfter; n++ {
-			t := o.held[n].turn
-			o.workers[t.worker].last = max(o.workers[t.worker].last, t.at)
+			of := o.held[n].ordinal
+			o.workers[of.worker].last = max(o.workers[of.worker].last, of.n)
 		}
 	}
 	freed := o.held[:n:n]

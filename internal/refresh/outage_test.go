@@ -308,7 +308,7 @@ func TestDeadHostsAloneAreNoOutage(t *testing.T) {
 func TestHostThatComesBackHasItsVoteCorrected(t *testing.T) {
 	o := newOutage(outageHosts, 1, false)
 	for _, class := range []feeds.Class{feeds.Connect, feeds.OK, feeds.Connect} {
-		o.hear(answer{turn: turn{at: 1}, result: feeds.Result{Class: class}})
+		o.hear(answer{ordinal: ordinal{n: 1}, result: feeds.Result{Class: class}})
 	}
 	if o.count[outOfReach] != 0 || o.count[wasReached] != 1 {
 		t.Errorf("%d hosts count as out of reach and %d as reached, want 0 and 1", o.count[outOfReach], o.count[wasReached])
@@ -320,7 +320,7 @@ func TestHostThatComesBackHasItsVoteCorrected(t *testing.T) {
 func TestOnlyFailuresWait(t *testing.T) {
 	o := newOutage(outageHosts, 1, false)
 	for class, want := range map[feeds.Class]bool{feeds.DNS: true, feeds.Connect: true, feeds.HostBackoff: true, feeds.Timeout: true, feeds.OK: false, feeds.TooLarge: false} {
-		if held := o.hear(answer{turn: turn{at: 1}, result: feeds.Result{Class: class}}); held != want {
+		if held := o.hear(answer{ordinal: ordinal{n: 1}, result: feeds.Result{Class: class}}); held != want {
 			t.Errorf("%s waits for the decision: %v, want %v", class, held, want)
 		}
 	}
@@ -332,7 +332,7 @@ func TestHeldFailuresAreBounded(t *testing.T) {
 		if freed := o.free(); len(freed) > 0 {
 			t.Fatalf("%d failures were let go after %d, want %d held", len(freed), i, outageHeld)
 		}
-		o.hear(answer{turn: turn{at: 1}, result: feeds.Result{Class: feeds.DNS}})
+		o.hear(answer{ordinal: ordinal{n: 1}, result: feeds.Result{Class: feeds.DNS}})
 	}
 	if freed := o.free(); o.err != nil || len(freed) != outageHeld || len(o.held) > 0 {
 		t.Errorf("%d failures of one host were let go and %d held, %v; want all, none, and no outage", len(freed), len(o.held), o.err)

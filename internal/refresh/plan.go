@@ -42,7 +42,7 @@ type group struct {
 	domain     string
 	next, end  int32 // order[next:end] was not handed out
 	worker     int32 // or nobody
-	turn       int32 // the how manieth its worker began, from 1
+	ordinal    int32 // how many its worker had begun with it
 	unanswered int32 // jobs handed out and not answered
 }
 
@@ -222,15 +222,16 @@ func (p *plan) worker(ref int32) int {
 	return int(p.groups[p.groupOf[ref]].worker)
 }
 
-// A turn is which worker has a group, and the how manieth of its groups it is, from 1.
-type turn struct{ worker, at int }
+// An ordinal is which worker has a group, and which of its groups that is, from 1, in the
+// order in which they were begun.
+type ordinal struct{ worker, n int }
 
-// turn returns that of a ref's group, which was begun.
-func (p *plan) turn(ref int32) turn {
+// ordinal returns that of a ref's group, which was begun.
+func (p *plan) ordinal(ref int32) ordinal {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := &p.groups[p.groupOf[ref]]
-	return turn{int(g.worker), int(g.turn)}
+	return ordinal{int(g.worker), int(g.ordinal)}
 }
 
 const (
@@ -338,7 +339,7 @@ func (p *plan) choose(s *shard) int {
 	s.unbegun = s.unbegun[1:]
 	p.waiting--
 	s.begun++
-	p.groups[head].turn = s.begun
+	p.groups[head].ordinal = s.begun
 	s.open = append(s.open, head)
 	return len(s.open) - 1
 }

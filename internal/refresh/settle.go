@@ -14,7 +14,7 @@ import (
 // An answer is a result on its way to becoming an outcome.
 type answer struct {
 	ref     int32
-	turn    turn // of its domain
+	ordinal ordinal // of its domain
 	at      time.Time
 	failing bool // the feed had failed before this round
 	https   bool // so its URL says
@@ -49,10 +49,10 @@ func (s *settler) emit(r feeds.Result) {
 	defer s.mu.Unlock()
 	of := &s.plan.refs[ref]
 	a := answer{
-		ref: ref, turn: s.plan.turn(ref), at: s.o.Now(),
+		ref: ref, ordinal: s.plan.ordinal(ref), at: s.o.Now(),
 		failing: of.Fails > 0, https: strings.HasPrefix(of.URL, "https:"), result: r,
 	}
-	s.o.Finished(s.plan.worker(ref), &a.result)
+	s.o.Finished(a.ordinal.worker, &a.result)
 	s.hear(a)
 }
 
@@ -64,7 +64,7 @@ func (s *settler) vanished(ids []int64) {
 	for _, id := range ids {
 		if ref, ok := s.plan.done(id); ok {
 			for _, o := range s.outages {
-				o.vote(s.plan.turn(ref), noVote)
+				o.vote(s.plan.ordinal(ref), noVote)
 			}
 			s.finish([]int32{ref}, feeds.Cancelled, "no longer subscribed", time.Time{})
 		}

@@ -19,13 +19,13 @@ import (
 // the clock stands still meanwhile. Nor is time in which this process did not run:
 // a user had stopped it, or the machine had no turn for it. So the clock looks at
 // the time once a second at least, and a second that takes longer is one second. Nor is
-// time in which the link was full, up to the limit once more.
+// time in which the uplink was full, up to the limit once more.
 //
 // Rejected: the time that the machine has counted. Whoever stopped a round for half
 // a minute found every feed under way timed out, and its host blamed for it.
 type clock struct {
 	limits *limits
-	link   *link // nil for one that is never full
+	uplink *uplink // nil for one that is never full
 	stop   context.CancelCauseFunc
 	late   func() // called when the exchange has not ended lateAfter its end; may be nil
 
@@ -35,7 +35,7 @@ type clock struct {
 	looked  time.Time     // when the clock was last looked at, while it runs
 	wait    time.Duration // from then until the timer fires
 	spent   time.Duration // what counts
-	waited  time.Duration // for the link
+	waited  time.Duration // for the uplink
 
 	ended time.Duration // of spent, when stop was called; zero before
 	body  time.Duration // of spent, when the body began
@@ -54,13 +54,13 @@ const (
 
 // newClock returns a clock that stands still. stop is called with a *Failure
 // when a limit runs out.
-func newClock(l *limits, k *link, stop context.CancelCauseFunc) *clock {
-	return &clock{limits: l, link: k, stop: stop}
+func newClock(l *limits, k *uplink, stop context.CancelCauseFunc) *clock {
+	return &clock{limits: l, uplink: k, stop: stop}
 }
 
 // within returns a context that ends after limit, in time that a clock counts, and stop,
 // which the caller calls. Its cause is a *Failure then.
-func within(ctx context.Context, limit time.Duration, k *link) (limited context.Context, stop func()) {
+func within(ctx context.Context, limit time.Duration, k *uplink) (limited context.Context, stop func()) {
 	limited, cancel := context.WithCancelCause(ctx)
 	c := newClock(&limits{total: limit, lookEvery: lookEvery}, k, cancel)
 	c.start()
@@ -112,7 +112,7 @@ func (c *clock) count() {
 	now := time.Now()
 	passed := min(now.Sub(c.looked), c.wait+lateLook)
 	c.looked = now
-	if c.link != nil && c.waited < c.limits.total && c.link.full() {
+	if c.uplink != nil && c.waited < c.limits.total && c.uplink.full() {
 		c.waited += passed
 		return
 	}

@@ -27,7 +27,7 @@ type connection struct {
 // connect takes what dialing came to.
 func (c *connection) connect(tcp net.Conn, err error) error {
 	if err == nil {
-		c.tcp = c.by.link.over(tcp)
+		c.tcp = c.by.uplink.over(tcp)
 	}
 	return err
 }

@@ -38,7 +38,7 @@ type fetch struct {
 // newFetch begins a job, whose context stop ends. With holds, it has a turn at
 // place p and gives it back.
 func (r *Refresher) newFetch(stop context.CancelCauseFunc, job *feeds.Job, p place, holds bool) *fetch {
-	f := &fetch{r: r, job: job, clock: newClock(r.limits, r.transport.link, stop), place: p, holds: holds}
+	f := &fetch{r: r, job: job, clock: newClock(r.limits, r.transport.uplink, stop), place: p, holds: holds}
 	f.clock.late = func() { r.overdue.CompareAndSwap(0, job.ID) }
 	return f
 }

@@ -60,8 +60,8 @@ type lane struct {
 	ready    []*backlog          // those whose next job may be able to begin, in this order
 	started  int                 // fetchers
 	most     int                 // fetchers that there may be now
-	ceiling  int                 // of most, as the link allows
-	filled   bool                // the link was full once
+	ceiling  int                 // of most, as the uplink allows
+	filled   bool                // the uplink was full once
 	heeded   time.Time           // when that was looked at
 	load     load                // when there are as many
 	probe    *time.Timer         // looks whether there may be more; nil while all get one
@@ -320,13 +320,13 @@ func (l *lane) stopProbe() {
 	}
 }
 
-// heedLink halves how many fetchers there may be at most for as long as the link is full,
+// heedUplink halves how many fetchers there may be at most for as long as the uplink is full,
 // and lets there be some more again while it is not. The caller holds l.mu.
-func (l *lane) heedLink() {
+func (l *lane) heedUplink() {
 	now := time.Now()
-	if now.Sub(l.heeded) >= linkEvery {
+	if now.Sub(l.heeded) >= uplinkEvery {
 		l.heeded = now
-		if l.r.transport.link.full() {
+		if l.r.transport.uplink.full() {
 			l.filled = true
 			l.ceiling = min(l.ceiling, l.started) / 2
 			l.raise(0)
@@ -356,7 +356,7 @@ func (l *lane) adapt() {
 	} else {
 		l.most = min(l.most+max(l.most/4, 8), l.r.limits.fetches)
 	}
-	l.heedLink()
+	l.heedUplink()
 	for n := len(l.ready) - l.idle; n > 0 && l.started < l.most; n-- {
 		l.started++
 		l.spawn()

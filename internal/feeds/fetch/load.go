@@ -10,7 +10,7 @@ import (
 // would only take memory. While all of them wait for servers and the CPU does
 // not, it has more, up to a ceiling, in some 100 ms; and fewer again when
 // the CPU has become scarce. The ceiling rises with each answer, as TCP's window does
-// when it starts, to Options.Fetches, until the link was full.
+// when it starts, to Options.Fetches, until the uplink was full.
 //
 // Rejected: as many as there may be from the beginning. On loopback a round of
 // 304s then takes the same time, but a worker's memory grows by half. And to go

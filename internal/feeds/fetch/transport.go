@@ -44,7 +44,7 @@ const (
 type transport struct {
 	limits *limits
 	files  *fileCount
-	link   *link
+	uplink *uplink
 	dialer *dialer
 	tls    *tls.Config
 	proxy  func(*http.Request) (*url.URL, error) // nil for none
@@ -70,7 +70,7 @@ func newTransport(o feeds.Options, l *limits, g *addressPolicy, f *fileCount) (*
 		protocols = protocols[1:]
 	}
 	t := &transport{
-		only1: make(map[string]bool), limits: l, files: f, link: newLink(), dialer: newDialer(l, g, f), proxy: proxy,
+		only1: make(map[string]bool), limits: l, files: f, uplink: newUplink(), dialer: newDialer(l, g, f), proxy: proxy,
 		tls: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			NextProtos:         protocols,
@@ -327,7 +327,7 @@ func (t *transport) handshake(ctx context.Context, conn net.Conn, origin, host s
 	}
 	s := tls.Client(conn, config)
 	_, resuming := config.ClientSessionCache.Get(host)
-	limited, stop := within(ctx, t.limits.tls, t.link)
+	limited, stop := within(ctx, t.limits.tls, t.uplink)
 	defer stop()
 	err := s.HandshakeContext(limited)
 	switch {

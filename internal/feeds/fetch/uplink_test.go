@@ -22,9 +22,9 @@ type source struct {
 
 func (s *source) Read([]byte) (int, error) { return s.n, nil }
 
-// TestALinkIsFullWhileManyAnswersComeSlowly, and at no other time: servers that are slow,
+// TestAnUplinkIsFullWhileManyAnswersComeSlowly, and at no other time: servers that are slow,
 // or silent, are a few or send nothing, and what comes quickly waits for nobody.
-func TestALinkIsFullWhileManyAnswersComeSlowly(t *testing.T) {
+func TestAnUplinkIsFullWhileManyAnswersComeSlowly(t *testing.T) {
 	const tick = 50 * time.Millisecond
 	for _, tt := range []struct {
 		name  string
@@ -33,15 +33,15 @@ func TestALinkIsFullWhileManyAnswersComeSlowly(t *testing.T) {
 		lasts time.Duration // an answer, then the next one begins
 		full  bool
 	}{
-		{"many answers, slowly", 64, linkSlow / 2, time.Hour, true},
-		{"as many, a little faster", 64, linkSlow * 2, time.Hour, false},
-		{"few answers, slowly", linkFew - 1, linkSlow / 2, time.Hour, false},
-		{"many small answers", 2000, linkSlow / 2, 400 * time.Millisecond, false},
+		{"many answers, slowly", 64, uplinkSlow / 2, time.Hour, true},
+		{"as many, a little faster", 64, uplinkSlow * 2, time.Hour, false},
+		{"few answers, slowly", uplinkFew - 1, uplinkSlow / 2, time.Hour, false},
+		{"many small answers", 2000, uplinkSlow / 2, 400 * time.Millisecond, false},
 		{"silent servers", 1000, 0, time.Hour, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLink()
+				l := newUplink()
 				s := &source{n: tt.rate * int(tick) / int(time.Second)}
 				flows := make([]*flow, tt.flows)
 				for i := range flows {
@@ -63,7 +63,7 @@ func TestALinkIsFullWhileManyAnswersComeSlowly(t *testing.T) {
 				if l.full() != tt.full {
 					t.Errorf("full: %v, want %v", l.full(), tt.full)
 				}
-				if time.Sleep(2 * linkEvery); l.full() {
+				if time.Sleep(2 * uplinkEvery); l.full() {
 					t.Error("it is full though nothing comes any more")
 				}
 			})
@@ -71,9 +71,9 @@ func TestALinkIsFullWhileManyAnswersComeSlowly(t *testing.T) {
 	}
 }
 
-// TestALineThatIsFullIsNoServersFault: answers that share a line, and take longer than a
+// TestAnUplinkThatIsFullIsNoServersFault: answers that share an uplink, and take longer than a
 // request may because of that, are waited for.
-func TestALineThatIsFullIsNoServersFault(t *testing.T) {
+func TestAnUplinkThatIsFullIsNoServersFault(t *testing.T) {
 	const hosts, size, rate = 150, 20_000, 600_000 // bytes, and bytes a second
 	var mu sync.Mutex
 	next := time.Now()
@@ -88,7 +88,7 @@ func TestALineThatIsFullIsNoServersFault(t *testing.T) {
 			next = next.Add(time.Duration(len(piece)) * time.Second / rate)
 			wait := time.Until(next)
 			mu.Unlock()
-			time.Sleep(wait) // a line's rate is the point
+			time.Sleep(wait) // its rate is the point
 			if _, err := io.WriteString(w, piece); err != nil {
 				return
 			}
