@@ -157,6 +157,7 @@ func TestWorkersDoNotOutliveAKilledCoordinator(t *testing.T) {
 func outlived(t *testing.T, o pool.Options, signals ...syscall.Signal) {
 	t.Helper()
 	cmd := exec.Command(o.Path)
+	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), o.Env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
