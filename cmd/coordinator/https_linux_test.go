@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,12 +24,7 @@ func limited(t testing.TB, files int, db string, args ...string) output {
 		t.Skipf("no sh to limit a program with: %v", err)
 	}
 	cmd.Path = sh
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Run()
-	out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-	out.feeds, out.summary = parseLines(t, stdout.Bytes())
-	return out
+	return finished(t, cmd)
 }
 
 // TestEveryHostSpeaksHTTP2: a list of more https hosts than a worker has file

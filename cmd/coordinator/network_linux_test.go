@@ -84,19 +84,12 @@ func TestANetworkThatBreaksBlamesNoFeed(t *testing.T) {
 	sh(t, 0, "ip link set lo up")
 	s := serve(t, origin.Options{Feeds: feedsInAll, Hosts: feedsInAll, Items: 1, Bytes: 50, Latency: 500 * time.Millisecond})
 	db := filepath.Join(t.TempDir(), "feeds.db")
-	cmd := command(t, db, "--list", s.list, "-n", "2", "--fetches", "400", "--timeout", "6s") // connecting has five
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	wait := started(t, command(t, db, "--list", s.list, "-n", "2", "--fetches", "400", "--timeout", "6s")) // connecting has five
 	if !until(20*time.Second, func() bool { return s.Requests().Requests > 600 }) {
 		t.Error("the round did not begin")
 	}
 	sh(t, 0, "ip link set lo down")
-	cmd.Wait()
-	out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-	out.feeds, out.summary = parseLines(t, stdout.Bytes())
+	out := wait()
 	out.want(t, exitNetwork)
 	sum := out.summary
 	if sum.OK == 0 || sum.Cancelled == 0 || sum.Failed != 0 {

@@ -128,17 +128,30 @@ func refreshed(t testing.TB, db string, args ...string) output {
 // finished runs cmd, a run of the coordinator, and returns what it printed.
 func finished(t testing.TB, cmd *exec.Cmd) output {
 	t.Helper()
+	return started(t, cmd)()
+}
+
+// started starts cmd, a run of the coordinator. wait returns what it printed when it
+// has ended.
+func started(t testing.TB, cmd *exec.Cmd) (wait func() output) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()
-	err := cmd.Run()
-	out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String(), wall: time.Since(start)}
-	out.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out.feeds, out.summary = parseLines(t, stdout.Bytes())
-	return out
+	return func() output {
+		t.Helper()
+		err := cmd.Wait()
+		out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String(), wall: time.Since(start)}
+		out.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+			t.Fatal(err)
+		}
+		out.feeds, out.summary = parseLines(t, stdout.Bytes())
+		return out
+	}
 }
 
 // parseLines reads the NDJSON that a run printed, up to a line that was cut.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -102,20 +101,14 @@ func TestAnInterruptStoresWhatIsFinished(t *testing.T) {
 		s := serve(t, origin.Options{Feeds: 200, Hosts: 50, Items: 4, Latency: 30 * time.Millisecond})
 		db := filepath.Join(t.TempDir(), "feeds.db")
 		cmd := command(t, db, "--list", s.list, "-n", "2", "--mode", mode)
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		wait := started(t, cmd)
 		if !until(10*time.Second, func() bool { return s.Requests().Requests > 40 }) {
 			t.Fatalf("%s: the round did not begin", mode)
 		}
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Fatal(err)
 		}
-		cmd.Wait()
-		out := output{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-		out.feeds, out.summary = parseLines(t, stdout.Bytes())
+		out := wait()
 		out.want(t, exitSIGINT)
 		sum := out.summary
 		if sum.OK == 0 || sum.Cancelled == 0 || sum.Failed != 0 {

@@ -146,11 +146,7 @@ func TestTimeInWhichItWasStoppedIsNoServersFault(t *testing.T) {
 			fmt.Fprintf(&list, "http://127.0.0.%d:%s/\n", i+1, port)
 		}
 		cmd := command(t, filepath.Join(t.TempDir(), "feeds.db"), "--list", writeFile(t, "list.txt", list.String()), "-n", "2", "--mode", mode, "--timeout", limit.String())
-		var stdout bytes.Buffer
-		cmd.Stdout = &stdout
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		wait := started(t, cmd)
 		if !until(limit, func() bool { return asked.Load() == hosts }) {
 			t.Errorf("%s: %d of %d requests came", mode, asked.Load(), hosts)
 		}
@@ -163,15 +159,15 @@ func TestTimeInWhichItWasStoppedIsNoServersFault(t *testing.T) {
 			syscall.Kill(pid, syscall.SIGCONT)
 		}
 		close(goOn)
-		cmd.Wait()
-		lines, sum := parseLines(t, stdout.Bytes())
-		for _, l := range lines {
+		out := wait()
+		out.want(t, exitOK)
+		for _, l := range out.feeds {
 			if l.Class != feeds.OK {
 				t.Errorf("%s: %s: %s (%s), want ok", mode, l.URL, l.Class, l.Detail)
 			}
 		}
-		if len(lines) != hosts || sum.WorkerDeaths != 0 {
-			t.Errorf("%s: %d lines, %d deaths, want %d and none", mode, len(lines), sum.WorkerDeaths, hosts)
+		if len(out.feeds) != hosts || out.summary.WorkerDeaths != 0 {
+			t.Errorf("%s: %d lines, %d deaths, want %d and none", mode, len(out.feeds), out.summary.WorkerDeaths, hosts)
 		}
 	}
 }

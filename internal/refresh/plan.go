@@ -42,7 +42,7 @@ type group struct {
 	domain     string
 	next, end  int32 // order[next:end] was not handed out
 	worker     int32 // or nobody
-	ordinal    int32 // how many its worker had begun with it
+	ordinal    int32 // how many its worker had begun with it; 0 before
 	unanswered int32 // jobs handed out and not answered
 }
 
@@ -215,18 +215,11 @@ func (p *plan) find(id int64) (ref int32, ok bool) {
 	return int32(at), ok
 }
 
-// worker returns the worker that has, or had, the group of a ref, or nobody.
-func (p *plan) worker(ref int32) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return int(p.groups[p.groupOf[ref]].worker)
-}
-
-// An ordinal is which worker has a group, and which of its groups that is, from 1, in the
-// order in which they were begun.
+// An ordinal is which worker has, or had, a group, or nobody, and which of its groups that
+// is, from 1, in the order in which they were begun; 0 before it was.
 type ordinal struct{ worker, n int }
 
-// ordinal returns that of a ref's group, which was begun.
+// ordinal returns that of a ref's group.
 func (p *plan) ordinal(ref int32) ordinal {
 	p.mu.Lock()
 	defer p.mu.Unlock()

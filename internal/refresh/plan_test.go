@@ -151,7 +151,7 @@ func playPlan(t *testing.T, seed uint64) {
 			id := under[w][i]
 			under[w] = slices.Delete(under[w], i, i+1)
 			ref, ok := p.done(id)
-			if worker := p.worker(ref); !ok || worker != w || p.refs[ref].ID != id {
+			if worker := p.ordinal(ref).worker; !ok || worker != w || p.refs[ref].ID != id {
 				t.Errorf("done(%d) = %d, %d, %v, want its ref, worker %d, true", id, ref, worker, ok, w)
 			}
 			if _, again := p.done(id); again {

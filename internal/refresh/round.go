@@ -102,10 +102,11 @@ type Summary struct {
 // has its report and everything that it started is gone.
 //
 // It returns a *StoreError when the store failed, an *OutageError when our own
-// network seems to be down, or no certificate is trusted here, a *DeadlineError when the deadline left feeds undone,
-// the cause of ctx when that ended before all feeds were done, feeds.ErrLost when the store
-// took a lease for another's or was lost itself, and the runner's error when the runner gave up. Whichever it is,
-// what was reported as stored is stored. The summary is valid in any case.
+// network seems to be down, or no certificate is trusted here, a *DeadlineError when
+// the deadline left feeds undone, the cause of ctx when that ended before all feeds
+// were done, feeds.ErrLost when the store took a lease for another's or was lost
+// itself, and the runner's error when the runner gave up. Whichever it is, what was
+// reported as stored is stored. The summary is valid in any case.
 func Round(ctx context.Context, runner Runner, store Store, refs []feeds.Ref, o Options) (Summary, error) {
 	start := time.Now()
 	o = o.withDefaults()

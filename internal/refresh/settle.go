@@ -152,7 +152,7 @@ func (s *settler) finish(refs []int32, class feeds.Class, detail string, until t
 	for i, ref := range refs {
 		a := answer{ref: ref, at: now}
 		a.result = feeds.Result{ID: s.plan.refs[ref].ID, Class: class, Detail: detail}
-		s.o.Finished(s.plan.worker(ref), &a.result)
+		s.o.Finished(s.plan.ordinal(ref).worker, &a.result)
 		entries[i] = s.entry(a)
 		if next := &entries[i].outcome.NextDue; !until.IsZero() {
 			// Nobody asked for them, so they are due as soon as the hold ends, but not

@@ -89,7 +89,8 @@ type task struct {
 }
 
 func newLane(r *Refresher, emit func(feeds.Result)) *lane {
-	l := &lane{r: r, emit: emit, backlogs: make(map[string]*backlog), most: min(firstFetches, r.limits.fetches), ceiling: min(firstCeiling, r.limits.fetches), heeded: time.Now()}
+	l := &lane{r: r, emit: emit, backlogs: make(map[string]*backlog), heeded: time.Now()}
+	l.most, l.ceiling = min(firstFetches, r.limits.fetches), min(firstCeiling, r.limits.fetches)
 	l.some.L = &l.mu
 	return l
 }
@@ -139,11 +140,14 @@ func (l *lane) makeReady(b *backlog, first bool) {
 	l.some.Signal()
 }
 
-// wake is told that a turn of a domain became free. Its next job goes first:
-// the connection is still open.
+// wake is told that a turn of a domain became free, as after each answer. Its next job
+// goes first: the connection is still open.
 func (l *lane) wake(domain string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.filled {
+		l.raise(raisedBy)
+	}
 	if b := l.backlogs[domain]; b != nil {
 		l.makeReady(b, true)
 	}
@@ -257,11 +261,6 @@ func (l *lane) finish(ctx context.Context, f *fetch, resp *http.Response, fail *
 
 // answer emits a result.
 func (l *lane) answer(res feeds.Result) {
-	l.mu.Lock()
-	if !l.filled {
-		l.raise(raisedBy)
-	}
-	l.mu.Unlock()
 	l.emitting.Lock()
 	defer l.emitting.Unlock()
 	l.emit(res)

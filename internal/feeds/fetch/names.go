@@ -160,9 +160,9 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 // token takes a token for a lookup. Waiting for what others have is not the server's
 // fault.
 func (n *names) token(ctx context.Context) error {
-	if c, ok := ctx.Value(clockKey{}).(*clock); ok {
-		c.pause()
-		defer c.start()
+	if h, ok := ctx.Value(handedKey{}).(*handed); ok {
+		h.clock.pause()
+		defer h.clock.start()
 	}
 	return take(ctx, n.files.lookups)
 }

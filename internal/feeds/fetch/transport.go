@@ -178,17 +178,14 @@ func (t *transport) dialProxy(ctx context.Context, _, address string) (net.Conn,
 	return h.conn.wire, nil
 }
 
-// A handed is what a speaker finds in its context.
+// A handed is what whoever makes a connection finds in the context.
 type handed struct {
 	conn  *connection
 	proxy *url.URL
+	clock *clock // of the exchange, which stands still while a lookup waits for its turn
 }
 
 type handedKey struct{}
-
-// clockKey is the context key of the exchange's *clock, which stands still while a lookup
-// waits for its turn.
-type clockKey struct{}
 
 // connect returns a connection to where a request goes: one that was kept, or a
 // new one. The caller gives it back with release.
@@ -262,13 +259,13 @@ func (t *transport) build(ctx context.Context, to *url.URL, origin, host, port s
 			conn = nil
 		}
 	}()
-	h := &handed{conn: conn}
+	h := &handed{conn: conn, clock: c}
 	if t.proxy != nil {
 		if h.proxy, err = t.proxy(&http.Request{URL: to, Header: http.Header{}}); err != nil {
 			return conn, &feeds.Failure{Class: feeds.Connect, Detail: "the proxy of the environment is not a URL", Err: err}
 		}
 	}
-	with := context.WithValue(context.WithValue(ctx, handedKey{}, h), clockKey{}, c)
+	with := context.WithValue(ctx, handedKey{}, h)
 	address := net.JoinHostPort(host, port)
 	if h.proxy != nil {
 		conn.http, err = t.proxied.NewClientConn(with, to.Scheme, address)
