@@ -51,6 +51,9 @@ func listenLocal() (l *net.UnixListener, remove func(), err error) {
 	return l, func() {}, err
 }
 
+// isMainThread reports whether the caller is on the first thread of this process.
+func isMainThread() bool { return unix.Gettid() == unix.Getpid() }
+
 // isStopped reports whether a signal stopped process pid (SIGSTOP, a debugger), and
 // nobody has had it go on.
 func isStopped(pid int) bool {

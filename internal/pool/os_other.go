@@ -37,6 +37,8 @@ func fill(*os.File) string { return "?" }
 // isStopped returns false: only Linux tells.
 func isStopped(int) bool { return false }
 
+func isMainThread() bool { return false } // where no thread is sealed
+
 // MemoryOf returns 0 and 0: only Linux tells of a process that still runs.
 func MemoryOf(int) (peak, own int64) { return 0, 0 }
 

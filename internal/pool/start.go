@@ -244,6 +244,17 @@ func newStarter(log *slog.Logger, enclosed bool) *starter {
 // enclosed it hands over to another thread: this one may be half of an enclosure.
 func (s *starter) run(log *slog.Logger, enclosed bool) {
 	runtime.LockOSThread() // and the thread ends with this goroutine, since it is sealed
+	if isMainThread() {
+		// It never ends, and its bonds would be those of this process.
+		other := make(chan struct{})
+		s.done.Go(func() {
+			close(other)
+			s.run(log, enclosed)
+		})
+		<-other // while this one is not to be had
+		runtime.UnlockOSThread()
+		return
+	}
 	if err := s.mark.seal(); err != nil {
 		log.Debug("the death signal of workers is not sealed", "err", err)
 	}

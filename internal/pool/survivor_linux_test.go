@@ -9,6 +9,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -89,6 +92,42 @@ func TestAWorkerThatWantsToLiveDoesNotOutliveItsCoordinator(t *testing.T) {
 	t.Parallel()
 	usedBehaviours.Store("wants to live", true)
 	outlived(t, as(t, "coordinates", "wants to live"))
+}
+
+// TestACoordinatorBearsNoBonds of what it starts: one that another program starts, in the
+// moment in which that marks something, has the limit of its mark, and would be killed
+// with what is left of that.
+func TestACoordinatorBearsNoBonds(t *testing.T) {
+	t.Parallel()
+	bonds := func(pid string) (lines []string) {
+		status, err := os.ReadFile("/proc/" + pid + "/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "NoNewPrivs:") || strings.HasPrefix(line, "Seccomp_filters:") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	o := as(t, "coordinates")
+	cmd := exec.Command(o.Path)
+	cmd.Env = append(os.Environ(), o.Env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	if _, err := fmt.Fscanln(out, new(int)); err != nil { // a worker has worked
+		t.Fatal(err)
+	}
+	if got, want := bonds(strconv.Itoa(cmd.Process.Pid)), bonds("self"); !slices.Equal(got, want) {
+		t.Errorf("a coordinator with workers has the bonds %q, want %q as this process", got, want)
+	}
 }
 
 // offspring start what a worker may leave behind. Each says so in a file, and holds a
@@ -342,6 +381,8 @@ func childOutlived(t *testing.T, workers string, work int, env ...string) {
 	o := as(t, "coordinates", workers)
 	cmd := exec.Command(o.Path)
 	cmd.Env = append(os.Environ(), append(append(o.Env, envOffspring+"="+path), env...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -357,7 +398,9 @@ func childOutlived(t *testing.T, workers string, work int, env ...string) {
 	}
 	for begun := time.Now(); work == 0 && children(cmd.Process.Pid) < 5; time.Sleep(time.Millisecond) {
 		if time.Since(begun) > 5*time.Second {
-			t.Fatal("no undertaker for workers that say no Hello")
+			all := family(cmd.Process.Pid)
+			cmd.Process.Kill()
+			t.Fatalf("no undertaker for workers that say no Hello; the coordinator's children are %q; it ended: %v: %s", all, cmd.Wait(), &stderr)
 		}
 	}
 	if !lives() {
@@ -377,11 +420,19 @@ func childOutlived(t *testing.T, workers string, work int, env ...string) {
 }
 
 // children returns how many children a process has.
-func children(pid int) (n int) {
+func children(pid int) int { return len(family(pid)) }
+
+// family returns what the children of a process are, by their state and command line.
+func family(pid int) (all []string) {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
 		text, _ := os.ReadFile(list)
-		n += len(bytes.Fields(text))
+		for child := range strings.FieldsSeq(string(text)) {
+			status, _ := os.ReadFile("/proc/" + child + "/status")
+			_, state, _ := strings.Cut(string(status), "State:\t")
+			args, _ := os.ReadFile("/proc/" + child + "/cmdline")
+			all = append(all, state[:min(len(state), 1)]+" "+string(bytes.ReplaceAll(args, []byte{0}, []byte{' '})))
+		}
 	}
-	return n
+	return all
 }
