@@ -189,7 +189,7 @@ func TestWhatBringsNothingIsEnded(t *testing.T) {
 			t.Errorf("%s: got %q, want what it took", name, res.Detail)
 		}
 	}
-	w := &wire{}
+	w := &wire{end: make(chan struct{})}
 	m := &meter{r: strings.NewReader(strings.Repeat("x", 1<<20)), bound: 1 << 20, wire: w}
 	var err error
 	for ; err == nil && m.n.Load() < 2*leastPiece*manyPieces; _, err = m.Read(make([]byte, leastPiece-1)) {

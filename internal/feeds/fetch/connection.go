@@ -85,6 +85,11 @@ type wire struct {
 	frames *frameMeter    // nil unless HTTP/2 is spoken
 	fault  *feeds.Failure // why nothing more is read
 	ended  error          // the first error of the connection
+	end    chan struct{}  // is closed by then
+}
+
+func newWire(c net.Conn, l *limits) *wire {
+	return &wire{Conn: c, bound: l.headerBytes, end: make(chan struct{})}
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -100,8 +105,9 @@ func (w *wire) receive(p []byte) (int, error) {
 	w.reads.Add(1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ended == nil {
+	if w.ended == nil && err != nil {
 		w.ended = err
+		close(w.end)
 	}
 	if w.frames == nil {
 		return n, err

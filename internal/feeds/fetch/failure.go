@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"feedmill/internal/feeds"
 )
@@ -60,6 +61,14 @@ func (c *connection) silence(ctx context.Context, err error, read int64, l *limi
 	if f := w.broken(); f != nil {
 		return silence{Failure: f}
 	}
+	broke := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+	if broke {
+		// Why may have been said before, and be read a moment after the request fails.
+		select {
+		case <-w.end:
+		case <-time.After(time.Second):
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended != nil && isTLS(w.ended) { // TLS 1.3: what the server thinks of the client comes late
@@ -78,7 +87,7 @@ func (c *connection) silence(ctx context.Context, err error, read int64, l *limi
 		read *= 2 // HPACK squeezes headers
 	}
 	switch {
-	case early && (w.frames == nil || w.ended != nil || idle || errors.Is(err, syscall.EPIPE)):
+	case early && (w.frames == nil || w.ended != nil || idle || broke):
 		return silence{Failure: &feeds.Failure{Class: feeds.Connect, Detail: "the connection broke before an answer", Err: err}, early: true}
 	case read >= l.headerBytes:
 		// net/http says that it gave up for this reason only in words, and over

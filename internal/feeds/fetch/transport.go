@@ -174,7 +174,7 @@ func (t *transport) dialProxy(ctx context.Context, _, address string) (net.Conn,
 	if err := h.conn.connect(t.dial(ctx, host, port)); err != nil {
 		return nil, err
 	}
-	h.conn.wire = &wire{Conn: h.conn.tcp, bound: t.limits.headerBytes}
+	h.conn.wire = newWire(h.conn.tcp, t.limits)
 	return h.conn.wire, nil
 }
 
@@ -285,7 +285,7 @@ func (t *transport) build(ctx context.Context, to *url.URL, origin, host, port s
 			speaker, conn.http2 = t.http2, true
 		}
 	}
-	conn.wire = &wire{Conn: above, bound: t.limits.headerBytes}
+	conn.wire = newWire(above, t.limits)
 	if conn.http2 {
 		conn.wire.frames = new(frameMeter)
 	} else {
