@@ -138,10 +138,10 @@ func (o Options) withDefaults() (Options, error) {
 // patience is the longest time in which a worker that owes results must have
 // answered one.
 func (o *Options) patience() time.Duration {
-	// A request has one clock, also when it is tried twice, which may stand still for
-	// as long again while all wait for the uplink; and each of its redirects may have to
+	// A request has one clock, which may stand still for as long again while all wait for
+	// the uplink; then it may be made once more; and each of its redirects may have to
 	// wait for its host.
-	return 2*o.Refresh.Timeout + 12*o.Refresh.HostDelay + o.HangAfter
+	return 3*o.Refresh.Timeout + 12*o.Refresh.HostDelay + o.HangAfter
 }
 
 // mostOfAJob bounds what a worker may send for one job, in bytes on the wire and

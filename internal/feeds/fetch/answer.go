@@ -43,6 +43,14 @@ func (f *fetch) result(ctx context.Context, resp *http.Response, fail *feeds.Fai
 	return res
 }
 
+// forget drops what came of an exchange that has no result.
+func (f *fetch) forget() {
+	f.r.overdue.CompareAndSwap(f.job.ID, 0)
+	if f.body != nil {
+		f.body.free()
+	}
+}
+
 // failed returns res with a failure and without what only success may have:
 // of what the server asks, only to be left alone counts then.
 func failed(res feeds.Result, f *feeds.Failure) feeds.Result {

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,20 +16,25 @@ import (
 // one is tried beside it (RFC 8305, section 5).
 const raceAfter = 250 * time.Millisecond
 
+// errNoConnection says that none came about in time.
+var errNoConnection = errors.New("no connection in time")
+
 // A dialer makes TCP connections by name, under the address policy.
 type dialer struct {
 	names *names
 	files *fileCount
+	link  *uplink
 	net   net.Dialer
 	limit time.Duration // for connecting, once the name is known
 }
 
-func newDialer(l *limits, g *addressPolicy, f *fileCount) *dialer {
-	names := newNames(l.lookup, f)
+func newDialer(l *limits, g *addressPolicy, f *fileCount, k *uplink) *dialer {
+	names := newNames(l.lookup, f, k)
 	g.nat64.lookup = names.lookup
 	return &dialer{
 		names: names,
 		files: f,
+		link:  k,
 		limit: l.dial,
 		net: net.Dialer{
 			KeepAlive:      -1, // four system calls a connection, for what the clock does
@@ -49,16 +55,18 @@ func (d *dialer) dial(ctx context.Context, host, port string) (net.Conn, error) 
 	if err != nil {
 		return nil, feeds.Failf(feeds.BlockedScheme, "unusable URL: not a port: %s", feeds.Clip(port, 16))
 	}
-	limited, stop := within(ctx, d.limit, nil)
+	limited, stop := within(ctx, d.limit, d.link)
 	defer stop()
+	done := d.link.connecting()
 	conn, err := d.race(limited, alternate(addrs), uint16(n))
+	done()
 	switch {
 	case err == nil:
 		return conn, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case limited.Err() != nil:
-		return nil, &feeds.Failure{Class: feeds.Connect, Detail: fmt.Sprintf("no connection within %v: %s", d.limit, net.JoinHostPort(host, port)), Err: err}
+		return nil, &feeds.Failure{Class: feeds.Connect, Detail: fmt.Sprintf("no connection within %v: %s", d.limit, net.JoinHostPort(host, port)), Err: errNoConnection}
 	}
 	return nil, err
 }

@@ -124,6 +124,18 @@ func isTLS(err error) bool {
 	return is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err) || is[tls.AlertError](err) || is[x509.HostnameError](err)
 }
 
+// isLate reports whether a failure is that something did not come in time.
+func isLate(f *feeds.Failure) bool {
+	switch f.Class {
+	case feeds.Timeout, feeds.Slow:
+		return true
+	case feeds.DNS, feeds.Connect:
+		dns, ok := errors.AsType[*net.DNSError](f)
+		return ok && dns.IsTimeout || errors.Is(f, errNoConnection)
+	}
+	return false
+}
+
 // is reports whether err is, or wraps, an error of that type.
 func is[T error](err error) bool {
 	_, ok := errors.AsType[T](err)

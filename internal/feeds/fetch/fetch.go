@@ -66,6 +66,12 @@ func (f *fetch) run(ctx context.Context) (resp *http.Response, fail *feeds.Failu
 	}
 }
 
+// crowded reports whether the uplink may be to blame for a failure: it was full meanwhile,
+// and all that was wrong is that something took too long.
+func (f *fetch) crowded(fail *feeds.Failure) bool {
+	return fail != nil && isLate(fail) && f.r.transport.uplink.fullSince(f.asked)
+}
+
 // unhinted returns fail, without its hint when it is about where a server
 // wanted to send us: nobody is to be talked into allowing that. Another port of
 // a public address is nobody's secret.
@@ -166,7 +172,7 @@ func (f *fetch) ask(ctx context.Context) (*http.Response, *feeds.Failure) {
 		f.clock.start()
 		conn, fail := f.r.transport.connect(ctx, req.URL, f.clock)
 		if fail != nil {
-			if fail.Class == feeds.Connect || fail.Class == feeds.DNS {
+			if (fail.Class == feeds.Connect || fail.Class == feeds.DNS) && !f.crowded(fail) {
 				f.r.gate.failed(f.place, fail)
 			}
 			return nil, fail

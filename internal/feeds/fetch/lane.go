@@ -60,9 +60,7 @@ type lane struct {
 	ready    []*backlog          // those whose next job may be able to begin, in this order
 	started  int                 // fetchers
 	most     int                 // fetchers that there may be now
-	ceiling  int                 // of most, as the uplink allows
-	filled   bool                // the uplink was full once
-	heeded   time.Time           // when that was looked at
+	ceiling  ceiling             // of most
 	load     load                // when there are as many
 	probe    *time.Timer         // looks whether there may be more; nil while all get one
 	idle     int                 // fetchers that wait
@@ -86,11 +84,12 @@ type task struct {
 	place   place
 	refusal *feeds.Failure // why it ends without a request
 	stop    context.CancelCauseFunc
+	again   bool // it was put back
 }
 
 func newLane(r *Refresher, emit func(feeds.Result)) *lane {
-	l := &lane{r: r, emit: emit, backlogs: make(map[string]*backlog), heeded: time.Now()}
-	l.most, l.ceiling = min(firstFetches, r.limits.fetches), min(firstCeiling, r.limits.fetches)
+	l := &lane{r: r, emit: emit, backlogs: make(map[string]*backlog), most: min(firstFetches, r.limits.fetches)}
+	l.ceiling = newCeiling(r.transport.uplink, r.limits.fetches)
 	l.some.L = &l.mu
 	return l
 }
@@ -140,14 +139,32 @@ func (l *lane) makeReady(b *backlog, first bool) {
 	l.some.Signal()
 }
 
+// putBack lets a job that ended for want of the uplink begin once more, and reports whether
+// it does. Of 3,000 feeds over 20 Mbit/s four workers lost 22 without it.
+func (l *lane) putBack(t *task, f *fetch) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t.again || l.stopped {
+		return false
+	}
+	f.forget()
+	t.again = true
+	b := l.backlogs[t.place.domain]
+	if b == nil {
+		b = &backlog{domain: t.place.domain}
+		l.backlogs[b.domain] = b
+	}
+	b.tasks = append(b.tasks, t)
+	l.makeReady(b, false)
+	return true
+}
+
 // wake is told that a turn of a domain became free, as after each answer. Its next job
 // goes first: the connection is still open.
 func (l *lane) wake(domain string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.filled {
-		l.raise(raisedBy)
-	}
+	l.ceiling.raise()
 	if b := l.backlogs[domain]; b != nil {
 		l.makeReady(b, true)
 	}
@@ -174,8 +191,13 @@ func (l *lane) fetcher(ctx, work context.Context) {
 			continue
 		}
 		f := l.r.newFetch(t.stop, &t.job, t.place, true)
+		if t.again {
+			f.clock.uplink = nil // a worker that says nothing for so long is taken to hang
+		}
 		resp, fail := f.run(jctx)
-		l.finish(jctx, f, resp, fail)
+		if !f.crowded(fail) || !l.putBack(t, f) {
+			l.finish(jctx, f, resp, fail)
+		}
 		t.stop(nil)
 	}
 }
@@ -319,29 +341,6 @@ func (l *lane) stopProbe() {
 	}
 }
 
-// heedUplink halves how many fetchers there may be at most for as long as the uplink is full,
-// and lets there be some more again while it is not. The caller holds l.mu.
-func (l *lane) heedUplink() {
-	now := time.Now()
-	if now.Sub(l.heeded) >= uplinkEvery {
-		l.heeded = now
-		if l.r.transport.uplink.full() {
-			l.filled = true
-			l.ceiling = min(l.ceiling, l.started) / 2
-			l.raise(0)
-		} else {
-			l.raise(1 + l.ceiling/8)
-		}
-	}
-	l.most = min(l.most, l.ceiling)
-}
-
-// raise lets there be n more fetchers at most. The caller holds l.mu.
-func (l *lane) raise(n int) {
-	least := min(firstFetches, l.r.limits.fetches)
-	l.ceiling = min(max(l.ceiling+n, least), l.r.limits.fetches)
-}
-
 // adapt lets there be more fetchers, or fewer.
 func (l *lane) adapt() {
 	busy := l.load.busy()
@@ -355,7 +354,8 @@ func (l *lane) adapt() {
 	} else {
 		l.most = min(l.most+max(l.most/4, 8), l.r.limits.fetches)
 	}
-	l.heedUplink()
+	l.ceiling.heed(l.started)
+	l.most = min(l.most, l.ceiling.n)
 	for n := len(l.ready) - l.idle; n > 0 && l.started < l.most; n-- {
 		l.started++
 		l.spawn()

@@ -41,7 +41,7 @@ func newLimits(o feeds.Options, most int) *limits {
 	// Whoever gives servers more time means all that they do.
 	part := max(5*time.Second, total/6)
 	return &limits{
-		lookup:      max(10*time.Second, total/3), // a second name server is asked after 5
+		lookup:      max(10*time.Second, total/3), // a second name server is asked after 1, then each for longer
 		dial:        part,
 		tls:         2 * part, // the CPU of both sides has its share in it
 		total:       total,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"feedmill/internal/feeds"
@@ -51,4 +52,70 @@ func TestMoreRequestsAreUnderWayWhileServersTakeTheirTime(t *testing.T) {
 			t.Errorf("with --fetches %d: %d requests under way at most, want %d to %d", tt.fetches, most, tt.waitFor, tt.most)
 		}
 	}
+}
+
+// TestTheCeilingFallsWhileTheUplinkIsFull, by half, and not again before as many are under way;
+// then it rises slowly. Where nothing is under way but what cannot be less, how long
+// connections take is taken as usual.
+func TestTheCeilingFallsWhileTheUplinkIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUplink()
+		c := newCeiling(u, 512)
+		want := func(n int, what string) {
+			t.Helper()
+			if c.n != n {
+				t.Fatalf("the ceiling is %d %s, want %d", c.n, what, n)
+			}
+		}
+		look := func(underWay int) {
+			time.Sleep(uplinkEvery)
+			c.heed(underWay)
+		}
+		connect := func(d time.Duration) {
+			for range connectCohort {
+				defer u.connecting()()
+			}
+			time.Sleep(d)
+		}
+		want(firstFetches, "at first")
+		for range 64 {
+			c.raise()
+		}
+		want(firstFetches+64*raisedBy, "after 64 requests")
+		look(144)
+		want(180, "while no server answers")
+		connect(20 * time.Millisecond)
+		connect(20*time.Millisecond + connectMore)
+		look(180)
+		want(90, "where connections take longer")
+		for range 8 {
+			if c.raise(); !u.full() {
+				t.Fatal("it is not full while too many are under way")
+			}
+			look(100)
+		}
+		want(90, "while more are under way")
+		var beside []func()
+		for range connectCohort {
+			beside = append(beside, u.connecting())
+		}
+		look(90)
+		for _, end := range beside {
+			end()
+		}
+		look(90)
+		want(91, "when no more are")
+		for range 40 {
+			c.raise()
+		}
+		want(91+40/raisedEvery, "after 40 requests")
+		for range 8 {
+			connect(connectMost + 1) // nobody answers any more
+			look(c.n)
+			look(c.n)
+		}
+		if got := u.usual; got != connectMost || c.n < fewestFetches {
+			t.Errorf("a connection takes %v usually, want %v; the ceiling is %d, want %d at least", got, connectMost, c.n, fewestFetches)
+		}
+	})
 }

@@ -32,7 +32,7 @@ func TestTenThousandNamesAreLookedUpOnceEach(t *testing.T) {
 		return dnsmessage.RCodeSuccess, false
 	})
 	f := newFileCount(1024)
-	n := newNames(10*time.Second, f)
+	n := newNames(10*time.Second, f, newUplink())
 	n.dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", dns)
 	}
@@ -149,7 +149,7 @@ func TestADeadNameServerIsAskedNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	n := newNames(time.Second, newFileCount(64))
+	n := newNames(time.Second, newFileCount(64), newUplink())
 	var dialled string
 	n.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		dialled = address
@@ -232,7 +232,7 @@ func serveManyNames(t *testing.T, answer func(dnsmessage.Question) (code dnsmess
 // TestTheOldestNamesAreForgotten: the feeds of a host come close together, so the names
 // that were asked for last are those that are asked for again.
 func TestTheOldestNamesAreForgotten(t *testing.T) {
-	n := newNames(time.Second, newFileCount(64))
+	n := newNames(time.Second, newFileCount(64), newUplink())
 	for i := range 3*maxNamesKept + 100 {
 		stopped := &name{} // before it was answered
 		n.remember("stopped", stopped)
@@ -250,5 +250,33 @@ func TestTheOldestNamesAreForgotten(t *testing.T) {
 		if len(n.known) > maxNamesKept || len(n.order) != len(n.known) {
 			t.Fatalf("%d names are remembered and %d in order, want both the same and %d at most", len(n.known), len(n.order), maxNamesKept)
 		}
+	}
+}
+
+// TestAQuestionThatIsLostIsAskedAgain before a name server has had the time that it may take:
+// its answer was lost, too, and the first question of the second address.
+func TestAQuestionThatIsLostIsAskedAgain(t *testing.T) {
+	var asked atomic.Int64
+	lost := make(chan struct{})
+	t.Cleanup(func() { close(lost) })
+	dns := serveManyNames(t, func(dnsmessage.Question) (dnsmessage.RCode, bool) {
+		if asked.Add(1) <= 3 {
+			<-lost
+		}
+		return dnsmessage.RCodeSuccess, false
+	})
+	n := newNames(10*time.Second, newFileCount(64), newUplink())
+	n.dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", dns)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second) // for which the resolver waits by itself
+	defer stop()
+	addrs, err := n.lookup(ctx, "lost.example.")
+	if err != nil || len(addrs) != 1 {
+		t.Errorf("looked up %v, %v after %d questions, want an address", addrs, err, asked.Load())
+	}
+	before := asked.Load()
+	if addrs, err := n.lookup(ctx, "no..name"); err == nil || !isDNS(err) || asked.Load() != before {
+		t.Errorf("looked up what is no name: %v, %v after %d questions, want an error and no question", addrs, err, asked.Load()-before)
 	}
 }

@@ -69,8 +69,9 @@ func newTransport(o feeds.Options, l *limits, g *addressPolicy, f *fileCount) (*
 	if o.HTTP1 {
 		protocols = protocols[1:]
 	}
+	k := newUplink()
 	t := &transport{
-		only1: make(map[string]bool), limits: l, files: f, uplink: newUplink(), dialer: newDialer(l, g, f), proxy: proxy,
+		only1: make(map[string]bool), limits: l, files: f, uplink: k, dialer: newDialer(l, g, f, k), proxy: proxy,
 		tls: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			NextProtos:         protocols,

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,5 +107,96 @@ func TestAnUplinkThatIsFullIsNoServersFault(t *testing.T) {
 		if res.Class != feeds.OK {
 			t.Errorf("job %d: %s (%s), want ok", id, res.Class, res.Detail)
 		}
+	}
+}
+
+// TestAnUplinkIsFullWhileConnectionsTakeLonger than the first ones took, in the mean of those
+// that began together, whichever is heard of first; and a process that stands still shows
+// nothing.
+func TestAnUplinkIsFullWhileConnectionsTakeLonger(t *testing.T) {
+	const quick = 50 * time.Millisecond
+	for _, tt := range []struct {
+		name   string
+		first  int // of 32 that nobody answers, when few are under way
+		silent int // and later
+		more   time.Duration
+		full   bool
+	}{
+		{"as at first", 0, 0, 0, false},
+		{"in a queue", 0, 0, connectMore, true},
+		{"in a short queue", 0, 0, connectMore * 3 / 4, false},
+		{"every third is lost", 0, 11, 0, true},
+		{"some hosts are silent", 0, 4, 0, false},
+		{"many hosts are silent, as at first", 20, 22, 0, false},
+		{"nobody answers any more", 0, 32, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newUplink()
+				connect := func(silent int, d time.Duration) {
+					for range silent {
+						l.connecting()
+					}
+					var ends []func()
+					for range connectCohort - silent {
+						ends = append(ends, l.connecting())
+					}
+					time.Sleep(d)
+					for _, end := range ends {
+						end()
+					}
+				}
+				connect(tt.first, quick)
+				time.Sleep(connectMost)
+				if l.full() {
+					t.Error("it is full before it is known what connections take")
+				}
+				connect(tt.silent, quick+tt.more)
+				time.Sleep(connectMost - quick - tt.more)
+				synctest.Wait()
+				if l.full() != tt.full {
+					t.Errorf("full: %v, want %v", l.full(), tt.full)
+				}
+				if time.Sleep(2 * uplinkEvery); l.full() {
+					t.Error("it is full though nothing begins any more")
+				}
+			})
+		})
+	}
+}
+
+// TestWhatAFullUplinkDelaysIsAskedOnceMore, and once only; else a time limit is the server's
+// fault at once.
+func TestWhatAFullUplinkDelaysIsAskedOnceMore(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		full   bool
+		silent int64 // requests that get no answer
+		class  feeds.Class
+		asked  int64
+	}{
+		{"an uplink that is full", true, 1, feeds.OK, 2},
+		{"and a server that is silent", true, 100, feeds.Timeout, 2},
+		{"an uplink that is not", false, 1, feeds.Timeout, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r *Refresher
+			var asked atomic.Int64
+			s := serve(t, func(w http.ResponseWriter, req *http.Request) {
+				if tt.full {
+					r.transport.uplink.recount(true)
+				}
+				if asked.Add(1) <= tt.silent {
+					<-req.Context().Done()
+					return
+				}
+				io.WriteString(w, feedBody(1))
+			})
+			r = refresher(t, feeds.Options{Timeout: time.Second})
+			res := runAll(t, r, []feeds.Job{{ID: 1, URL: s.URL}})[1]
+			if res.Class != tt.class || asked.Load() != tt.asked {
+				t.Errorf("%s (%s) of %d requests, want %s of %d", res.Class, res.Detail, asked.Load(), tt.class, tt.asked)
+			}
+		})
 	}
 }
