@@ -265,7 +265,7 @@ func (r *round) outcome(err error, s summaryLine) error {
 	case is[*refresh.OutageError](err):
 		check := "the network"
 		if e, _ := errors.AsType[*refresh.OutageError](err); e.Distrust {
-			check = "the clock, and the authorities that are trusted (SSL_CERT_FILE; in an image, ca-certificates)"
+			check = "the clock, the authorities that are trusted (SSL_CERT_FILE; in an image, ca-certificates), and whether the network wants a login"
 		}
 		return &problem{code: exitNetwork, err: err, hint: "check " + check + "; " + rest}
 	case is[*refresh.DeadlineError](err):

@@ -140,8 +140,8 @@ type Result struct {
 	// Refused says of a Connect that a host was reached, where nothing listens
 	// (ECONNREFUSED) or whose server closed the connection without an answer; of a
 	// DNS, that a name server said that there is no such name; of a TLS, that the
-	// certificate is by an authority unknown here, or not of this time. It is false
-	// when it was a proxy that refused.
+	// certificate is by an authority unknown here, not of this time, or another
+	// host's. It is false when it was a proxy that refused.
 	Refused bool
 	// Elsewhere says that what failed, or asked to be left alone, was another host
 	// than the feed's own, which redirects had led to.

@@ -163,14 +163,14 @@ func (e *handshakeError) Unwrap() error { return e.err }
 
 // refused reports whether a failure is the refusal to connect of a host, or of a
 // name server that knows no such name, or ours to trust a certificate that is by an
-// authority unknown here, or not of this time.
+// authority unknown here, not of this time, or another host's.
 func refused(f *feeds.Failure) bool {
 	if dns, ok := errors.AsType[*net.DNSError](f); ok {
 		return f.Class == feeds.DNS && dns.IsNotFound
 	}
 	if f.Class == feeds.TLS {
 		invalid, ok := errors.AsType[x509.CertificateInvalidError](f)
-		return is[x509.UnknownAuthorityError](f) || ok && invalid.Reason == x509.Expired
+		return is[x509.UnknownAuthorityError](f) || is[x509.HostnameError](f) || ok && invalid.Reason == x509.Expired
 	}
 	op, ok := errors.AsType[*net.OpError](f)
 	return ok && f.Class == feeds.Connect && op.Op == "dial" && errors.Is(f, syscall.ECONNREFUSED)
