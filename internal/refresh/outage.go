@@ -122,7 +122,7 @@ func ofNetwork(a *answer) (v vote, explained bool) {
 	r := &a.result
 	switch {
 	case reachable(r):
-		return wasReached, false
+		return wasReached, r.Class == feeds.Timeout || r.Class == feeds.Slow // it answered once, and then no more
 	case r.Class != feeds.DNS && r.Class != feeds.Connect:
 		return noVote, r.Class == feeds.Timeout || r.Class == feeds.HostBackoff
 	case a.failing:
@@ -161,7 +161,7 @@ func (o *outage) hear(a answer) (held bool) {
 		return false
 	}
 	v, held := o.judge(&a)
-	if v == wasReached {
+	if v == wasReached && !held {
 		o.heard = a.at
 	}
 	if held {
