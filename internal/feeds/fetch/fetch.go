@@ -67,9 +67,11 @@ func (f *fetch) run(ctx context.Context) (resp *http.Response, fail *feeds.Failu
 }
 
 // crowded reports whether the uplink may be to blame for a failure: it was full meanwhile,
-// and all that was wrong is that something took too long.
+// and all that was wrong is that something took too long. Where it is gone, that must be
+// heard of soon.
 func (f *fetch) crowded(fail *feeds.Failure) bool {
-	return fail != nil && isLate(fail) && f.r.transport.uplink.fullSince(f.asked)
+	l := f.r.transport.uplink
+	return fail != nil && isLate(fail) && l.fullSince(f.asked) && !l.dead()
 }
 
 // unhinted returns fail, without its hint when it is about where a server

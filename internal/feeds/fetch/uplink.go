@@ -41,6 +41,7 @@ type uplink struct {
 	end       atomic.Int64 // of the interval, after made
 	interval  atomic.Int64 // its number, from 1
 	fullUntil atomic.Int64 // after made
+	came      atomic.Int64 // when anything came last, after made
 	bytes     atomic.Int64 // that came in this interval of answers that take long
 	flows     atomic.Int64 // of so many
 
@@ -80,9 +81,17 @@ func (l *uplink) fullSince(t time.Time) bool { return int64(t.Sub(l.made)) < l.f
 // full reports whether the uplink is.
 func (l *uplink) full() bool { return int64(time.Since(l.made)) < l.fullUntil.Load() }
 
+// uplinkDead is for how long nothing comes over an uplink that is not full but gone.
+const uplinkDead = 4 * time.Second
+
+// dead reports whether the uplink seems to be gone. Whether it is the coordinator finds
+// out, from what all workers tell it.
+func (l *uplink) dead() bool { return int64(time.Since(l.made))-l.came.Load() > int64(uplinkDead) }
+
 // look ends the interval when it is over, and returns its number.
 func (l *uplink) look() int64 {
 	now := int64(time.Since(l.made))
+	l.came.Store(now)
 	if now >= l.end.Load() && l.mu.TryLock() {
 		defer l.mu.Unlock()
 		bytes, flows := l.bytes.Swap(0), l.flows.Swap(0)

@@ -171,13 +171,15 @@ func TestWhatAFullUplinkDelaysIsAskedOnceMore(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		full   bool
-		silent int64 // requests that get no answer
+		since  time.Duration // that nothing came
+		silent int64         // requests that get no answer
 		class  feeds.Class
 		asked  int64
 	}{
-		{"an uplink that is full", true, 1, feeds.OK, 2},
-		{"and a server that is silent", true, 100, feeds.Timeout, 2},
-		{"an uplink that is not", false, 1, feeds.Timeout, 1},
+		{"an uplink that is full", true, 0, 1, feeds.OK, 2},
+		{"and a server that is silent", true, 0, 100, feeds.Timeout, 2},
+		{"an uplink that is gone", true, uplinkDead, 1, feeds.Timeout, 1},
+		{"an uplink that is not full", false, 0, 1, feeds.Timeout, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var r *Refresher
@@ -193,6 +195,7 @@ func TestWhatAFullUplinkDelaysIsAskedOnceMore(t *testing.T) {
 				io.WriteString(w, feedBody(1))
 			})
 			r = refresher(t, feeds.Options{Timeout: time.Second})
+			r.transport.uplink.made = time.Now().Add(-tt.since)
 			res := runAll(t, r, []feeds.Job{{ID: 1, URL: s.URL}})[1]
 			if res.Class != tt.class || asked.Load() != tt.asked {
 				t.Errorf("%s (%s) of %d requests, want %s of %d", res.Class, res.Detail, asked.Load(), tt.class, tt.asked)
