@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -151,14 +152,12 @@ func TestWorkersDoNotOutliveAKilledCoordinator(t *testing.T) {
 	outlived(t, as(t, "coordinates"))
 }
 
-// outlived kills the coordinator that o names, which has four workers, and fails
-// the test unless these are gone within a second. Before that each of them gets the
-// signals.
-func outlived(t *testing.T, o pool.Options, signals ...syscall.Signal) {
+// process starts the program of o with its environment, and returns it with its stdout.
+// The caller ends it.
+func process(t *testing.T, o pool.Options, stderr io.Writer) (*exec.Cmd, io.Reader) {
 	t.Helper()
 	cmd := exec.Command(o.Path)
-	cmd.Stderr = os.Stderr
-	cmd.Env = append(os.Environ(), o.Env...)
+	cmd.Env, cmd.Stderr = append(os.Environ(), o.Env...), stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +165,15 @@ func outlived(t *testing.T, o pool.Options, signals ...syscall.Signal) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return cmd, out
+}
+
+// outlived kills the coordinator that o names, which has four workers, and fails
+// the test unless these are gone within a second. Before that each of them gets the
+// signals.
+func outlived(t *testing.T, o pool.Options, signals ...syscall.Signal) {
+	t.Helper()
+	cmd, out := process(t, o, os.Stderr)
 	var pids []int
 	for range 4 {
 		var pid int
@@ -255,16 +263,7 @@ func openFiles(tb testing.TB) int {
 // still: the silence was its own.
 func TestAStoppedCoordinatorGoesOn(t *testing.T) {
 	t.Parallel()
-	o := as(t, "coordinates slowly")
-	cmd := exec.Command(o.Path)
-	cmd.Env = append(os.Environ(), o.Env...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, out := process(t, as(t, "coordinates slowly"), nil)
 	lines := bufio.NewReader(out)
 	if said, err := lines.ReadString('\n'); said != "begun\n" {
 		t.Fatalf("it says %q, %v, want begun", said, err)

@@ -111,16 +111,7 @@ func TestACoordinatorBearsNoBonds(t *testing.T) {
 		}
 		return lines
 	}
-	o := as(t, "coordinates")
-	cmd := exec.Command(o.Path)
-	cmd.Env = append(os.Environ(), o.Env...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, out := process(t, as(t, "coordinates"), nil)
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	if _, err := fmt.Fscanln(out, new(int)); err != nil { // a worker has worked
 		t.Fatal(err)
@@ -347,17 +338,9 @@ func TestAWorkerWithAFilterNeedsNoUndertaker(t *testing.T) {
 	usedBehaviours.Store("has a filter", true)
 	for _, env := range []string{envFiltered + "=", envFiltered + "=1"} {
 		o := as(t, "coordinates", "has a filter")
-		cmd := exec.Command(o.Path)
-		cmd.Env = append(os.Environ(), append(o.Env, env)...)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
+		o.Env = append(o.Env, env)
 		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd, out := process(t, o, &stderr)
 		var pid int
 		for workers := map[int]bool{}; len(workers) < 4; workers[pid] = true {
 			if _, err := fmt.Fscanln(out, &pid); err != nil {
@@ -379,17 +362,9 @@ func childOutlived(t *testing.T, workers string, work int, env ...string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "offspring")
 	o := as(t, "coordinates", workers)
-	cmd := exec.Command(o.Path)
-	cmd.Env = append(os.Environ(), append(append(o.Env, envOffspring+"="+path), env...)...)
+	o.Env = append(append(o.Env, envOffspring+"="+path), env...)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, out := process(t, o, &stderr)
 	lives := left(t, path)
 	for range work { // from then on all workers are known
 		if _, err := fmt.Fscanln(out, new(int)); err != nil {
