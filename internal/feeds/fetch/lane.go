@@ -107,13 +107,21 @@ func (l *lane) add(ctx context.Context, job feeds.Job) {
 		return
 	}
 	defer l.mu.Unlock()
-	b := l.backlogs[t.place.domain]
-	if b == nil {
-		b = &backlog{domain: t.place.domain}
-		l.backlogs[b.domain] = b
+	b, isNew := l.backlog(t.place.domain)
+	if isNew {
 		l.makeReady(b, l.r.transport.files.keeps(host))
 	}
 	b.tasks = append(b.tasks, t)
+}
+
+// backlog returns that of a domain, which is new where it had no jobs. The caller holds l.mu.
+func (l *lane) backlog(domain string) (b *backlog, isNew bool) {
+	if b := l.backlogs[domain]; b != nil {
+		return b, false
+	}
+	b = &backlog{domain: domain}
+	l.backlogs[domain] = b
+	return b, true
 }
 
 // makeReady lets a fetcher try a backlog, before others or after them, a new fetcher if
@@ -149,11 +157,7 @@ func (l *lane) putBack(t *task, f *fetch) bool {
 	}
 	f.forget()
 	t.again = true
-	b := l.backlogs[t.place.domain]
-	if b == nil {
-		b = &backlog{domain: t.place.domain}
-		l.backlogs[b.domain] = b
-	}
+	b, _ := l.backlog(t.place.domain)
 	b.tasks = slices.Insert(b.tasks, 0, t)
 	l.makeReady(b, false)
 	return true
